@@ -1,0 +1,489 @@
+/* Messages of both sockets, leases and the tick; see ingest.h. */
+#include "daemon/ingest/ingest.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "daemon/fault.h"
+#include "daemon/ingest/peer.h"
+#include "daemon/log.h"
+#include "proto/names.h"
+
+/* Where a message came from: enough to answer it, also when no peer is known. */
+struct source {
+    struct ingest *ingest;
+    struct router *router;
+    const void *identity;
+    size_t identity_size;
+};
+
+static void count_refusal(struct ingest *ingest, const char *key, const struct wire_fault *fault)
+{
+    static struct log_limit limit = LOG_LIMIT(10);
+
+    stats_add(&ingest->options.stats->refused[fault->code], 1);
+    log_limited(&limit, LOG_LEVEL_WARNING, "message refused", LOG_STR("session", key),
+        LOG_STR("code", wire_code_name(fault->code)), LOG_STR("about", fault->about), LOG_STR("field", fault->field),
+        LOG_STR("value", fault->value), LOG_STR("expected", fault->expected));
+}
+
+static struct wire_message error_message(const struct wire_fault *fault, bool fatal)
+{
+    return (struct wire_message){.type = WIRE_ERROR,
+        .u.error = {.code = wire_str(wire_code_name(fault->code)),
+            .field = wire_str(fault->field),
+            .value = wire_str(fault->value),
+            .expected = wire_str(fault->expected),
+            .about = wire_str(fault->about),
+            .fatal = fatal}};
+}
+
+static void answer(const struct source *source, const struct wire_message *message)
+{
+    void *bytes;
+    size_t size;
+
+    if (wire_encode(message, &bytes, &size) != 0)
+        return;
+    router_send(source->router, source->identity, source->identity_size, bytes, size);
+    free(bytes);
+}
+
+static void answer_fault(const struct source *source, const struct wire_fault *fault, bool fatal)
+{
+    struct wire_message message = error_message(fault, fatal);
+
+    count_refusal(source->ingest, "", fault);
+    answer(source, &message);
+}
+
+void ingest_error(struct peer *peer, const struct wire_fault *fault, bool fatal)
+{
+    struct wire_message message = error_message(fault, fatal);
+
+    count_refusal(peer->ingest, peer->key, fault);
+    peer_send(peer, &message);
+}
+
+void ingest_flushed(struct peer *peer, uint64_t token)
+{
+    peer_send(peer, &(struct wire_message){.type = WIRE_FLUSHED, .u.flushed = {token, peer->dropped}});
+}
+
+void ingest_alert(struct peer *peer, const struct wire_alert *alert)
+{
+    peer_send(peer, &(struct wire_message){.type = WIRE_ALERT, .u.alert = *alert});
+}
+
+void ingest_count_dropped(struct peer *peer, uint64_t samples)
+{
+    peer->dropped += samples;
+}
+
+void ingest_room(struct ingest *ingest)
+{
+    wants_serve(ingest);
+}
+
+/* The tensor socket beside a control socket: an ipc path of its own, or a port on the same host. */
+static void tensor_endpoint(const struct router *tensors, char *out, size_t size)
+{
+    const char *endpoint = router_endpoint(tensors);
+
+    if (strncmp(endpoint, "tcp://", 6) == 0)
+        snprintf(out, size, "%s", strrchr(endpoint, ':'));
+    else
+        snprintf(out, size, "%s", endpoint);
+}
+
+static struct binding *binding_of(struct ingest *ingest, const struct router *control)
+{
+    for (size_t i = 0; i < ingest->binding_count; i++)
+        if (ingest->bindings[i].control == control)
+            return &ingest->bindings[i];
+    return NULL;
+}
+
+static void welcome(struct peer *peer, uint32_t attempt)
+{
+    const struct ingest_options *o = &peer->ingest->options;
+    char tensors[256];
+    struct wire_message message = {.type = WIRE_WELCOME,
+        .u.welcome = {.version = WIRE_VERSION,
+            .attempt = attempt,
+            .lease_ms = (uint64_t)(1000 * o->lease_seconds),
+            .heartbeat_ms = (uint64_t)(1000 * o->heartbeat_seconds),
+            .piece_bytes = WIRE_PIECE_MAX,
+            .tensor_bytes = o->tensor_bytes,
+            .daemon = wire_str(FORESHOCK_VERSION)}};
+
+    tensor_endpoint(binding_of(peer->ingest, peer->control)->tensors, tensors, sizeof tensors);
+    message.u.welcome.tensors = wire_str(tensors);
+    memcpy(message.u.welcome.ticket, peer->ticket, sizeof peer->ticket);
+    peer_send(peer, &message);
+}
+
+static int open_peer(struct ingest *ingest, const char *key, const struct wire_hello *hello, struct peer **peer,
+    uint32_t *attempt, struct wire_fault *fault)
+{
+    const struct ingest_ops *ops = &ingest->options.ops;
+    bool made = !*peer;
+
+    if (made && HASH_CNT(by_key, ingest->peers) >= ingest->options.sessions_max)
+        return fault_set(fault, WIRE_CODE_LIMIT, WIRE_HELLO, "session", "fewer live sessions (limits.sessions)", "%u",
+            HASH_CNT(by_key, ingest->peers));
+    if (made && !(*peer = peer_new(ingest, key, NULL)))
+        return fault_set(fault, WIRE_CODE_LIMIT, WIRE_HELLO, "session", "memory", "%s", key);
+    if (ops->hello(ops->ctx, *peer, hello, &(*peer)->session, attempt, fault) == 0)
+        return 0;
+    if (made)
+        peer_free(*peer);
+    return -1;
+}
+
+static void on_hello(const struct source *source, const struct wire_hello *hello)
+{
+    struct ingest *ingest = source->ingest;
+    char key[PEER_KEY_MAX];
+    struct wire_fault fault;
+    struct peer *peer;
+    uint32_t attempt;
+
+    snprintf(key, sizeof key, "%.*s %.*s", (int)hello->run.len, hello->run.ptr, (int)hello->session.len, hello->session.ptr);
+    HASH_FIND(by_key, ingest->peers, key, strlen(key), peer);
+    if (open_peer(ingest, key, hello, &peer, &attempt, &fault) != 0) {
+        answer_fault(source, &fault, fault.code != WIRE_CODE_RANK_TAKEN);
+        return;
+    }
+    peer->lossless = hello->lossless;
+    if (peer_connect(peer, source->router, source->identity, source->identity_size) != 0) {
+        log_error("a session cannot be connected: no randomness for its ticket", LOG_STR("session", key));
+        return;
+    }
+    peer_renew(peer);
+    welcome(peer, attempt);
+}
+
+/* A fence stands where both sockets have brought the same token. */
+static void flush_when_both(struct peer *peer)
+{
+    const struct ingest_ops *ops = &peer->ingest->options.ops;
+
+    if (!peer->flush_on_control || !peer->flush_on_tensors || peer->control_token != peer->tensor_token)
+        return;
+    peer->flush_on_control = peer->flush_on_tensors = false;
+    ops->flush(ops->ctx, peer->session, peer->control_token);
+}
+
+static void on_heartbeat(struct peer *peer, uint64_t dropped)
+{
+    const struct ingest_ops *ops = &peer->ingest->options.ops;
+
+    ops->client_dropped(ops->ctx, peer->session, dropped);
+    peer_send(peer, &(struct wire_message){.type = WIRE_PULSE, .u.dropped = peer->dropped});
+}
+
+static void on_bye(struct peer *peer, uint64_t dropped)
+{
+    const struct ingest_ops *ops = &peer->ingest->options.ops;
+    void *session = peer->session;
+
+    ops->client_dropped(ops->ctx, session, dropped);
+    peer_free(peer);
+    ops->bye(ops->ctx, session);
+}
+
+static void on_peer_message(struct peer *peer, const struct wire_message *message)
+{
+    const struct ingest_ops *ops = &peer->ingest->options.ops;
+    struct wire_fault fault;
+    int rc = 0;
+
+    peer_renew(peer);
+    switch (message->type) {
+    case WIRE_LAYER:
+        rc = ops->layer(ops->ctx, peer->session, &message->u.layer, &fault);
+        break;
+    case WIRE_SCALARS:
+        rc = ops->scalars(ops->ctx, peer->session, &message->u.scalars, &fault);
+        break;
+    case WIRE_REWIND:
+        rc = ops->rewind(ops->ctx, peer->session, message->u.step, &fault);
+        break;
+    case WIRE_HEARTBEAT:
+        on_heartbeat(peer, message->u.dropped);
+        return;
+    case WIRE_WANT:
+        wants_add(peer, message->u.want.tensor, message->u.want.bytes, &fault);
+        return;
+    case WIRE_FLUSH:
+        peer->flush_on_control = true;
+        peer->control_token = message->u.flush.token;
+        flush_when_both(peer);
+        return;
+    case WIRE_BYE:
+        on_bye(peer, message->u.dropped);
+        return;
+    default:
+        rc = fault_set(&fault, WIRE_CODE_UNKNOWN_TYPE, message->type, "type", "a message of a client's control socket",
+            "%s", wire_type_name(message->type));
+    }
+    if (rc < 0)
+        ingest_error(peer, &fault, false);
+}
+
+/* Decodes a header of a message that must have `frames` frames. The type in `fault` is as far as it could be read. */
+static int decode(const struct source *source, struct router_message *m, struct wire_message *message)
+{
+    struct wire_fault fault;
+    size_t wanted;
+
+    if (m->frames == 0) {
+        memset(&fault, 0, sizeof fault);
+        fault_set(&fault, WIRE_CODE_TRUNCATED, WIRE_HELLO, "frames", "a header", "0");
+        fault.about[0] = '\0';
+        answer_fault(source, &fault, false);
+        return -1;
+    }
+    if (wire_decode(zmq_msg_data(&m->header), zmq_msg_size(&m->header), message, &fault) != 0) {
+        answer_fault(source, &fault, fault.code == WIRE_CODE_VERSION);
+        return -1;
+    }
+    wanted = message->type == WIRE_TENSOR ? 2 : 1;
+    if (m->frames == wanted)
+        return 0;
+    fault_set(&fault, WIRE_CODE_TRUNCATED, message->type, "frames", wanted == 2 ? "2: header and payload" : "1: the header",
+        "%zu", m->frames);
+    answer_fault(source, &fault, false);
+    wire_message_free(message);
+    return -1;
+}
+
+static struct source source_of(struct ingest *ingest, struct router *router, struct router_message *m)
+{
+    stats_add(&ingest->options.stats->messages_received_total, 1);
+    stats_add(&ingest->options.stats->bytes_received_total, zmq_msg_size(&m->header) + zmq_msg_size(&m->payload));
+    return (struct source){ingest, router, zmq_msg_data(&m->identity), zmq_msg_size(&m->identity)};
+}
+
+static void on_control(void *ctx, struct router *router, struct router_message *m)
+{
+    struct source source = source_of(ctx, router, m);
+    struct wire_message message;
+    struct wire_fault fault;
+    struct peer *peer;
+
+    if (decode(&source, m, &message) != 0)
+        return;
+    peer = peer_by_identity(source.ingest, source.identity, source.identity_size);
+    if (message.type == WIRE_HELLO) {
+        on_hello(&source, &message.u.hello);
+    } else if (peer) {
+        on_peer_message(peer, &message);
+    } else {
+        fault_set(&fault, WIRE_CODE_UNKNOWN_SESSION, message.type, "session", "hello first", "none");
+        answer_fault(&source, &fault, false);
+    }
+    wire_message_free(&message);
+}
+
+static const uint8_t *ticket_of(const struct wire_message *message)
+{
+    if (message->type == WIRE_TENSOR)
+        return message->u.tensor.ticket;
+    return message->type == WIRE_FLUSH && message->u.flush.has_ticket ? message->u.flush.ticket : NULL;
+}
+
+static void on_tensors(void *ctx, struct router *router, struct router_message *m)
+{
+    struct source source = source_of(ctx, router, m);
+    struct wire_message message;
+    struct wire_fault fault;
+    const uint8_t *ticket;
+    struct peer *peer;
+
+    if (decode(&source, m, &message) != 0)
+        return;
+    ticket = ticket_of(&message);
+    peer = ticket ? peer_by_ticket(source.ingest, ticket) : NULL;
+    if (!ticket) {
+        fault_set(&fault, WIRE_CODE_UNKNOWN_TYPE, message.type, "type", "tensor, or flush with a ticket, on this socket",
+            "%s", wire_type_name(message.type));
+        answer_fault(&source, &fault, false);
+    } else if (!peer) {
+        fault_set(&fault, WIRE_CODE_UNKNOWN_TICKET, message.type, "ticket", "the ticket of a live session's welcome", "?");
+        answer_fault(&source, &fault, false);
+    } else if (message.type == WIRE_TENSOR) {
+        peer_renew(peer);
+        assembly_piece(peer, &message.u.tensor, &m->payload);
+    } else {
+        peer_renew(peer);
+        peer->flush_on_tensors = true;
+        peer->tensor_token = message.u.flush.token;
+        flush_when_both(peer);
+    }
+    wire_message_free(&message);
+}
+
+static void lose_lease(struct peer *peer)
+{
+    const struct ingest_ops *ops = &peer->ingest->options.ops;
+    void *session = peer->session;
+
+    log_warning("lease ran out without a bye", LOG_STR("session", peer->key));
+    stats_add(&peer->ingest->options.stats->leases_lost_total, 1);
+    peer_free(peer);
+    ops->lost(ops->ctx, session);
+}
+
+static void look_after(struct peer *peer)
+{
+    const struct ingest_ops *ops = &peer->ingest->options.ops;
+
+    assembly_expire(peer);
+    if (peer->seen && peer->control)
+        ops->seen(ops->ctx, peer->session);
+    peer->seen = false;
+    if (peer->ingest->reading_ms >= peer->lease_until_ms)
+        lose_lease(peer);
+}
+
+/* The reading clock goes on only while the loop turns. After a stall nobody is to blame: every lease starts anew. */
+static void on_tick(uv_timer_t *timer)
+{
+    struct ingest *ingest = timer->data;
+    uint64_t now = uv_now(timer->loop), passed = now - ingest->tick_at_ms;
+    struct peer *peer, *next;
+
+    ingest->tick_at_ms = now;
+    if (passed > LIMIT_STALL_MS) {
+        stats_add(&ingest->options.stats->stalls_total, 1);
+        log_warning("the loop stood still: leases start anew", LOG_INT("ms", passed));
+        HASH_ITER(by_key, ingest->peers, peer, next)
+            peer_renew(peer);
+        passed = LIMIT_TICK_MS;
+    }
+    ingest->reading_ms += passed;
+    HASH_ITER(by_key, ingest->peers, peer, next)
+        look_after(peer);
+    wants_serve(ingest);
+}
+
+/* A second daemon would silently take an ipc path over: whoever still listens there keeps it. */
+static bool ipc_is_taken(const char *endpoint)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    bool taken;
+    int fd;
+
+    if (strncmp(endpoint, "ipc://", 6) != 0)
+        return false;
+    snprintf(address.sun_path, sizeof address.sun_path, "%s", endpoint + 6);
+    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    taken = fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof address) == 0;
+    if (fd >= 0)
+        close(fd);
+    return taken;
+}
+
+static struct router *bind_one(struct ingest *ingest, uv_loop_t *loop, const char *endpoint, bool control, char *err,
+    size_t err_size)
+{
+    struct router_options options = {
+        .endpoint = endpoint,
+        .receive_hwm = control ? LIMIT_CONTROL_HWM : LIMIT_TENSOR_HWM,
+        .frame_max = control ? LIMIT_CONTROL_FRAME : LIMIT_TENSOR_FRAME,
+        .receive = control ? on_control : on_tensors,
+        .ctx = ingest,
+    };
+
+    if (ipc_is_taken(endpoint)) {
+        snprintf(err, err_size, "ingest endpoint %s: another process listens there", endpoint);
+        return NULL;
+    }
+    return router_new(loop, ingest->zmq, &options, err, err_size);
+}
+
+static int bind_pair(struct ingest *ingest, uv_loop_t *loop, const char *endpoint, char *err, size_t err_size)
+{
+    struct binding *binding = &ingest->bindings[ingest->binding_count];
+    char tensors[256];
+
+    if (strncmp(endpoint, "tcp://", 6) == 0)
+        snprintf(tensors, sizeof tensors, "%.*s:*", (int)(strrchr(endpoint, ':') - endpoint), endpoint);
+    else
+        snprintf(tensors, sizeof tensors, "%s.tensors", endpoint);
+    binding->control = bind_one(ingest, loop, endpoint, true, err, err_size);
+    if (!binding->control)
+        return -1;
+    binding->tensors = bind_one(ingest, loop, tensors, false, err, err_size);
+    if (!binding->tensors) {
+        router_close(binding->control);
+        return -1;
+    }
+    ingest->binding_count++;
+    return 0;
+}
+
+struct ingest *ingest_new(uv_loop_t *loop, const struct ingest_options *options, char *err, size_t err_size)
+{
+    struct ingest *ingest = calloc(1, sizeof *ingest);
+
+    if (!ingest || !(ingest->zmq = zmq_ctx_new())) {
+        free(ingest);
+        snprintf(err, err_size, "memory is short");
+        return NULL;
+    }
+    ingest->options = *options;
+    uv_timer_init(loop, &ingest->tick);
+    ingest->tick.data = ingest;
+    ingest->tick_at_ms = uv_now(loop);
+    for (size_t i = 0; i < options->endpoint_count; i++) {
+        if (bind_pair(ingest, loop, options->endpoints[i], err, err_size) != 0) {
+            ingest_close(ingest);
+            return NULL;
+        }
+    }
+    uv_timer_start(&ingest->tick, on_tick, LIMIT_TICK_MS, LIMIT_TICK_MS);
+    return ingest;
+}
+
+const char *ingest_endpoint(const struct ingest *ingest, size_t n)
+{
+    return n < ingest->binding_count ? router_endpoint(ingest->bindings[n].control) : NULL;
+}
+
+struct peer *ingest_expect(struct ingest *ingest, const char *run, const char *session_key, void *session)
+{
+    char key[PEER_KEY_MAX];
+
+    snprintf(key, sizeof key, "%s %s", run, session_key);
+    return peer_new(ingest, key, session);
+}
+
+static void on_tick_closed(uv_handle_t *handle)
+{
+    free(handle->data);
+}
+
+void ingest_close(struct ingest *ingest)
+{
+    struct peer *peer, *next;
+
+    HASH_ITER(by_key, ingest->peers, peer, next) {
+        peer_send(peer, &(struct wire_message){.type = WIRE_CLOSING});
+        peer_free(peer);
+    }
+    for (size_t i = 0; i < ingest->binding_count; i++) {
+        router_close(ingest->bindings[i].control);
+        router_close(ingest->bindings[i].tensors);
+    }
+    zmq_ctx_term(ingest->zmq);
+    uv_close((uv_handle_t *)&ingest->tick, on_tick_closed);
+}

@@ -1,0 +1,93 @@
+/* A peer: one session of one client, the tensor that it is sending, and its turn for room. Loop thread only. */
+#ifndef FORESHOCK_INGEST_PEER_H
+#define FORESHOCK_INGEST_PEER_H
+
+#include <uthash.h>
+#include <utlist.h>
+
+#include "daemon/ingest/ingest.h"
+#include "daemon/ingest/socket.h"
+#include "daemon/limits.h"
+
+#define PEER_KEY_MAX (WIRE_RUN_MAX + WIRE_SESSION_MAX + 2)
+#define PEER_IDENTITY_MAX 255 /* ZeroMQ's own bound */
+
+/* A lossless session's request for room for one tensor; its bytes are charged once it is granted. */
+struct want {
+    struct peer *peer;
+    uint64_t tensor, bytes;
+    bool granted;
+    struct want *prev, *next;
+};
+
+/* The tensor whose pieces are coming. */
+struct assembly {
+    bool busy;             /* pieces are expected */
+    bool skipping;         /* of a tensor that was refused or dropped: its pieces are thrown away */
+    struct wire_tensor header;
+    char dtype[16];        /* what header.dtype points to */
+    struct tensor *tensor;
+    uint64_t offset;       /* of the next piece */
+    uint64_t deadline_ms;  /* on the reading clock */
+};
+
+struct peer {
+    struct ingest *ingest;
+    char key[PEER_KEY_MAX]; /* run, a space, session */
+    void *session;          /* the room above's */
+    bool lossless;
+    struct router *control; /* NULL: not connected */
+    uint8_t identity[PEER_IDENTITY_MAX];
+    size_t identity_size;
+    uint8_t ticket[WIRE_TICKET_SIZE];
+    uint64_t lease_until_ms; /* on the reading clock */
+    bool seen;               /* since the last tick */
+    uint64_t dropped, told_ms;
+    bool flush_on_control, flush_on_tensors;
+    uint64_t control_token, tensor_token;
+    struct assembly assembly;
+    size_t wants;
+    UT_hash_handle by_key, by_identity, by_ticket;
+};
+
+struct binding {
+    struct router *control, *tensors;
+};
+
+struct ingest {
+    struct ingest_options options;
+    void *zmq;
+    uv_timer_t tick;
+    struct binding bindings[LIMIT_ENDPOINTS];
+    size_t binding_count;
+    struct peer *peers, *connected, *ticketed; /* the same peers by key, by identity on the control socket, by ticket */
+    struct want *wants;                        /* granted and waiting, in order */
+    uint64_t reading_ms;                       /* the reading clock: time in which the loop turned */
+    uint64_t tick_at_ms;                       /* monotonic time of the last tick */
+};
+
+struct peer *peer_new(struct ingest *ingest, const char *key, void *session);
+struct peer *peer_by_identity(struct ingest *ingest, const void *identity, size_t size);
+struct peer *peer_by_ticket(struct ingest *ingest, const uint8_t ticket[WIRE_TICKET_SIZE]);
+
+/* The peer answers on this connection from now on; it gets a new ticket. 0, or -1: no randomness to be had. */
+int peer_connect(struct peer *peer, struct router *control, const void *identity, size_t size);
+void peer_renew(struct peer *peer);
+
+/* Lets go of everything: half a tensor, wants, tables. The session is not told. */
+void peer_free(struct peer *peer);
+
+void peer_send(struct peer *peer, const struct wire_message *message);
+
+/* One piece of a tensor (assembly.c). `payload` is moved out when it is kept. */
+void assembly_piece(struct peer *peer, const struct wire_tensor *header, zmq_msg_t *payload);
+void assembly_expire(struct peer *peer);
+void assembly_reset(struct peer *peer);
+
+/* Room for lossless sessions (wants.c). */
+void wants_add(struct peer *peer, uint64_t tensor, uint64_t bytes, struct wire_fault *fault);
+void wants_serve(struct ingest *ingest);
+bool wants_take(struct peer *peer, uint64_t tensor, uint64_t bytes); /* the granted room becomes the tensor's */
+void wants_forget(struct peer *peer);
+
+#endif

@@ -1,0 +1,86 @@
+/* Room for lossless sessions: each tensor is asked for, and granted in the order asked as soon as the budget allows. A
+ * grant is charged at once, so that what was promised is there when the pieces come. See peer.h. */
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "daemon/fault.h"
+#include "daemon/ingest/peer.h"
+
+static void drop(struct want *want)
+{
+    struct ingest *ingest = want->peer->ingest;
+
+    if (want->granted)
+        stats_sub(&ingest->options.stats->ingest_bytes, want->bytes);
+    want->peer->wants--;
+    DL_DELETE(ingest->wants, want);
+    free(want);
+}
+
+static bool fits(struct ingest *ingest, uint64_t bytes)
+{
+    uint64_t waiting = stats_get(&ingest->options.stats->ingest_bytes);
+
+    /* A tensor above the whole budget passes alone. */
+    return waiting == 0 || waiting + bytes <= ingest->options.memory_bytes;
+}
+
+void wants_serve(struct ingest *ingest)
+{
+    struct want *want;
+
+    DL_FOREACH(ingest->wants, want) {
+        if (want->granted)
+            continue;
+        if (!fits(ingest, want->bytes))
+            return;
+        want->granted = true;
+        stats_add(&ingest->options.stats->ingest_bytes, want->bytes);
+        peer_send(want->peer, &(struct wire_message){.type = WIRE_GRANT, .u.grant = want->tensor});
+    }
+}
+
+void wants_add(struct peer *peer, uint64_t tensor, uint64_t bytes, struct wire_fault *fault)
+{
+    struct ingest *ingest = peer->ingest;
+    struct want *want;
+
+    if (!peer->lossless) {
+        fault_set(fault, WIRE_CODE_BAD_FIELD, WIRE_WANT, "lossless", "a session that said so in its hello", "false");
+    } else if (bytes > ingest->options.tensor_bytes) {
+        fault_set(fault, WIRE_CODE_TENSOR_TOO_LARGE, WIRE_WANT, "bytes", "at most limits.tensor_bytes", "%" PRIu64, bytes);
+    } else if (peer->wants == LIMIT_GRANTS || !(want = calloc(1, sizeof *want))) {
+        fault_set(fault, WIRE_CODE_LIMIT, WIRE_WANT, "tensor", "fewer tensors asked for at a time", "%" PRIu64, tensor);
+    } else {
+        *want = (struct want){.peer = peer, .tensor = tensor, .bytes = bytes};
+        peer->wants++;
+        DL_APPEND(ingest->wants, want);
+        wants_serve(ingest);
+        return;
+    }
+    ingest_error(peer, fault, false);
+}
+
+bool wants_take(struct peer *peer, uint64_t tensor, uint64_t bytes)
+{
+    struct want *want, *next;
+
+    DL_FOREACH_SAFE(peer->ingest->wants, want, next) {
+        if (want->peer == peer && want->tensor == tensor) {
+            bool good = want->granted && want->bytes >= bytes;
+
+            drop(want);
+            return good;
+        }
+    }
+    return false;
+}
+
+void wants_forget(struct peer *peer)
+{
+    struct want *want, *next;
+
+    DL_FOREACH_SAFE(peer->ingest->wants, want, next)
+        if (want->peer == peer)
+            drop(want);
+}
