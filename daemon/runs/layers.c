@@ -1,0 +1,163 @@
+/* Layers are declared: new ones, the same again, and blocks that become MLP blocks by their members. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/fault.h"
+#include "daemon/log.h"
+#include "daemon/runs/state.h"
+
+static int conflict(struct wire_fault *fault, const char *field, const char *expected, const char *value)
+{
+    return fault_set(fault, WIRE_CODE_LAYER_CONFLICT, WIRE_LAYER, field, expected, "%s", value);
+}
+
+/* in and gate are [ff, d], out is [d, ff]. */
+static bool fits_member(const struct layer *member, const char *role, uint64_t rows, uint64_t cols)
+{
+    bool turned = (block_role(member->role) == STRAND_MLP_OUT) != (block_role(role) == STRAND_MLP_OUT);
+
+    return turned ? member->rows == cols && member->cols == rows : member->rows == rows && member->cols == cols;
+}
+
+static int check_block(struct run *run, const struct store_layer *row, struct wire_fault *fault)
+{
+    enum strand_role role = block_role(row->role);
+    struct block *block = NULL;
+    char text[160];
+
+    if (*row->block)
+        HASH_FIND(by_name, run->named, row->block, strlen(row->block), block);
+    if (!block || role == STRAND_LINEAR)
+        return 0;
+    if (block->roles[role])
+        return conflict(fault, "role", "one layer of this role in a block", row->role);
+    for (int i = 0; i < STRAND_ROLES; i++) {
+        const struct layer *member = block->roles[i];
+
+        if (!member || fits_member(member, row->role, row->rows, row->cols))
+            continue;
+        snprintf(text, sizeof text, "[ff, d] for mlp.in and mlp.gate, [d, ff] for mlp.out; %s is [%" PRIu64 ", %" PRIu64 "]",
+            member->role, member->rows, member->cols);
+        return fault_set(fault, WIRE_CODE_LAYER_CONFLICT, WIRE_LAYER, "shape", text, "[%" PRIu64 ", %" PRIu64 "]", row->rows,
+            row->cols);
+    }
+    return 0;
+}
+
+static int check_same(const struct layer *layer, const struct store_layer *row, struct wire_fault *fault)
+{
+    char text[96];
+
+    if (layer->rows != row->rows || layer->cols != row->cols) {
+        snprintf(text, sizeof text, "[%" PRIu64 ", %" PRIu64 "], as declared before", layer->rows, layer->cols);
+        return fault_set(fault, WIRE_CODE_LAYER_CONFLICT, WIRE_LAYER, "shape", text, "[%" PRIu64 ", %" PRIu64 "]", row->rows,
+            row->cols);
+    }
+    if (strcmp(layer->role, row->role) != 0)
+        return conflict(fault, "role", layer->role, row->role);
+    return strcmp(layer->block_name, row->block) != 0 ? conflict(fault, "block", layer->block_name, row->block) : 0;
+}
+
+/* The block has all that an MLP has: its figures get a name to be filed under. */
+static void name_block(struct block *block, struct store_batch *batch)
+{
+    struct run *run = block->run;
+    const struct runs_out *out = &run->runs->options.out;
+
+    if (block->id || !block_is_mlp(block))
+        return;
+    block->id = run->runs->next_layer++;
+    strand_block(block->strand, block->id);
+    rows_put_block(batch, block);
+    out->layer(out->ctx, run->id, block->id, block->name, "", "");
+}
+
+static struct layer *add_layer(struct run *run, struct store_layer *row)
+{
+    const struct runs_out *out = &run->runs->options.out;
+    struct block *block = run_block_for(run, row->block);
+    struct layer *layer;
+    struct store_batch *batch;
+
+    row->id = run->runs->next_layer;
+    layer = block ? run_layer_new(run, row) : NULL;
+    if (!layer || block_add(block, layer) != 0)
+        return NULL;
+    run->runs->next_layer++;
+    batch = store_batch_new();
+    rows_put_layer(batch, run, layer);
+    out->layer(out->ctx, run->id, layer->id, layer->name, layer->role, layer->block_name);
+    name_block(block, batch);
+    rows_publish(run, batch, NULL, 0);
+    return layer;
+}
+
+/* What may differ from one declaration to the next. */
+static void renew(struct run *run, struct layer *layer, const struct store_layer *row)
+{
+    struct store_batch *batch;
+
+    if (strcmp(layer->dtype, row->dtype) == 0 && layer->transposed == row->transposed)
+        return;
+    snprintf(layer->dtype, sizeof layer->dtype, "%s", row->dtype);
+    layer->transposed = row->transposed;
+    batch = store_batch_new();
+    rows_put_layer(batch, run, layer);
+    rows_publish(run, batch, NULL, 0);
+}
+
+static int number(struct session *session, uint32_t n, struct layer *layer)
+{
+    struct numbered *numbered;
+
+    HASH_FIND(hh, session->numbers, &n, sizeof n, numbered);
+    if (!numbered) {
+        numbered = calloc(1, sizeof *numbered);
+        if (!numbered)
+            return -1;
+        numbered->number = n;
+        HASH_ADD(hh, session->numbers, number, sizeof numbered->number, numbered);
+    } else if (numbered->layer == layer) {
+        return 0;
+    }
+    numbered->layer = layer;
+    numbered->last_step[0] = numbered->last_step[1] = -1;
+    if (session->resumed && layer->attempt == session->attempt)
+        memcpy(numbered->last_step, layer->last_step, sizeof numbered->last_step);
+    return 0;
+}
+
+int layers_declare(void *ctx, void *known, const struct wire_layer *wire, struct wire_fault *fault)
+{
+    struct session *session = known;
+    struct run *run = session->run;
+    char name[WIRE_NAME_MAX + 1], block[WIRE_NAME_MAX + 1], role[16], dtype[16];
+    struct store_layer row = {.run = run->id, .name = name, .block = block, .role = role, .dtype = dtype};
+    struct layer *layer;
+
+    (void)ctx;
+    if (wire->has_shard)
+        return fault_set(fault, WIRE_CODE_NOT_YET, WIRE_LAYER, "shard", "whole matrices; shards are not there yet", "given");
+    snprintf(name, sizeof name, "%.*s", (int)wire->name.len, wire->name.ptr);
+    snprintf(block, sizeof block, "%.*s", (int)wire->block.len, wire->block.ptr ? wire->block.ptr : "");
+    snprintf(role, sizeof role, "%.*s", (int)wire->role.len, wire->role.ptr);
+    snprintf(dtype, sizeof dtype, "%.*s", (int)wire->dtype.len, wire->dtype.ptr);
+    row.rows = wire->shape[0];
+    row.cols = wire->shape[1];
+    row.transposed = wire->transposed;
+    row.row_begin = wire->has_rows ? wire->rows[0] : 0;
+    row.row_end = wire->has_rows ? wire->rows[1] : 0;
+    HASH_FIND(by_name, run->layers, name, strlen(name), layer);
+    if (layer ? check_same(layer, &row, fault) : check_block(run, &row, fault))
+        return -1;
+    if (layer)
+        renew(run, layer, &row);
+    else if (HASH_CNT(by_name, run->layers) >= run->runs->options.layers_max)
+        return fault_set(fault, WIRE_CODE_LIMIT, WIRE_LAYER, "name", "fewer layers (limits.layers_per_run)", "%s", name);
+    else
+        layer = add_layer(run, &row);
+    if (!layer || number(session, wire->layer, layer) != 0)
+        return fault_set(fault, WIRE_CODE_LIMIT, WIRE_LAYER, "name", "memory for one more layer", "%s", name);
+    return 0;
+}

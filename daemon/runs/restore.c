@@ -1,0 +1,230 @@
+/* What the store remembers becomes what the loop knows, before the first message. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/runs/state.h"
+
+struct restore {
+    struct runs *runs;
+    bool failed;
+};
+
+static const char *state_literal(const char *state)
+{
+    if (strcmp(state, "running") == 0)
+        return "running";
+    return strcmp(state, "lost") == 0 ? "lost" : "ended";
+}
+
+static bool may_go_on(const struct run *run)
+{
+    return strcmp(run->state, "ended") != 0;
+}
+
+static struct run *run_of(struct restore *restore, int64_t id)
+{
+    struct run *run;
+
+    HASH_FIND(by_id, restore->runs->by_id, &id, sizeof id, run);
+    return run;
+}
+
+static struct layer *layer_of(struct restore *restore, int64_t id)
+{
+    struct layer *layer;
+
+    HASH_FIND(by_id, restore->runs->layers, &id, sizeof id, layer);
+    return layer;
+}
+
+static void on_run(void *ctx, const struct store_run *row)
+{
+    struct restore *restore = ctx;
+    struct runs *runs = restore->runs;
+    struct run *run = run_new(runs, row->id, row->key);
+    char *name = strdup(row->name), *tags = strdup(row->tags);
+
+    if (!run || !name || !tags) {
+        free(name);
+        free(tags);
+        restore->failed = true;
+        return;
+    }
+    free(run->name);
+    free(run->tags);
+    run->name = name;
+    run->tags = tags;
+    run->state = state_literal(row->state);
+    run->attempt = row->attempt;
+    run->started_at = row->started_at;
+    run->last_seen_at = run->row_at = row->last_seen_at;
+    run->last_step = row->last_step;
+    run->dropped = row->dropped;
+    run->undefined = row->undefined;
+}
+
+static void on_attempt(void *ctx, const struct store_attempt *row)
+{
+    struct run *run = run_of(ctx, row->run);
+
+    if (!run || row->number != run->attempt)
+        return;
+    run->first_step = row->first_step;
+    run->attempt_started_at = row->started_at;
+}
+
+static void on_session(void *ctx, const struct store_session *row)
+{
+    struct restore *restore = ctx;
+    struct run *run = run_of(restore, row->run);
+    struct session *session = run ? run_session_new(run, row->key, row->client) : NULL;
+
+    if (!session) {
+        restore->failed = true;
+        return;
+    }
+    session->attempt = row->attempt;
+    session->rank = row->rank;
+    session->world = row->world;
+    session->open = row->open;
+    session->lost = !row->open && strcmp(run->state, "lost") == 0;
+    session->resumed = true;
+}
+
+static void on_layer(void *ctx, const struct store_layer *row)
+{
+    struct restore *restore = ctx;
+    struct runs *runs = restore->runs;
+    struct run *run = run_of(restore, row->run);
+    struct block *block;
+    struct layer *layer;
+
+    if (run && strcmp(row->kind, "block") == 0) {
+        block = run_block_for(run, row->name);
+        if (block) {
+            block->id = row->id;
+            strand_block(block->strand, row->id);
+        }
+        restore->failed |= !block;
+        return;
+    }
+    layer = run ? run_layer_new(run, row) : NULL;
+    if (!layer) {
+        restore->failed = true;
+        return;
+    }
+    HASH_ADD(by_id, runs->layers, id, sizeof layer->id, layer);
+}
+
+static void on_baseline(void *ctx, const struct store_baseline *row)
+{
+    struct layer *layer = layer_of(ctx, row->layer);
+
+    if (!layer)
+        return;
+    layer->has_baseline = true;
+    layer->baseline = *row;
+    layer->baseline.dtype = NULL;
+    snprintf(layer->baseline_dtype, sizeof layer->baseline_dtype, "%s", row->dtype);
+}
+
+static void on_tracker(void *ctx, const struct store_tracker *row)
+{
+    struct layer *layer = layer_of(ctx, row->layer);
+
+    if (!layer || !(layer->tracker = malloc(row->size)))
+        return; /* a cold start: the break in the sign is marked */
+    memcpy(layer->tracker, row->state, row->size);
+    layer->tracker_size = row->size;
+    layer->tracker_attempt = row->attempt;
+    layer->tracker_step = row->step;
+}
+
+static void put_into_blocks(struct restore *restore, struct run *run)
+{
+    for (struct layer *layer = run->layers; layer; layer = layer->by_name.next) {
+        struct block *block = run_block_for(run, layer->block_name);
+
+        if (!may_go_on(run)) {
+            /* Its next attempt starts cold: trackers of runs long ended are not worth their memory. */
+            free(layer->tracker);
+            layer->tracker = NULL;
+        }
+        layer->attempt = run->attempt;
+        if (!block || block_add(block, layer) != 0)
+            restore->failed = true;
+    }
+}
+
+/* The newest steps that are stored: what a client that comes back sends again up to there is known. */
+static void on_stored(void *ctx, const struct figure *figure)
+{
+    struct layer *layer = layer_of(ctx, figure->layer);
+    int kind = figure->metric[0] == 'w' ? WIRE_WEIGHTS : WIRE_ACTIVATIONS;
+
+    if (layer && figure->step > layer->last_step[kind])
+        layer->last_step[kind] = figure->step;
+}
+
+static void tell(struct run *run)
+{
+    const struct runs_out *out = &run->runs->options.out;
+
+    out->attempt(out->ctx, run->id, run->attempt);
+    run_tell_layers(run);
+    if (run->first_step >= 0)
+        out->begins(out->ctx, run->id, run->first_step);
+}
+
+int runs_restore(struct runs *runs, char *err)
+{
+    /* These two are published for every sample, whatever is undefined. */
+    static const char *const always[] = {"weights.nonfinite", "activation.nonfinite", NULL};
+    struct restore restore = {.runs = runs};
+    const struct store_catalog catalog = {
+        .run = on_run,
+        .attempt = on_attempt,
+        .session = on_session,
+        .layer = on_layer,
+        .baseline = on_baseline,
+        .tracker = on_tracker,
+        .ctx = &restore,
+    };
+    struct run *run, *next;
+    int rc = store_catalog(runs->options.store, &catalog, err);
+
+    HASH_ITER(by_id, runs->by_id, run, next) {
+        if (rc == 0 && may_go_on(run))
+            rc = store_replay(runs->options.store, run->id, run->attempt, always, on_stored, &restore, err);
+        put_into_blocks(&restore, run);
+        if (may_go_on(run))
+            tell(run);
+    }
+    HASH_CLEAR(by_id, runs->layers);
+    if (rc == 0 && restore.failed) {
+        snprintf(err, STORE_ERROR_MAX, "memory is short for the runs that the database holds");
+        rc = -1;
+    }
+    return rc;
+}
+
+int runs_attach(struct runs *runs, struct ingest *ingest)
+{
+    struct run *run, *next;
+    int rc = 0;
+
+    runs->ingest = ingest;
+    HASH_ITER(by_id, runs->by_id, run, next) {
+        if (strcmp(run->state, "running") == 0)
+            stats_add(&runs->options.stats->runs_running, 1);
+        for (struct session *session = run->sessions; session; session = session->hh.next) {
+            if (!session->open)
+                continue;
+            session->peer = ingest_expect(ingest, run->key, session->key, session);
+            stats_add(&runs->options.stats->sessions, 1);
+            rc |= session->peer ? 0 : -1;
+        }
+    }
+    return rc;
+}

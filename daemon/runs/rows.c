@@ -1,0 +1,84 @@
+/* Runs, sessions, layers and blocks as rows for the store; see state.h. */
+#include <stdlib.h>
+
+#include "daemon/runs/state.h"
+
+void rows_put_run(struct store_batch *batch, struct run *run)
+{
+    run->row_at = run->last_seen_at;
+    store_put_run(batch, &(struct store_run){
+                             .id = run->id,
+                             .key = run->key,
+                             .name = run->name,
+                             .state = run->state,
+                             .tags = run->tags,
+                             .attempt = run->attempt,
+                             .started_at = run->started_at,
+                             .last_seen_at = run->last_seen_at,
+                             .last_step = run->last_step,
+                             .dropped = run->dropped,
+                             .undefined = run->undefined,
+                         });
+}
+
+void rows_put_attempt(struct store_batch *batch, const struct run *run)
+{
+    store_put_attempt(batch, &(struct store_attempt){
+                                 .run = run->id,
+                                 .number = run->attempt,
+                                 .first_step = run->first_step,
+                                 .started_at = run->attempt_started_at,
+                             });
+}
+
+void rows_put_session(struct store_batch *batch, const struct session *session)
+{
+    store_put_session(batch, &(struct store_session){
+                                 .run = session->run->id,
+                                 .key = session->key,
+                                 .client = session->client,
+                                 .attempt = session->attempt,
+                                 .rank = session->rank,
+                                 .world = session->world,
+                                 .open = session->open,
+                             });
+}
+
+void rows_put_layer(struct store_batch *batch, const struct run *run, const struct layer *layer)
+{
+    store_put_layer(batch, &(struct store_layer){
+                               .id = layer->id,
+                               .run = run->id,
+                               .name = layer->name,
+                               .kind = "layer",
+                               .role = layer->role,
+                               .block = layer->block_name,
+                               .dtype = layer->dtype,
+                               .rows = layer->rows,
+                               .cols = layer->cols,
+                               .transposed = layer->transposed,
+                               .row_begin = layer->row_begin,
+                               .row_end = layer->row_end,
+                           });
+}
+
+void rows_put_block(struct store_batch *batch, const struct block *block)
+{
+    store_put_layer(batch, &(struct store_layer){
+                               .id = block->id,
+                               .run = block->run->id,
+                               .name = block->name,
+                               .kind = "block",
+                               .role = "",
+                               .block = "",
+                               .dtype = "",
+                           });
+}
+
+void rows_publish(struct run *run, struct store_batch *batch, const struct figure *figures, size_t count)
+{
+    const struct runs_out *out = &run->runs->options.out;
+
+    stats_add(&run->runs->options.stats->figures_total, count);
+    out->publish(out->ctx, run->id, batch, figures, count);
+}

@@ -1,0 +1,157 @@
+/* Runs as a whole: made, wired to the ingest, stopped; see runs.h. */
+#include "daemon/runs/runs.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "daemon/runs/state.h"
+
+double runs_now(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static void on_tick(uv_timer_t *timer)
+{
+    struct runs *runs = timer->data;
+
+    work_stamp(runs);
+    samples_close_waiting(runs);
+    work_start(runs); /* the store may have room again */
+}
+
+struct runs *runs_new(const struct runs_options *options)
+{
+    struct runs *runs = calloc(1, sizeof *runs);
+
+    if (!runs)
+        return NULL;
+    runs->options = *options;
+    runs->next_run = store_last_run_id(options->store) + 1;
+    runs->next_layer = store_last_layer_id(options->store) + 1;
+    if (runs->options.workers > LIMIT_WORKERS)
+        runs->options.workers = LIMIT_WORKERS;
+    uv_timer_init(options->loop, &runs->tick);
+    runs->tick.data = runs;
+    uv_timer_start(&runs->tick, on_tick, LIMIT_TICK_MS, LIMIT_TICK_MS);
+    return runs;
+}
+
+struct ingest_ops runs_ingest_ops(struct runs *runs)
+{
+    return (struct ingest_ops){
+        .hello = sessions_hello,
+        .layer = layers_declare,
+        .scalars = scalars_log,
+        .rewind = sessions_rewind,
+        .tensor_begin = samples_begin,
+        .tensor = samples_tensor,
+        .tensor_lost = samples_lost,
+        .flush = samples_flush,
+        .client_dropped = sessions_dropped,
+        .bye = sessions_bye,
+        .lost = sessions_lost,
+        .seen = sessions_seen,
+        .ctx = runs,
+    };
+}
+
+void runs_alert(struct runs *runs, const char *run_key, const struct wire_alert *alert)
+{
+    struct run *run;
+
+    HASH_FIND(by_key, runs->by_key, run_key, strlen(run_key), run);
+    if (!run)
+        return;
+    for (struct session *session = run->sessions; session; session = session->hh.next)
+        if (session->peer)
+            ingest_alert(session->peer, alert);
+}
+
+/* Work that is with a worker, or a flush on its way through the store, still points into the run. */
+static bool is_in_use(const struct run *run)
+{
+    for (const struct session *session = run->sessions; session; session = session->hh.next)
+        if (session->undone || session->fences_flying > 0)
+            return true;
+    for (const struct block *block = run->blocks; block; block = block->next)
+        if (block->busy || block->queue)
+            return true;
+    return false;
+}
+
+static void forget(struct run *run)
+{
+    const struct runs_out *out = &run->runs->options.out;
+
+    out->forget(out->ctx, run->id);
+    run_free(run);
+}
+
+void runs_forget(struct runs *runs, int64_t id)
+{
+    struct run *run;
+
+    HASH_FIND(by_id, runs->by_id, &id, sizeof id, run);
+    if (run && strcmp(run->state, "running") != 0 && !is_in_use(run))
+        forget(run);
+}
+
+enum runs_deleted runs_delete(struct runs *runs, int64_t id)
+{
+    struct store_batch *batch;
+    struct run *run;
+
+    HASH_FIND(by_id, runs->by_id, &id, sizeof id, run);
+    if (!run)
+        return RUNS_DELETE_UNKNOWN;
+    if (strcmp(run->state, "running") == 0)
+        return RUNS_DELETE_RUNNING;
+    if (is_in_use(run))
+        return RUNS_DELETE_BUSY;
+    forget(run);
+    batch = store_batch_new();
+    store_put_delete_run(batch, id);
+    return store_submit(runs->options.store, batch) == 0 ? RUNS_DELETED : RUNS_DELETE_FAILED;
+}
+
+void runs_stop(struct runs *runs)
+{
+    struct run *run, *next;
+
+    runs->stopping = true;
+    runs->ingest = NULL;
+    HASH_ITER(by_id, runs->by_id, run, next)
+        for (struct session *session = run->sessions; session; session = session->hh.next)
+            session->peer = NULL;
+    while (runs->busy > 0)
+        uv_run(runs->options.loop, UV_RUN_ONCE);
+    uv_close((uv_handle_t *)&runs->tick, NULL);
+}
+
+static void free_queue(struct block *block)
+{
+    struct item *item, *next;
+
+    DL_FOREACH_SAFE(block->queue, item, next) {
+        tensor_free(item->work.tensor);
+        free(item);
+    }
+}
+
+void runs_free(struct runs *runs)
+{
+    struct run *run, *next;
+    struct block *block;
+
+    HASH_ITER(by_id, runs->by_id, run, next) {
+        DL_FOREACH(run->blocks, block)
+            free_queue(block);
+        run_free(run);
+    }
+    free(runs);
+}

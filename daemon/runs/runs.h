@@ -1,0 +1,79 @@
+/* What a run is: its attempts, sessions, layers and blocks, and the way of its samples to the workers and on.
+ *
+ * Loop thread only; the numbers are worked on by workers (libuv's pool), one strand a block: its samples in order, never two
+ * at once. Of two samples of one block that wait, the newer wins, unless the session is lossless. What one event makes is
+ * one batch, handed to `struct runs_out`. */
+#ifndef FORESHOCK_RUNS_RUNS_H
+#define FORESHOCK_RUNS_RUNS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <uv.h>
+
+#include "daemon/ingest/ingest.h"
+#include "daemon/mailbox.h"
+#include "daemon/record.h"
+#include "daemon/stats.h"
+#include "daemon/store/store.h"
+
+struct runs;
+
+/* Where things go. */
+struct runs_out {
+    /* One event's rows and figures. The batch is the receiver's from now on. */
+    void (*publish)(void *ctx, int64_t run, struct store_batch *batch, const struct figure *figures, size_t count);
+    /* A run begins, or an attempt of it: what was known of it by its figures starts anew. */
+    void (*attempt)(void *ctx, int64_t run, uint32_t attempt);
+    void (*begins)(void *ctx, int64_t run, int64_t step); /* the first step of the attempt */
+    /* `role` "" for an MLP block, `block` "" for none. */
+    void (*layer)(void *ctx, int64_t run, int64_t layer, const char *name, const char *role, const char *block);
+    /* What the daemon itself knows. `layer` 0: the run itself. */
+    void (*lost)(void *ctx, int64_t run, bool on, int64_t step, const char *text);
+    void (*damaged)(void *ctx, int64_t run, int64_t layer, bool on, int64_t step, const char *text);
+    void (*forget)(void *ctx, int64_t run);
+    /* Tells the alerts that fire, for a client that came back. */
+    void (*firing)(void *ctx, int64_t run, void (*each)(void *each_ctx, const struct wire_alert *), void *each_ctx);
+    void *ctx;
+};
+
+struct runs_options {
+    uv_loop_t *loop;
+    struct mailbox *mailbox;
+    struct store *store;
+    struct stats *stats;
+    unsigned workers;
+    uint64_t kept_bytes;
+    size_t runs_max, layers_max;
+    double sample_deadline_seconds;
+    double target_residual;
+    unsigned passes_small, passes_large;
+    struct runs_out out;
+};
+
+/* NULL: memory is short. */
+struct runs *runs_new(const struct runs_options *options);
+
+/* Everything that the store remembers. Before runs_attach. 0, or -1 and `err`. */
+int runs_restore(struct runs *runs, char *err);
+
+/* The ops for ingest_options, and then the ingest itself, which gets a lease for each session that was live. */
+struct ingest_ops runs_ingest_ops(struct runs *runs);
+int runs_attach(struct runs *runs, struct ingest *ingest);
+
+/* Tells an alert to the clients of a run. */
+void runs_alert(struct runs *runs, const char *run_key, const struct wire_alert *alert);
+
+/* Deletes a run that is not running. BUSY: its last samples are still being worked on, ask again. FAILED: the store does not
+ * take it. */
+enum runs_deleted { RUNS_DELETED, RUNS_DELETE_RUNNING, RUNS_DELETE_BUSY, RUNS_DELETE_UNKNOWN, RUNS_DELETE_FAILED };
+enum runs_deleted runs_delete(struct runs *runs, int64_t run);
+
+/* The store has retired a run by itself: the loop forgets it too. */
+void runs_forget(struct runs *runs, int64_t run);
+
+/* No sample is begun any more; those in hand are finished and published before this returns. */
+void runs_stop(struct runs *runs);
+void runs_free(struct runs *runs); /* after the loop has ended */
+
+#endif

@@ -1,0 +1,323 @@
+/* Sessions come, go, are lost and come back; runs begin and end with them. See PROTOCOL.md, `hello`, and METRICS.md,
+ * "Attempts". */
+#include <inttypes.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/fault.h"
+#include "daemon/log.h"
+#include "daemon/runs/state.h"
+
+#define LAST_SEEN_SECONDS 5.0 /* between two rows that only say: still here */
+
+static void copy(char *out, size_t size, struct wire_str text)
+{
+    snprintf(out, size, "%.*s", (int)text.len, text.ptr ? text.ptr : "");
+}
+
+static void replace(char **text, const char *by)
+{
+    char *copied = strdup(by);
+
+    if (!copied)
+        return;
+    free(*text);
+    *text = copied;
+}
+
+static void take_tags(struct run *run, const struct wire_hello *hello)
+{
+    json_t *tags = json_object();
+    char *text;
+
+    for (size_t i = 0; i < hello->tags_count; i++) {
+        const struct wire_tag *tag = &hello->tags[i];
+        char key[WIRE_NAME_MAX + 1];
+
+        copy(key, sizeof key, tag->key);
+        json_object_set_new(tags, key, json_stringn(tag->value.ptr, tag->value.len));
+    }
+    text = json_dumps(tags, JSON_COMPACT);
+    if (text)
+        replace(&run->tags, text);
+    free(text);
+    json_decref(tags);
+}
+
+static struct session *live_session_of_rank(struct run *run, uint32_t rank, const struct session *but)
+{
+    for (struct session *s = run->sessions; s; s = s->hh.next)
+        if (s != but && s->open && s->rank == rank)
+            return s;
+    return NULL;
+}
+
+static bool rank_was_seen(struct run *run, uint32_t rank)
+{
+    for (struct session *s = run->sessions; s; s = s->hh.next)
+        if (s->attempt == run->attempt && s->rank == rank)
+            return true;
+    return false;
+}
+
+static bool any_open(struct run *run)
+{
+    for (struct session *s = run->sessions; s; s = s->hh.next)
+        if (s->open)
+            return true;
+    return false;
+}
+
+static bool any_lost(struct run *run)
+{
+    for (struct session *s = run->sessions; s; s = s->hh.next)
+        if (s->lost && s->attempt == run->attempt)
+            return true;
+    return false;
+}
+
+static void begin_attempt(struct run *run, uint32_t number)
+{
+    const struct runs_out *out = &run->runs->options.out;
+    struct scalar *scalar, *next;
+
+    run->attempt = number;
+    run->attempt_started_at = runs_now();
+    run->first_step = -1;
+    HASH_ITER(hh, run->scalars, scalar, next) {
+        HASH_DEL(run->scalars, scalar);
+        free(scalar);
+    }
+    out->attempt(out->ctx, run->id, number);
+    run_tell_layers(run);
+    log_info("attempt begins", LOG_STR("run", run->key), LOG_INT("attempt", number));
+}
+
+static struct run *open_run(struct runs *runs, const char *key)
+{
+    struct run *run = run_new(runs, runs->next_run, key);
+
+    if (!run)
+        return NULL;
+    runs->next_run++;
+    run->started_at = runs_now();
+    begin_attempt(run, 1);
+    return run;
+}
+
+static size_t running(const struct runs *runs)
+{
+    size_t count = 0;
+
+    for (const struct run *run = runs->by_id; run; run = run->by_id.next)
+        count += strcmp(run->state, "running") == 0;
+    return count;
+}
+
+/* Whether this hello may come in. `session` NULL: a new one. */
+static int check_hello(struct runs *runs, struct run *run, struct session *session, const struct wire_hello *hello,
+    struct wire_fault *fault)
+{
+    struct session *holder = run ? live_session_of_rank(run, hello->rank, session) : NULL;
+
+    if (holder)
+        return fault_set(fault, WIRE_CODE_RANK_TAKEN, WIRE_HELLO, "rank",
+            "that the session which holds this rank says bye, or its lease ends", "%" PRIu32 ", held by session %s",
+            hello->rank, holder->key);
+    if ((!run || strcmp(run->state, "running") != 0) && running(runs) >= runs->options.runs_max)
+        return fault_set(fault, WIRE_CODE_LIMIT, WIRE_HELLO, "run", "fewer running runs (limits.runs)", "%zu",
+            running(runs));
+    return 0;
+}
+
+static struct session *open_session(struct run *run, const struct wire_hello *hello, const char *key)
+{
+    bool again = rank_was_seen(run, hello->rank);
+    char client[WIRE_NAME_MAX + 1];
+    struct session *session;
+
+    copy(client, sizeof client, hello->client);
+    session = run_session_new(run, key, client);
+    if (!session)
+        return NULL;
+    session->rank = hello->rank;
+    session->world = hello->world;
+    if (again)
+        begin_attempt(run, run->attempt + 1);
+    session->attempt = run->attempt;
+    return session;
+}
+
+static void tell_firing(void *ctx, const struct wire_alert *alert)
+{
+    ingest_alert(ctx, alert);
+}
+
+static void come_back(struct session *session)
+{
+    struct run *run = session->run;
+    const struct runs_out *out = &run->runs->options.out;
+
+    if (!session->lost)
+        return;
+    session->lost = false;
+    log_info("session is back", LOG_STR("run", run->key), LOG_STR("session", session->key));
+    if (!any_lost(run))
+        out->lost(out->ctx, run->id, false, run->last_step, "");
+}
+
+/* The session is live: it has a peer, and its run runs. */
+static void open_up(struct session *session, struct peer *peer, bool lossless)
+{
+    struct run *run = session->run;
+    struct store_batch *batch = store_batch_new();
+
+    if (!session->peer)
+        stats_add(&run->runs->options.stats->sessions, 1);
+    session->peer = peer;
+    session->lossless = lossless;
+    session->open = true;
+    if (strcmp(run->state, "running") != 0 || run->row_at == 0.0)
+        stats_add(&run->runs->options.stats->runs_running, 1);
+    run->state = "running";
+    run->last_seen_at = runs_now();
+    rows_put_run(batch, run);
+    rows_put_attempt(batch, run);
+    rows_put_session(batch, session);
+    rows_publish(run, batch, NULL, 0);
+    come_back(session);
+}
+
+int sessions_hello(void *ctx, struct peer *peer, const struct wire_hello *hello, void **known, uint32_t *attempt,
+    struct wire_fault *fault)
+{
+    struct runs *runs = ctx;
+    struct session *session = *known;
+    char run_key[WIRE_RUN_MAX + 1], key[WIRE_SESSION_MAX + 1];
+    struct run *run;
+
+    copy(run_key, sizeof run_key, hello->run);
+    copy(key, sizeof key, hello->session);
+    HASH_FIND(by_key, runs->by_key, run_key, strlen(run_key), run);
+    if (!session && run)
+        session = run_session(run, key);
+    if (check_hello(runs, run, session, hello, fault) != 0)
+        return -1;
+    if (!run)
+        run = open_run(runs, run_key);
+    if (run && !session)
+        session = open_session(run, hello, key);
+    if (!session)
+        return fault_set(fault, WIRE_CODE_LIMIT, WIRE_HELLO, "session", "memory for one more", "%s", key);
+    if (hello->name.ptr) {
+        char name[WIRE_NAME_MAX + 1];
+
+        copy(name, sizeof name, hello->name);
+        replace(&run->name, name);
+    }
+    if (hello->tags_count)
+        take_tags(run, hello);
+    open_up(session, peer, hello->lossless);
+    runs->options.out.firing(runs->options.out.ctx, run->id, tell_firing, peer);
+    *known = session;
+    *attempt = session->attempt;
+    log_info("session opened", LOG_STR("run", run->key), LOG_STR("session", key), LOG_INT("rank", session->rank),
+        LOG_INT("attempt", session->attempt), LOG_STR("client", session->client));
+    return 0;
+}
+
+int sessions_rewind(void *ctx, void *known, uint64_t step, struct wire_fault *fault)
+{
+    struct session *session = known;
+    struct run *run = session->run;
+    struct store_batch *batch;
+    struct numbered *numbered;
+
+    (void)ctx;
+    (void)fault;
+    log_info("training goes back", LOG_STR("run", run->key), LOG_INT("step", step));
+    if (session->attempt == run->attempt)
+        begin_attempt(run, run->attempt + 1);
+    session->attempt = run->attempt;
+    session->resumed = false;
+    for (numbered = session->numbers; numbered; numbered = numbered->hh.next)
+        numbered->last_step[0] = numbered->last_step[1] = -1;
+    batch = store_batch_new();
+    rows_put_run(batch, run);
+    rows_put_attempt(batch, run);
+    rows_put_session(batch, session);
+    rows_publish(run, batch, NULL, 0);
+    return 0;
+}
+
+void sessions_dropped(void *ctx, void *known, uint64_t samples)
+{
+    struct session *session = known;
+    uint64_t more = samples > session->client_dropped ? samples - session->client_dropped : 0;
+
+    (void)ctx;
+    session->client_dropped += more;
+    session->run->dropped += more;
+    stats_add(&session->run->runs->options.stats->dropped_client_total, more);
+}
+
+/* The peer is gone: by a bye, or because its lease ran out. */
+static void close_session(struct session *session, const char *state)
+{
+    struct run *run = session->run;
+    struct store_batch *batch = store_batch_new();
+
+    session->open = false;
+    session->peer = NULL;
+    stats_sub(&run->runs->options.stats->sessions, 1);
+    if (!any_open(run)) {
+        run->state = state;
+        stats_sub(&run->runs->options.stats->runs_running, 1);
+        samples_rest(run);
+    }
+    rows_put_run(batch, run);
+    rows_put_session(batch, session);
+    rows_publish(run, batch, NULL, 0);
+}
+
+void sessions_bye(void *ctx, void *known)
+{
+    struct session *session = known;
+    struct run *run = session->run;
+
+    (void)ctx;
+    run->last_seen_at = runs_now();
+    close_session(session, any_lost(run) ? "lost" : "ended");
+    log_info("session ended", LOG_STR("run", run->key), LOG_STR("session", session->key));
+}
+
+void sessions_lost(void *ctx, void *known)
+{
+    struct session *session = known;
+    struct run *run = session->run;
+    const struct runs_out *out = &run->runs->options.out;
+    char text[256];
+
+    (void)ctx;
+    session->lost = true;
+    close_session(session, "lost");
+    snprintf(text, sizeof text, "Rank %" PRIu32 " has been silent for the whole of its lease and did not say bye.",
+        session->rank);
+    out->lost(out->ctx, run->id, true, run->last_step, text);
+}
+
+void sessions_seen(void *ctx, void *known)
+{
+    struct session *session = known;
+    struct run *run = session->run;
+    struct store_batch *batch;
+
+    (void)ctx;
+    run->last_seen_at = runs_now();
+    if (run->last_seen_at - run->row_at < LAST_SEEN_SECONDS)
+        return;
+    batch = store_batch_new();
+    rows_put_run(batch, run);
+    rows_publish(run, batch, NULL, 0);
+}

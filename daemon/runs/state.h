@@ -1,0 +1,195 @@
+/* The inside of runs: what the loop knows of each run. See runs.h. */
+#ifndef FORESHOCK_RUNS_STATE_H
+#define FORESHOCK_RUNS_STATE_H
+
+#include <uthash.h>
+#include <utlist.h>
+
+#include "daemon/limits.h"
+#include "daemon/runs/runs.h"
+#include "daemon/runs/strand.h"
+
+struct run;
+struct block;
+struct session;
+
+struct layer {
+    int64_t id;
+    char *name, *role, *block_name; /* block_name "" for none */
+    char dtype[16];
+    uint64_t rows, cols, row_begin, row_end;
+    bool transposed;
+    struct block *block;
+    size_t place;               /* in the block's strand */
+    uint32_t attempt;           /* that the two below are of */
+    int64_t last_step[2];       /* newest step, by wire_kind; -1: none */
+    struct store_baseline baseline; /* as restored */
+    char baseline_dtype[16];
+    bool has_baseline;
+    void *tracker;              /* as restored, until the strand has it */
+    size_t tracker_size;
+    uint32_t tracker_attempt;
+    int64_t tracker_step;
+    UT_hash_handle by_name, by_id;
+};
+
+/* One tensor on its way to the worker. */
+struct item {
+    struct strand_item work;
+    struct block *block;
+    struct session *session; /* NULL: the daemon's own work */
+    uint64_t sequence;       /* within the session */
+    struct item *prev, *next;               /* in the block's queue, then in the worker's hand */
+    struct item *earlier, *later;           /* in the session's list of what is not yet done */
+};
+
+/* Layers that share a name of a block, or one layer alone. */
+struct block {
+    struct run *run;
+    char *name;           /* "" for a layer alone */
+    int64_t id;           /* of the MLP block's row; 0: it is none */
+    struct layer *roles[STRAND_ROLES];
+    size_t layers;
+    struct strand *strand;
+    struct item *queue;
+    bool ready, busy;     /* waits for a worker; is with one */
+    bool waiting;         /* an alignment is open for other ranks ... */
+    uint64_t waiting_since_ms;
+    int64_t begun_step;   /* of the newest sample that a worker took up; -1: none */
+    int64_t lost_step;    /* of the newest sample of which a tensor was dropped; -1: none */
+    UT_hash_handle by_name;
+    struct block *prev, *next;   /* in the run */
+    struct block *ready_prev, *ready_next;
+};
+
+/* A layer as one session numbers it. */
+struct numbered {
+    uint32_t number;
+    struct layer *layer;
+    int64_t last_step[2];
+    UT_hash_handle hh;
+};
+
+/* A flush waits until everything that came before it is done. */
+struct fence {
+    uint64_t token, after; /* sequence of the last item before it */
+    struct fence *prev, *next;
+};
+
+struct session {
+    struct run *run;
+    char *key, *client;
+    uint32_t rank, world, attempt;
+    bool open, lost, lossless;
+    bool resumed;            /* known from before the daemon's start: it may send again what is there already */
+    struct peer *peer;       /* NULL: not live */
+    struct numbered *numbers;
+    uint64_t sequence;       /* of the newest item */
+    struct item *undone;
+    struct fence *fences;
+    unsigned fences_flying;  /* handed to the store */
+    uint64_t client_dropped, dropped;
+    UT_hash_handle hh;       /* by key, in the run */
+};
+
+struct scalar {
+    char name[RECORD_METRIC_MAX];
+    int64_t last_step;
+    struct session *from;
+    UT_hash_handle hh;
+};
+
+struct run {
+    struct runs *runs;
+    int64_t id;
+    char *key, *name, *tags;
+    const char *state;       /* "running", "ended" or "lost" */
+    uint32_t attempt;
+    int64_t first_step, last_step; /* of the attempt; of the run. -1: none */
+    double started_at, last_seen_at, attempt_started_at;
+    double row_at;           /* last_seen_at as the store has it */
+    uint64_t dropped, undefined;
+    struct session *sessions;
+    struct layer *layers;    /* by name */
+    struct block *named;     /* by name */
+    struct block *blocks;    /* all */
+    struct scalar *scalars;
+    UT_hash_handle by_key, by_id;
+};
+
+/* A worker's hand: the items of one sample. */
+struct hand {
+    uv_work_t work;
+    struct runs *runs;
+    struct block *block; /* NULL: free */
+    struct item *items;
+    struct findings findings;
+    uint64_t since_ms;
+};
+
+struct runs {
+    struct runs_options options;
+    struct ingest *ingest;
+    struct run *by_key, *by_id;
+    struct layer *layers; /* all, by id; during restore only */
+    struct block *ready;
+    struct hand hands[LIMIT_WORKERS];
+    unsigned busy;
+    bool stopping;
+    int64_t next_run, next_layer;
+    uv_timer_t tick;
+};
+
+double runs_now(void); /* seconds since 1970 */
+
+/* run.c */
+struct run *run_new(struct runs *runs, int64_t id, const char *key);
+void run_free(struct run *run);
+struct session *run_session(struct run *run, const char *key);
+struct session *run_session_new(struct run *run, const char *key, const char *client);
+struct layer *run_layer_new(struct run *run, const struct store_layer *row);
+struct block *run_block_for(struct run *run, const char *name); /* "" makes a new one */
+int block_add(struct block *block, struct layer *layer);
+enum strand_role block_role(const char *role);
+bool block_is_mlp(const struct block *block);
+void run_tell_layers(struct run *run); /* to a new attempt's detectors */
+
+/* rows.c: what the loop knows, as rows of a batch */
+void rows_put_run(struct store_batch *batch, struct run *run);
+void rows_put_attempt(struct store_batch *batch, const struct run *run);
+void rows_put_session(struct store_batch *batch, const struct session *session);
+void rows_put_layer(struct store_batch *batch, const struct run *run, const struct layer *layer);
+void rows_put_block(struct store_batch *batch, const struct block *block);
+void rows_publish(struct run *run, struct store_batch *batch, const struct figure *figures, size_t count);
+
+/* sessions.c */
+int sessions_hello(void *ctx, struct peer *peer, const struct wire_hello *hello, void **session, uint32_t *attempt,
+    struct wire_fault *fault);
+int sessions_rewind(void *ctx, void *session, uint64_t step, struct wire_fault *fault);
+void sessions_dropped(void *ctx, void *session, uint64_t samples);
+void sessions_bye(void *ctx, void *session);
+void sessions_lost(void *ctx, void *session);
+void sessions_seen(void *ctx, void *session);
+
+/* layers.c */
+int layers_declare(void *ctx, void *session, const struct wire_layer *layer, struct wire_fault *fault);
+
+/* scalars.c */
+int scalars_log(void *ctx, void *session, const struct wire_scalars *scalars, struct wire_fault *fault);
+
+/* samples.c */
+int samples_begin(void *ctx, void *session, const struct wire_tensor *header, struct wire_fault *fault);
+void samples_tensor(void *ctx, void *session, const struct wire_tensor *header, struct tensor *tensor);
+uint64_t samples_lost(void *ctx, void *session, const struct wire_tensor *header, bool whole);
+void samples_flush(void *ctx, void *session, uint64_t token);
+void samples_note_step(struct run *run, struct store_batch *batch, int64_t step);
+void samples_rest(struct run *run); /* the strands give back what they can */
+void samples_close_waiting(struct runs *runs);
+
+/* work.c: the workers' side of the queue */
+void work_add(struct block *block, struct item *item);
+void work_start(struct runs *runs); /* as many as there are workers and room in the store */
+void work_stamp(struct runs *runs);
+void fences_check(struct session *session);
+
+#endif

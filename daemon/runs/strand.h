@@ -1,0 +1,95 @@
+/* The strand of a block: the tracked state of its layers, and the figures that each of their tensors makes.
+ *
+ * A strand is worked on by one worker at a time (the loop sees to that). It knows numbers, baselines and kept snapshots;
+ * no sockets, no runs. Its layers come by strand_layer; everything else by strand_run. */
+#ifndef FORESHOCK_RUNS_STRAND_H
+#define FORESHOCK_RUNS_STRAND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/record.h"
+#include "daemon/stats.h"
+#include "daemon/store/store.h"
+#include "daemon/tensor.h"
+#include "proto/wire.h"
+
+enum strand_role { STRAND_LINEAR, STRAND_MLP_IN, STRAND_MLP_OUT, STRAND_MLP_GATE, STRAND_ROLES };
+
+struct strand_options {
+    struct store *store;
+    struct stats *stats;
+    uint64_t kept_bytes; /* of all strands together */
+    double target_residual;
+    unsigned passes_small, passes_large;
+    int64_t run;
+};
+
+/* One layer, as it is known when the strand first hears of it. */
+struct strand_layer_options {
+    int64_t id;
+    enum strand_role role;
+    uint64_t rows, cols;
+    bool has_baseline;
+    struct store_baseline baseline; /* without its dtype, which stands beside it */
+    const char *baseline_dtype;
+    const void *tracker; /* what findings.trackers gave before the daemon stopped; NULL: none */
+    size_t tracker_size;
+    bool tracker_stale;  /* it is of an older snapshot than the last one analysed */
+};
+
+enum strand_kind { STRAND_WEIGHTS, STRAND_ACTIVATIONS, STRAND_CLOSE, STRAND_REST };
+
+/* One piece of work. CLOSE: the alignment of `step` waits no longer for other ranks. REST: nobody sends any more, give
+ * memory back. */
+struct strand_item {
+    enum strand_kind kind;
+    size_t layer; /* place in the strand, in the order of strand_layer */
+    struct tensor *tensor;
+    char dtype[16];
+    uint64_t shape[2];
+    bool transposed, initial;
+    int64_t step;
+    uint32_t attempt;
+    uint32_t ranks; /* that are expected to send activations of this step */
+    double time;
+};
+
+struct strand_tracker {
+    struct store_tracker row; /* row.state is ours */
+};
+
+/* What a turn of work found. Owns its arrays. */
+struct findings {
+    struct figure *figures;
+    size_t figure_count, figure_capacity;
+    struct histogram *histograms;
+    size_t histogram_count, histogram_capacity;
+    struct strand_tracker *trackers;
+    size_t tracker_count, tracker_capacity;
+    struct store_baseline *baselines;
+    size_t baseline_count, baseline_capacity;
+    int64_t damaged_layer; /* 0: none */
+    int64_t repaired_layer; /* a new baseline took the place of a damaged one; 0: none */
+    char damaged_text[STORE_ERROR_MAX];
+    uint64_t undefined, late;
+    bool waiting;           /* an alignment is open for other ranks */
+    bool failed;            /* memory was short: figures are missing */
+};
+
+struct strand;
+
+struct strand *strand_new(const struct strand_options *options); /* NULL: memory is short */
+int strand_layer(struct strand *strand, const struct strand_layer_options *layer);
+
+/* The id under which the figures of the MLP block are filed; 0: it is none. */
+void strand_block(struct strand *strand, int64_t id);
+
+/* Works on one item; takes its tensor. Adds to `findings`, which the caller empties with findings_clear. */
+void strand_run(struct strand *strand, struct strand_item *item, struct findings *findings);
+
+void strand_free(struct strand *strand); /* safe on NULL */
+void findings_clear(struct findings *findings);
+
+#endif

@@ -1,0 +1,85 @@
+/* The inside of a strand; see strand.h. */
+#ifndef FORESHOCK_RUNS_STRAND_STATE_H
+#define FORESHOCK_RUNS_STRAND_STATE_H
+
+#include <pthread.h>
+
+#include "daemon/analysis/alignment.h"
+#include "daemon/analysis/matrix.h"
+#include "daemon/analysis/spectrum.h"
+#include "daemon/runs/strand.h"
+
+/* Weights that were kept: as the previous snapshot, and until the other matrices of their MLP block are there. */
+struct snapshot {
+    struct tensor *tensor; /* NULL: none */
+    struct matrix_view view;
+    int64_t step;
+    uint32_t attempt;
+    bool settled; /* charged to the kept bytes, or let go */
+};
+
+/* The w(0) of a layer. */
+struct baseline {
+    bool there, damaged;
+    struct store_baseline row; /* row.dtype points to `dtype` */
+    char dtype[16];
+    const void *map; /* NULL: not mapped yet */
+};
+
+/* The tokens of one step, until all ranks have sent theirs. */
+struct gathering {
+    struct alignment *alignment; /* NULL: none is open */
+    int64_t step, weights_step;
+    bool has_direction;
+    uint32_t ranks;
+    double time;
+};
+
+struct strand_member {
+    struct strand_layer_options options;
+    struct spectrum *spectrum;
+    struct baseline baseline;
+    struct snapshot kept;
+    struct gathering gathering;
+    uint32_t attempt;     /* that the two steps below are of */
+    int64_t weights_step; /* of the direction; -1: none yet */
+    int64_t closed_step;  /* newest step whose alignment is published; -1: none */
+    double exported_at;
+};
+
+struct strand {
+    struct strand_options options;
+    pthread_mutex_t mutex; /* guards the list of members and the block's id: the loop adds while a worker works */
+    struct strand_member **members;
+    size_t count;
+    int64_t block;         /* id of the MLP block, 0: none */
+    int64_t measured_step; /* newest step whose neurons are published; -1: none */
+};
+
+/* Where a figure is filed. */
+struct place {
+    struct findings *findings;
+    int64_t run, layer, step;
+    uint32_t attempt;
+    double time;
+};
+
+/* findings.c */
+void find(const struct place *place, const char *metric, double value);      /* counted if undefined */
+void find_if(const struct place *place, const char *metric, double value);   /* silently absent if undefined */
+void find_bins(const struct place *place, const char *metric, const struct bins *bins);
+void find_distribution(const struct place *place, const char *prefix, const struct distribution *distribution, bool std);
+void find_tracker(const struct place *place, const struct spectrum *spectrum);
+void find_baseline(const struct place *place, const struct store_baseline *row);
+
+/* strand_weights.c, strand_alignment.c, strand_neurons.c */
+void weights_take(struct strand *strand, struct strand_member *member, struct strand_item *item,
+    const struct place *place);
+void activations_take(struct strand_member *member, struct strand_item *item, const struct place *place);
+void alignment_close(struct strand_member *member, const struct place *place);
+void neurons_take(struct strand *strand, int64_t step, const struct place *place);
+bool strand_waits_for(struct strand *strand, const struct strand_member *member);
+void snapshot_settle(struct strand *strand, struct snapshot *snapshot);
+void snapshot_drop(struct snapshot *snapshot);
+
+#endif

@@ -1,0 +1,246 @@
+/* The workers: blocks with work wait in line, a free hand takes up one sample of the first, and what it found is published
+ * when it is back on the loop. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/log.h"
+#include "daemon/runs/state.h"
+
+struct flying_fence {
+    struct runs *runs;
+    struct session *session;
+    uint64_t token;
+    bool ok;
+};
+
+static void make_ready(struct block *block)
+{
+    if (block->ready || block->busy || !block->queue)
+        return;
+    block->ready = true;
+    DL_APPEND2(block->run->runs->ready, block, ready_prev, ready_next);
+}
+
+void work_add(struct block *block, struct item *item)
+{
+    DL_APPEND(block->queue, item);
+    make_ready(block);
+}
+
+/* Back on the loop: the store has committed everything before the fence. */
+static void on_fence_landed(void *arg)
+{
+    struct flying_fence *fence = arg;
+    struct session *session = fence->session;
+
+    session->fences_flying--;
+    if (fence->ok && session->peer)
+        ingest_flushed(session->peer, fence->token);
+    free(fence);
+}
+
+static void on_fence_committed(void *ctx, bool ok)
+{
+    struct flying_fence *fence = ctx;
+
+    fence->ok = ok;
+    if (mailbox_post(fence->runs->options.mailbox, on_fence_landed, fence) != 0)
+        log_error("a flush is not answered: memory is short");
+}
+
+static void fly(struct session *session, uint64_t token)
+{
+    struct runs *runs = session->run->runs;
+    struct flying_fence *fence = calloc(1, sizeof *fence);
+    struct store_batch *batch = store_batch_new();
+
+    if (!fence || !batch) {
+        free(fence);
+        store_batch_free(batch);
+        return;
+    }
+    *fence = (struct flying_fence){.runs = runs, .session = session, .token = token};
+    store_put_fence(batch, on_fence_committed, fence);
+    session->fences_flying++;
+    if (store_submit(runs->options.store, batch) != 0) {
+        session->fences_flying--;
+        free(fence);
+    }
+}
+
+void fences_check(struct session *session)
+{
+    struct fence *fence, *next;
+
+    DL_FOREACH_SAFE(session->fences, fence, next) {
+        if (session->undone && session->undone->sequence <= fence->after)
+            return;
+        fly(session, fence->token);
+        DL_DELETE(session->fences, fence);
+        free(fence);
+    }
+}
+
+static void on_work(uv_work_t *work)
+{
+    struct hand *hand = work->data;
+    struct item *item;
+
+    DL_FOREACH(hand->items, item)
+        strand_run(hand->block->strand, &item->work, &hand->findings);
+}
+
+static void tell_damaged(struct run *run, const struct findings *findings)
+{
+    const struct runs_out *out = &run->runs->options.out;
+    struct wire_fault fault = {.code = WIRE_CODE_BASELINE_DAMAGED};
+
+    if (findings->repaired_layer)
+        out->damaged(out->ctx, run->id, findings->repaired_layer, false, run->last_step, "");
+    if (!findings->damaged_layer)
+        return;
+    log_error("baseline damaged: rotation from the initialization stops", LOG_STR("run", run->key),
+        LOG_STR("why", findings->damaged_text));
+    out->damaged(out->ctx, run->id, findings->damaged_layer, true, run->last_step, findings->damaged_text);
+    snprintf(fault.field, sizeof fault.field, "layer");
+    snprintf(fault.value, sizeof fault.value, "%.*s", (int)sizeof fault.value - 1, findings->damaged_text);
+    snprintf(fault.expected, sizeof fault.expected, "the kept w(0) as it was written; send weights with initial");
+    snprintf(fault.about, sizeof fault.about, "tensor");
+    for (struct session *s = run->sessions; s; s = s->hh.next)
+        if (s->peer)
+            ingest_error(s->peer, &fault, false);
+}
+
+/* What one sample found, as one batch. */
+static void publish(struct block *block, const struct findings *findings, int64_t step)
+{
+    struct run *run = block->run;
+    struct store_batch *batch = store_batch_new();
+
+    run->undefined += findings->undefined;
+    stats_add(&run->runs->options.stats->figures_undefined_total, findings->undefined);
+    stats_add(&run->runs->options.stats->activations_late_total, findings->late);
+    if (findings->figure_count > 0)
+        samples_note_step(run, batch, step);
+    for (size_t i = 0; i < findings->baseline_count; i++)
+        store_put_baseline(batch, &findings->baselines[i]);
+    for (size_t i = 0; i < findings->tracker_count; i++)
+        store_put_tracker(batch, &findings->trackers[i].row);
+    for (size_t i = 0; i < findings->figure_count; i++)
+        store_put_figure(batch, &findings->figures[i]);
+    for (size_t i = 0; i < findings->histogram_count; i++)
+        store_put_histogram(batch, &findings->histograms[i]);
+    rows_publish(run, batch, findings->figures, findings->figure_count);
+    tell_damaged(run, findings);
+}
+
+static int64_t newest_step(const struct findings *findings)
+{
+    int64_t step = -1;
+
+    for (size_t i = 0; i < findings->figure_count; i++)
+        if (findings->figures[i].step > step)
+            step = findings->figures[i].step;
+    return step;
+}
+
+static void finish_items(struct hand *hand)
+{
+    struct stats *stats = hand->runs->options.stats;
+    struct item *item, *next;
+
+    DL_FOREACH_SAFE(hand->items, item, next) {
+        if (item->session) {
+            stats_add(&stats->tensors_analysed_total, 1);
+            DL_DELETE2(item->session->undone, item, earlier, later);
+            fences_check(item->session);
+        }
+        free(item);
+    }
+    hand->items = NULL;
+}
+
+static void on_worked(uv_work_t *work, int status)
+{
+    struct hand *hand = work->data;
+    struct runs *runs = hand->runs;
+    struct block *block = hand->block;
+
+    (void)status; /* work is never cancelled */
+    block->busy = false;
+    hand->block = NULL;
+    runs->busy--;
+    if (hand->findings.failed)
+        log_error("memory is short: figures are missing", LOG_STR("run", block->run->key));
+    block->waiting = hand->findings.waiting;
+    block->waiting_since_ms = uv_now(runs->options.loop);
+    publish(block, &hand->findings, newest_step(&hand->findings));
+    findings_clear(&hand->findings);
+    finish_items(hand);
+    make_ready(block);
+    if (runs->ingest)
+        ingest_room(runs->ingest);
+    work_start(runs);
+}
+
+/* The items of the first sample that waits: those at the head of the queue that have its step. */
+static struct item *take_sample(struct block *block)
+{
+    struct item *taken = NULL, *item, *next;
+    int64_t step = block->queue->work.step;
+
+    DL_FOREACH_SAFE(block->queue, item, next) {
+        if (item->work.step != step)
+            break;
+        DL_DELETE(block->queue, item);
+        DL_APPEND(taken, item);
+    }
+    if (step != INT64_MAX)
+        block->begun_step = step;
+    return taken;
+}
+
+static struct hand *free_hand(struct runs *runs)
+{
+    for (unsigned i = 0; i < runs->options.workers; i++)
+        if (!runs->hands[i].block)
+            return &runs->hands[i];
+    return NULL;
+}
+
+static void take_up(struct runs *runs, struct hand *hand, struct block *block)
+{
+    DL_DELETE2(runs->ready, block, ready_prev, ready_next);
+    block->ready = false;
+    block->busy = true;
+    hand->runs = runs;
+    hand->block = block;
+    hand->items = take_sample(block);
+    hand->since_ms = uv_now(runs->options.loop);
+    hand->work.data = hand;
+    runs->busy++;
+    uv_queue_work(runs->options.loop, &hand->work, on_work, on_worked);
+}
+
+void work_start(struct runs *runs)
+{
+    struct hand *hand;
+
+    /* Without room in the store figures would be lost: tensors wait instead, and the budget tells the clients. */
+    while (runs->ready && !runs->stopping && store_has_room(runs->options.store) && (hand = free_hand(runs)))
+        take_up(runs, hand, runs->ready);
+}
+
+/* For /healthz: since when the oldest piece of work is in hand. */
+void work_stamp(struct runs *runs)
+{
+    uint64_t oldest = 0;
+
+    for (unsigned i = 0; i < runs->options.workers; i++) {
+        const struct hand *hand = &runs->hands[i];
+
+        if (hand->block && (oldest == 0 || hand->since_ms < oldest))
+            oldest = hand->since_ms ? hand->since_ms : 1;
+    }
+    stats_set(&runs->options.stats->worker_since_ms, oldest);
+}
