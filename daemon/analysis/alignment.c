@@ -1,0 +1,161 @@
+/* Spectral alignment in double, token by token. */
+#include "daemon/analysis/alignment.h"
+
+#include "daemon/analysis/figure.h"
+#include "daemon/analysis/kernels.h"
+#include "daemon/analysis/vector.h"
+
+#include <float.h>
+#include <stdlib.h>
+
+struct alignment {
+    size_t cols;
+    double *v1;       /* [cols], unit length; NULL without a direction */
+    double *unit_sum; /* [cols], sum of x / |x| */
+    double *row;      /* [cols] */
+    double *s;        /* [capacity], `tokens` of them in use */
+    size_t capacity;
+    size_t tokens;
+    uint64_t skipped;
+    struct bins bins;
+    uint64_t finite;
+    uint64_t nonfinite;
+    double square_sum; /* of the finite elements */
+    double max_abs;
+};
+
+static bool set_direction(struct alignment *alignment, const float *v1)
+{
+    alignment->v1 = calloc(alignment->cols, sizeof(double));
+    if (!alignment->v1)
+        return false;
+    for (size_t c = 0; c < alignment->cols; c++)
+        alignment->v1[c] = (double)v1[c];
+    double length = sqrt(vector_dot(alignment->v1, alignment->v1, alignment->cols));
+    for (size_t c = 0; c < alignment->cols; c++)
+        alignment->v1[c] /= length;
+    return true;
+}
+
+struct alignment *alignment_begin(size_t cols, const float *v1)
+{
+    struct alignment *alignment = calloc(1, sizeof(*alignment));
+    if (!alignment)
+        return NULL;
+    alignment->cols = cols;
+    alignment->unit_sum = calloc(cols, sizeof(double));
+    alignment->row = calloc(cols, sizeof(double));
+    if (!alignment->unit_sum || !alignment->row || (v1 && !set_direction(alignment, v1))) {
+        alignment_free(alignment);
+        return NULL;
+    }
+    return alignment;
+}
+
+void alignment_free(struct alignment *alignment)
+{
+    if (!alignment)
+        return;
+    free(alignment->v1);
+    free(alignment->unit_sum);
+    free(alignment->row);
+    free(alignment->s);
+    free(alignment);
+}
+
+static int reserve(struct alignment *alignment, size_t more)
+{
+    size_t needed = alignment->tokens + more;
+    if (needed <= alignment->capacity)
+        return 0;
+    double *grown = reallocarray(alignment->s, needed, sizeof(*grown));
+    if (!grown)
+        return -1;
+    alignment->s = grown;
+    alignment->capacity = needed;
+    return 0;
+}
+
+/* Counts the elements of the loaded row and sets non-finite ones to 0. Returns how many those were.
+ */
+static size_t take_activations(struct alignment *alignment)
+{
+    size_t bad = 0;
+    double largest = 0;
+    for (size_t c = 0; c < alignment->cols; c++) {
+        double magnitude = fabs(alignment->row[c]);
+        bool finite = magnitude <= DBL_MAX;
+        bad += !finite;
+        alignment->row[c] = finite ? alignment->row[c] : 0;
+        largest = finite && magnitude > largest ? magnitude : largest;
+    }
+    alignment->square_sum += vector_dot(alignment->row, alignment->row, alignment->cols);
+    alignment->finite += alignment->cols - bad;
+    alignment->nonfinite += bad;
+    alignment->max_abs = largest > alignment->max_abs ? largest : alignment->max_abs;
+    return bad;
+}
+
+/* Takes the loaded row, a token that is finite. */
+static void take_token(struct alignment *alignment)
+{
+    double length = vector_length(alignment->row, alignment->cols);
+    if (length <= 0) {
+        alignment->skipped++;
+        return;
+    }
+    double s = vector_dot(alignment->row, alignment->v1, alignment->cols) / length;
+    double factor = 1 / length;
+    for (size_t c = 0; c < alignment->cols; c++)
+        alignment->unit_sum[c] += alignment->row[c] * factor;
+    alignment->s[alignment->tokens++] = s;
+    histogram_add(&alignment->bins, s);
+}
+
+int alignment_add(struct alignment *alignment, const struct matrix_view *x)
+{
+    if (x->cols != alignment->cols || reserve(alignment, x->rows) != 0)
+        return -1;
+    for (size_t token = 0; token < x->rows; token++) {
+        tile_load_f64(x, token, 1, alignment->row);
+        size_t bad = take_activations(alignment);
+        if (!alignment->v1)
+            continue;
+        if (bad)
+            alignment->skipped++;
+        else
+            take_token(alignment);
+    }
+    return 0;
+}
+
+void alignment_finish(struct alignment *alignment, struct alignment_result *result)
+{
+    size_t n = alignment->tokens;
+    double none = FIGURE_UNDEFINED, rms = sqrt(alignment->square_sum / (double)alignment->finite);
+    *result = (struct alignment_result){
+        .positive = none,
+        .diversity = none,
+        .input_mean = none,
+        .input_mean_cos = none,
+        .tokens = n,
+        .skipped = alignment->skipped,
+        .bins = alignment->bins,
+        .activation_rms = isfinite(rms) ? rms : none,
+        .activation_max_abs = alignment->finite ? alignment->max_abs : none,
+        .activation_nonfinite = alignment->nonfinite,
+        .s = distribution_of(alignment->s, n),
+    };
+    if (n == 0)
+        return;
+    size_t positive = 0;
+    for (size_t i = 0; i < n; i++)
+        positive += alignment->s[i] > 0;
+    double length = sqrt(vector_dot(alignment->unit_sum, alignment->unit_sum, alignment->cols));
+    result->positive = (double)positive / (double)n;
+    result->diversity = 1 - fabs(2 * result->positive - 1);
+    result->input_mean = length / (double)n;
+    if (length > 0)
+        result->input_mean_cos =
+            fabs(vector_dot(alignment->unit_sum, alignment->v1, alignment->cols)) / length;
+}

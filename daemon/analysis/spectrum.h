@@ -1,0 +1,87 @@
+/* The two largest singular values of a layer and the direction of the first, followed from snapshot
+ * to snapshot.
+ *
+ * A warm-started block Krylov iteration with a Rayleigh-Ritz step: passes over the matrix until the
+ * residual meets its target or the budget is spent. The definitions are those of the spectrum and
+ * rotation sections of METRICS. One object a layer; calls on one object must not overlap, different
+ * objects are independent. */
+#ifndef FORESHOCK_ANALYSIS_SPECTRUM_H
+#define FORESHOCK_ANALYSIS_SPECTRUM_H
+
+#include "daemon/analysis/matrix.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Fields that are 0 take their default. */
+struct spectrum_options {
+    uint64_t seed;          /* of the random directions */
+    double target_residual; /* of the first pair; default 1e-3 */
+    unsigned passes_warm;   /* budget from the second snapshot on; default 16, or 6 above 4 MiB; at
+                               least 2 */
+    unsigned passes_cold;   /* budget of the first; default 32, or 16 above 4 MiB; at least 2 */
+};
+
+/* Squared lengths for the rotation (rotation.h). */
+struct weight_sums {
+    double square; /* sum of w^2 */
+    struct reference_sums {
+        double square;     /* sum of r^2 */
+        double difference; /* sum of (w - r)^2 */
+        double noise; /* sums of the squared spacing of the dtype at w and at r, narrow dtypes only;
+                         else 0 */
+    } init, prev;     /* zeroes where no such matrix was given */
+    bool narrow_init; /* W or W0 has a 16- or 8-bit dtype */
+    bool narrow_prev;
+};
+
+/* Figures are FIGURE_UNDEFINED (figure.h) where METRICS gives them no value: all of them for a zero
+ * matrix and for one that holds a NaN or an infinity, the second pair where min(rows, cols) is 1,
+ * turn without a previous snapshot, a residual where its singular value is 0. The residuals include
+ * the rounding of the kernels, relative to sigma1^2: 1e-15, or 1e-7 above a million elements. */
+struct spectrum_result {
+    double sigma1;
+    double sigma2;
+    double gap;
+    double stable_rank;
+    double turn;
+    double residual;
+    double residual2;
+    unsigned passes; /* readings of the matrix, the measuring one included */
+    bool broke; /* the sign of v1 was chosen anew: at a cold start, and where |<v1, previous v1>| <
+                   0.5 */
+    uint64_t nonfinite; /* elements that are NaN or infinite; if any, the tracked state stays as it
+                           was */
+    struct weight_sums sums; /* meaningless if nonfinite */
+};
+
+struct spectrum;
+
+/* A tracker for matrices of rows x cols, both 1..INT_MAX. Returns NULL out of memory. */
+struct spectrum *spectrum_new(size_t rows, size_t cols, const struct spectrum_options *options);
+void spectrum_free(struct spectrum *spectrum);
+
+/* Takes in the snapshot w; w0 is the baseline and prev the previous snapshot, for the rotation, or
+ * NULL. All have the tracker's shape. Returns 0, or -1: a wrong shape, out of memory, or no
+ * convergence in LAPACK; then the state is as it was and *out holds nothing. */
+int spectrum_update(struct spectrum *spectrum, const struct matrix_view *w,
+    const struct matrix_view *w0, const struct matrix_view *prev, struct spectrum_result *out);
+
+/* The unit right singular vector of the last good snapshot, [cols], valid until the next call; NULL
+ * before the first. */
+const float *spectrum_v1(const struct spectrum *spectrum);
+
+/* The tracked block as bytes (little-endian, one version field), so that a restart changes no sign
+ * and no figure. */
+size_t spectrum_export_size(const struct spectrum *spectrum);
+void spectrum_export(
+    const struct spectrum *spectrum, unsigned char *bytes); /* spectrum_export_size bytes */
+
+/* Takes such bytes in. `stale`: they are of an older snapshot than the last one seen, so the next
+ * update continues the sign but reports no turn. Returns 0, or -1 with the reason in err; then the
+ * state is as it was. */
+int spectrum_import(struct spectrum *spectrum, const unsigned char *bytes, size_t size, bool stale,
+    char *err, size_t err_size);
+
+#endif
