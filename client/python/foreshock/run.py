@@ -1,0 +1,380 @@
+"""`Run`: a run of training as the daemon sees it, for anything that can show its numbers as
+arrays."""
+
+import atexit
+import contextlib
+import dataclasses
+import logging
+import operator
+import os
+import weakref
+from typing import Dict, Iterator, List, Optional, Tuple
+
+from . import wire
+from .arrays import Payload, copy_of
+from .endpoint import resolve
+from .errors import ForeshockError
+from .identity import identify
+from .inbox import Alert, DaemonError, Inbox
+from .outbox import Counts, Outbox, Sample, Tensor
+from .transport import Transport
+
+log = logging.getLogger("foreshock")
+
+VERSION = "0.1.0"
+MEMORY = 256 * 1024 * 1024  # bytes of tensors that may wait to be sent
+STEP_MAX = 2**53 - 1
+
+
+@dataclasses.dataclass
+class Layer:
+    """A declared layer. `number` is None until its dtype is known and the daemon can be told."""
+
+    name: str
+    shape: Tuple[int, int]
+    block: str
+    transposed: bool
+    message: dict
+    number: Optional[int] = None
+
+    @property
+    def stored_shape(self) -> Tuple[int, int]:
+        return self.shape[::-1] if self.transposed else self.shape
+
+
+class Run:
+    """One session of a run, from construction to `close` (or the end of a `with`, or of the
+    process).
+
+    Without `wait` it never blocks: what does not fit in `memory` bytes is dropped in whole samples
+    (all tensors of one block at one step, the newest wins) and counted in `dropped`; an absent
+    daemon costs one warning. With `wait` in seconds it is lossless: `weights` and `activations`
+    block up to that long for room, then raise `Timeout`, and what the daemon has not committed is
+    kept and sent again after a reconnect.
+
+    Mistakes of the caller (an undeclared layer, another shape) are ValueErrors. After a fork the
+    child's copy of a run does nothing.
+    """
+
+    def __init__(
+        self,
+        run: Optional[str] = None,
+        *,
+        name: Optional[str] = None,
+        endpoint: Optional[str] = None,
+        tags: Optional[Dict[str, str]] = None,
+        rank: Optional[int] = None,
+        wait: Optional[float] = None,
+        memory: int = MEMORY,
+    ) -> None:
+        self.disabled = disabled()
+        self.alive = not self.disabled
+        self.outbox = Outbox(memory, wait)
+        self.internal_errors = 0
+        self._inbox = Inbox()
+        self._layers: Dict[str, Layer] = {}
+        self._last_step = -1
+        self._dropped_told = Counts()
+        if not self.alive:
+            return
+        self.identity = identify(run, rank)
+        self._transport = Transport(
+            resolve(endpoint), self._hello(name, tags), self.outbox, self._inbox
+        )
+        self._transport.start()
+        _open_runs.add(self)
+
+    def _hello(self, name: Optional[str], tags: Optional[Dict[str, str]]) -> dict:
+        return {
+            "type": "hello",
+            "version": wire.VERSION,
+            **dataclasses.asdict(self.identity),
+            "name": name,
+            "client": f"foreshock-python {VERSION}",
+            "tags": {str(key): str(value) for key, value in (tags or {}).items()},
+            "lossless": self.outbox.wait is not None,
+        }
+
+    # ---- what is sent ----------------------------------------------------------------------------
+
+    def declare(
+        self,
+        name: str,
+        shape: Tuple[int, int],
+        role: str = "linear",
+        block: Optional[str] = None,
+        dtype: Optional[str] = None,
+        transposed: bool = False,
+        rows: Optional[Tuple[int, int]] = None,
+        shard: Optional[object] = None,
+    ) -> None:
+        """Declares a layer `y = W x` with W of `shape` [out, in].
+
+        `dtype` is that of the weights; without it, that of the first that are sent. `transposed`:
+        the weights come stored as [in, out]; `shape` stays [out, in]. `rows` [r0, r1): which rows
+        of a stored parameter this layer is; the arrays hold only those. Declaring a layer again
+        changes nothing. ValueError names what does not fit.
+        """
+        if not self.alive:
+            return
+        if shard is not None:
+            raise ValueError("shard: not yet supported; expected None")
+        logical = (operator.index(shape[0]), operator.index(shape[1]))
+        message = {
+            "type": "layer",
+            "name": name,
+            "shape": list(logical),
+            "dtype": dtype,
+            "role": role,
+            "block": block,
+            "transposed": transposed,
+            "rows": None if rows is None else list(rows),
+        }
+        wire.encode(
+            {**message, "layer": len(self._layers), "dtype": dtype or "float32"}
+        )  # ValueError if it does not fit
+        known = self._layers.get(name)
+        if known is not None:
+            if known.shape != logical:
+                raise ValueError(
+                    f"layer {name!r}: shape {logical}; it was declared with {known.shape}"
+                )
+            return
+        self._layers[name] = Layer(name, logical, block or name, transposed, message)
+        if dtype is not None:
+            self._announce(self._layers[name], dtype)
+
+    def weights(
+        self,
+        step: int,
+        layer: str,
+        array: object,
+        initial: bool = False,
+        dtype: Optional[str] = None,
+    ) -> bool:
+        """Sends a copy of the weights that the forward pass of `step` used: [out, in] as declared,
+        or [in, out] if transposed. `initial`: they are the initialization w(0). `dtype` names the
+        type of raw bits (see `arrays`).
+
+        True if it is on its way, False if it was dropped.
+        """
+        if not self.alive:
+            return False
+        known = self._declared(layer)
+        step = _checked_step(step)
+        with self._guarded():
+            payload = copy_of(array, dtype)
+            _expect(layer, "shape", payload.shape, known.stored_shape)
+            if known.number is None:
+                self._announce(known, payload.dtype)
+            _expect(layer, "dtype", payload.dtype, known.message["dtype"])
+            return self._send("weights", known, step, payload, known.shape, initial)
+        return False
+
+    def activations(
+        self, step: int, layer: str, inputs: object, dtype: Optional[str] = None
+    ) -> bool:
+        """Sends a copy of a sample of the layer's inputs [tokens, in] at the forward pass of `step`
+        (more dimensions in front of the last are tokens too). True if it is on its way, False if it
+        was dropped."""
+        if not self.alive:
+            return False
+        known = self._declared(layer)
+        step = _checked_step(step)
+        if known.number is None:
+            raise ValueError(
+                f"layer {layer!r}: dtype unknown; expected declare(dtype=…), or its weights first"
+            )
+        with self._guarded():
+            payload = copy_of(inputs, dtype)
+            if len(payload.shape) < 2 or payload.shape[-1] != known.shape[1]:
+                raise ValueError(
+                    f"layer {layer!r}: inputs of shape {payload.shape}; "
+                    f"expected [tokens, {known.shape[1]}]"
+                )
+            tokens = len(payload.data) // (known.shape[1] * wire.DTYPES[payload.dtype])
+            if tokens == 0:
+                return False
+            return self._send("activations", known, step, payload, (tokens, known.shape[1]))
+        return False
+
+    def log(self, step: int, **scalars: float) -> None:
+        """Sends scalars of a step; a step below the last one logged says that training went back to
+        it."""
+        self.log_values(step, scalars)
+
+    def log_values(self, step: int, scalars: Dict[str, float]) -> None:
+        """`log` for names that are no Python identifiers."""
+        if not self.alive:
+            return
+        step = _checked_step(step)
+        for name in scalars:
+            check_scalar_name(name)
+        values = {name: float(value) for name, value in scalars.items()}
+        self.reach(step)
+        items = list(values.items())
+        for first in range(0, len(items), wire.SCALARS_MAX):
+            self.outbox.put_scalars(step, dict(items[first : first + wire.SCALARS_MAX]))
+
+    def reach(self, step: int) -> None:
+        """Training is at `step`: one below the last one rewinds the run."""
+        step = _checked_step(step)
+        if step < self._last_step:
+            self.rewind(step)
+        self._last_step = step
+
+    def rewind(self, step: int) -> None:
+        """Says that training goes on from `step`, not above the last one: a new attempt of the run
+        begins."""
+        if self.alive:
+            self.outbox.put_rewind(_checked_step(step))
+            self._last_step = step
+
+    # ---- what comes back -------------------------------------------------------------------------
+
+    def alerts(self) -> List[Alert]:
+        """The alerts that arrived since the last call; never waits."""
+        return self._inbox.take_alerts()
+
+    @property
+    def firing(self) -> List[Alert]:
+        """The alerts that fire now."""
+        return self._inbox.firing()
+
+    @property
+    def errors(self) -> List[DaemonError]:
+        """The last errors that the daemon told."""
+        return self._inbox.errors()
+
+    @property
+    def dropped(self) -> Counts:
+        """What was dropped so far: samples and steps of scalars by the client, samples by the
+        daemon as it last told."""
+        return dataclasses.replace(self.outbox.counts)
+
+    def flush(self, timeout: float = 5.0) -> bool:
+        """True once everything that was sent before is committed by the daemon (or dropped, which
+        `dropped` and a line in the log tell), False after `timeout` seconds."""
+        if not self.alive:
+            return self.disabled
+        done = self.outbox.wait_flushed(self.outbox.put_flush(), timeout)
+        counts = self.dropped
+        if counts != self._dropped_told:
+            self._dropped_told = counts
+            log.warning("foreshock dropped so far: %s", counts)
+        return done
+
+    def close(self) -> None:
+        """Ends the session: tries a short flush where a daemon is (up to `wait` seconds in a
+        lossless run), says bye."""
+        if self.alive:
+            self.alive = False
+            self._transport.close(self.outbox.wait)
+            _open_runs.discard(self)
+
+    def __enter__(self) -> "Run":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def count_error(self) -> None:
+        """Counts the exception being handled, an error of ours, and tells the first."""
+        self.internal_errors += 1
+        if self.internal_errors == 1:
+            log.warning(
+                "foreshock: error in the client (told once); training goes on", exc_info=True
+            )
+
+    # ---- inside ----------------------------------------------------------------------------------
+
+    def layer_number(self, name: str) -> int:
+        """The number of a layer that was declared with its dtype."""
+        number = self._declared(name).number
+        assert number is not None
+        return number
+
+    def _declared(self, name: str) -> Layer:
+        if name not in self._layers:
+            raise ValueError(
+                f"layer {name!r}: not declared; expected one of {sorted(self._layers)[:8]}"
+            )
+        return self._layers[name]
+
+    def _announce(self, layer: Layer, dtype: str) -> None:
+        layer.message["dtype"] = dtype
+        layer.number = self.outbox.put_layer(layer.message)
+
+    def _send(
+        self,
+        kind: str,
+        layer: Layer,
+        step: int,
+        payload: Payload,
+        shape: Tuple[int, int],
+        initial: bool = False,
+    ) -> bool:
+        assert layer.number is not None
+        tensor = Tensor(kind, layer.number, step, payload.dtype, shape, payload.data, initial)
+        return self.outbox.put_sample(Sample(layer.block, step, [tensor]))
+
+    @contextlib.contextmanager
+    def _guarded(self) -> Iterator[None]:
+        """Nothing but a caller's mistake leaves a run that does not wait: told once, and
+        counted."""
+        try:
+            yield
+        except (ValueError, ForeshockError):
+            raise
+        except Exception:
+            if self.outbox.wait is not None:
+                raise
+            self.count_error()
+
+
+def disabled() -> bool:
+    """Whether FORESHOCK_DISABLED turns the client into nothing."""
+    return os.environ.get("FORESHOCK_DISABLED", "") not in ("", "0")
+
+
+def check_scalar_name(name: str) -> None:
+    """ValueError for a name that no scalar may have."""
+    if not wire.valid_scalar_name(name):
+        raise ValueError(
+            f"scalar name {name!r}: expected [A-Za-z][A-Za-z0-9_./-]{{0,63}}, and none that begins "
+            "as the daemon's own metrics do"
+        )
+
+
+def _checked_step(step: int) -> int:
+    number = operator.index(step)
+    if not 0 <= number <= STEP_MAX:
+        raise ValueError(f"step {number}: expected 0 to 2^53 - 1")
+    return number
+
+
+def _expect(layer: str, field: str, value: object, expected: object) -> None:
+    if value != expected:
+        raise ValueError(f"layer {layer!r}: {field} {value}; expected {expected}")
+
+
+_open_runs: "weakref.WeakSet[Run]" = weakref.WeakSet()
+_forked: List[Run] = (
+    []
+)  # a child keeps its parent's runs from being collected: their sockets are the parent's
+
+
+def _close_all() -> None:
+    for run in list(_open_runs):
+        run.close()
+
+
+def _forget_all() -> None:
+    for run in list(_open_runs):
+        run.alive = False
+        _forked.append(run)
+    _open_runs.clear()
+
+
+atexit.register(_close_all)
+os.register_at_fork(after_in_child=_forget_all)

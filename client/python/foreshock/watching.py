@@ -1,0 +1,224 @@
+"""`watch`: shows a PyTorch training to the daemon, from inside its loop."""
+
+import logging
+import time
+from typing import Dict, List, Optional
+
+import torch
+from torch import nn
+
+from .cadence import Cadence
+from .capture import Capture, Group, Pool
+from .inbox import Alert
+from .layers import Part, Selection, discover
+from .lazy import LazyScalars
+from .outbox import Counts
+from .run import MEMORY, Run, check_scalar_name, disabled
+
+log = logging.getLogger("foreshock")
+
+
+def watch(
+    model: nn.Module,
+    *,
+    run: Optional[str] = None,
+    name: Optional[str] = None,
+    endpoint: Optional[str] = None,
+    every: Optional[int] = None,
+    overhead: float = 0.01,
+    layers: Selection = None,
+    tokens: int = 512,
+    tags: Optional[Dict[str, str]] = None,
+    rank: Optional[int] = None,
+) -> "Monitor":
+    """Watches `model`; call the monitor's `step` at the end of each training step.
+
+    A sample is taken from the first forward pass, and then at every step that `every` divides, or,
+    without it, as often as the cost of capturing stays below `overhead` of the time of training. It
+    holds the weights that the forward pass used and at most `tokens` rows of each layer's inputs,
+    evenly strided over batch and positions. `layers`: see `foreshock.layers.discover`. A model
+    whose samples do not fit in memory (256 MiB) is sampled block by block in turn. Of a model that
+    torch.compile made, only weights are sampled: no hook runs inside it.
+
+    Raises ValueError for a programmer's mistake; nothing that happens later reaches the training
+    loop.
+    """
+    if not isinstance(tokens, int) or tokens < 1:
+        raise ValueError(f"tokens {tokens!r}: expected a whole number of at least 1")
+    cadence = Cadence(every, overhead)
+    if disabled():
+        return Monitor(model, Run(), [], cadence)
+    parts = discover(model, layers)
+    session = Run(run, name=name, endpoint=endpoint, tags=tags, rank=rank)
+    try:
+        return Monitor(model, session, _groups(session, parts, tokens), cadence)
+    except BaseException:
+        session.close()
+        raise
+
+
+def _groups(run: Run, parts: List[Part], tokens: int) -> List[Group]:
+    """Declares the parts to the run; those of one block make a group."""
+    groups: Dict[str, Group] = {}
+    for part in parts:
+        run.declare(
+            part.name,
+            part.shape,
+            role=part.role,
+            block=part.block,
+            dtype=part.dtype,
+            transposed=part.transposed,
+            rows=part.rows,
+        )
+        block = part.block or part.name
+        group = groups.setdefault(block, Group(block, [], [], tokens))
+        group.parts.append(part)
+        group.numbers.append(run.layer_number(part.name))
+    return list(groups.values())
+
+
+class Monitor:
+    """A watched training, made by `watch`. Its methods belong to the thread that trains; none but
+    `flush` and `close` waits, and none raises."""
+
+    def __init__(self, model: nn.Module, run: Run, groups: List[Group], cadence: Cadence) -> None:
+        self.run = run
+        self._model = model
+        self._groups = groups
+        self._cadence = cadence
+        self._pool = Pool(MEMORY)
+        self._lazy = LazyScalars(run.outbox.put_scalars)
+        self._last_step = -1
+        self._numbers: Dict[str, float] = {}  # of the step that ends
+        self._turn = 0  # the group that the next sample begins with
+        self._capture: Optional[Capture] = None
+        if run.alive:
+            self._arm()
+
+    def step(self, step: int, **scalars: object) -> None:
+        """Ends training step `step`: what its forward pass left is its sample, `scalars` (numbers,
+        or tensors of one element) are its scalars. Tensors are read at sampled steps, all that came
+        since the last one together. A step below the last one says that training went back to
+        it."""
+        if not self.run.alive:
+            return
+        began = time.perf_counter()
+        try:
+            self._reach(int(step))
+        except Exception:
+            self._failed()
+            if self._capture is not None:
+                self._discard()
+                self._arm()
+            return
+        for name, value in scalars.items():
+            try:
+                self._log(step, name, value)
+            except Exception:
+                self._failed()
+        try:
+            self._sample(int(step), began)
+        except Exception:
+            self._failed()
+
+    def alerts(self) -> List[Alert]:
+        """The alerts that arrived since the last call; never waits."""
+        return self.run.alerts()
+
+    @property
+    def firing(self) -> List[Alert]:
+        """The alerts that fire now."""
+        return self.run.firing
+
+    @property
+    def dropped(self) -> Counts:
+        """What was dropped so far."""
+        return self.run.dropped
+
+    def flush(self, timeout: float = 5.0) -> bool:
+        """True once everything that was sent before is committed by the daemon, False after
+        `timeout` seconds."""
+        self._read_scalars()
+        return self.run.flush(timeout)
+
+    def close(self) -> None:
+        """Removes the hooks and ends the session."""
+        self._discard()
+        self._read_scalars()
+        self.run.close()
+
+    def __enter__(self) -> "Monitor":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    # ---- inside ----------------------------------------------------------------------------------
+
+    def _reach(self, step: int) -> None:
+        if step < self._last_step:
+            self._lazy.read(wait=True)  # what was logged before belongs to the attempt before
+        self.run.reach(step)
+        self._last_step = step
+
+    def _log(self, step: int, name: str, value: object) -> None:
+        check_scalar_name(name)
+        if isinstance(value, torch.Tensor):
+            self._lazy.add(step, name, value)
+        elif value is not None:
+            self._numbers[name] = float(value)  # type: ignore[arg-type]
+
+    def _sample(self, step: int, began: float) -> None:
+        """Sends the step's numbers and its sample, if it was one; sets the hooks for the next."""
+        if self._numbers:
+            self.run.log_values(step, self._numbers)
+            self._numbers = {}
+        capture = self._capture
+        if capture is not None and capture.began:
+            self._capture = None
+            capture.submit(step, self._cadence.charge_more)
+            self._lazy.read()
+            self._cadence.charge(capture.seconds + time.perf_counter() - began)
+        elif self._lazy.full:
+            self._lazy.read()
+        self._lazy.poll()
+        self._cadence.tick(time.perf_counter())
+        if self._capture is None and self._cadence.due(step + 1):
+            self._arm()
+
+    def _discard(self) -> None:
+        capture, self._capture = self._capture, None
+        if capture is not None:
+            capture.discard()
+
+    def _arm(self) -> None:
+        """The next forward pass is sampled."""
+        self._capture = Capture(
+            self._model, self._next_groups(), self.run.outbox, self._pool, self._failed
+        )
+
+    def _next_groups(self) -> List[Group]:
+        """All groups; where they do not fit in memory together, as many as do, in turn."""
+        count = len(self._groups)
+        chosen: List[Group] = []
+        room = self.run.outbox.limit
+        for offset in range(count):
+            group = self._groups[(self._turn + offset) % count]
+            if chosen and group.reserve > room:
+                break
+            chosen.append(group)
+            room -= group.reserve
+        if len(chosen) < count:
+            self._turn = (self._turn + len(chosen)) % count
+        return chosen
+
+    def _read_scalars(self) -> None:
+        if self.run.alive:
+            try:
+                self._lazy.read(wait=True)
+            except Exception:
+                self._failed()
+
+    def _failed(self) -> None:
+        """An error of ours: told once, counted, and training goes on."""
+        self.run.count_error()

@@ -1,0 +1,52 @@
+/* One alert: what a person is told, and on what evidence. A plain value that owns nothing; bounded
+ * lists. */
+#ifndef FORESHOCK_ALERTS_ALERT_H
+#define FORESHOCK_ALERTS_ALERT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/alerts/rules.h"
+
+#define ALERT_LAYERS_MAX         32
+#define ALERT_EVIDENCE_MAX       32
+#define ALERT_TITLE_MAX          160
+#define ALERT_SUMMARY_MAX        1024
+#define ALERT_TEXT_MAX           512
+#define ALERT_TRACK_EVIDENCE_MAX 2 /* pieces of evidence that one track gives */
+
+enum alert_state { ALERT_FIRING, ALERT_RESOLVED_STATE };
+
+/* A figure that made a layer fire. NaN where the rule has no such number. */
+struct alert_evidence {
+    int64_t layer;      /* 0: the run itself */
+    const char *metric; /* static; the metric's name, or that of a figure derived from it
+                           (sigma_growth.elasticity) */
+    double value;
+    double threshold;
+    double baseline; /* what it is compared with */
+    double window;   /* steps that it looks back; NaN: one sample */
+    int64_t step;
+};
+
+struct alert {
+    enum alert_rule rule;
+    enum alert_severity severity;
+    enum alert_state state;
+    bool observed;                                  /* every layer in it is only observed */
+    int64_t id;                                     /* the caller's; 0: none yet */
+    int64_t started_step, last_step, resolved_step; /* resolved_step -1: not yet */
+    double started_at, last_at, resolved_at;        /* resolved_at 0: not yet */
+    char title[ALERT_TITLE_MAX];
+    char summary[ALERT_SUMMARY_MAX];
+    int64_t layers[ALERT_LAYERS_MAX]; /* the most affected first; 0: the run itself */
+    size_t layer_count;               /* in the list */
+    size_t layer_total;               /* affected since it opened */
+    struct alert_evidence evidence[ALERT_EVIDENCE_MAX]; /* in the order of the layers */
+    size_t evidence_count;
+};
+
+const char *alert_state_name(enum alert_state state); /* "firing", "resolved" */
+
+#endif

@@ -1,0 +1,77 @@
+/* What a detector is: a state of bounded size for one layer (or the run itself) that is fed one
+ * layer's figures in order of step and says of each step whether it was bad. A new detector is a
+ * file, a row in detector_table and its constants in rules.c; it knows nothing of other layers, of
+ * alerts, or of how long a finding must last. */
+#ifndef FORESHOCK_ALERTS_DETECTOR_H
+#define FORESHOCK_ALERTS_DETECTOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/alerts/alert.h"
+#include "daemon/alerts/rules.h"
+
+enum alert_metric {
+    METRIC_LOSS,
+    METRIC_GRAD_NORM,
+    METRIC_WEIGHTS_NONFINITE,
+    METRIC_ACTIVATION_NONFINITE,
+    METRIC_SIGMA1,
+    METRIC_RESIDUAL,
+    METRIC_DIVERSITY,
+    METRIC_COUNT
+};
+
+extern const char *const alert_metric_table[METRIC_COUNT + 1]; /* their names, then NULL */
+
+/* Unclear: between the threshold of firing and that of being well again. */
+enum verdict { VERDICT_NONE, VERDICT_BAD, VERDICT_UNCLEAR, VERDICT_GOOD };
+
+struct sample {
+    enum alert_metric metric;
+    int64_t step;
+    int64_t begin; /* the step at which the attempt began: <= step */
+    double time;
+    double value;
+};
+
+struct judgement {
+    enum verdict verdict;
+    int64_t step; /* all up to this step is judged */
+    double time;
+    double score; /* how bad: the layer of the highest one is named first */
+    struct alert_evidence evidence[ALERT_TRACK_EVIDENCE_MAX];
+    size_t evidence_count;
+};
+
+/* What a detector may know of the layer it watches. */
+struct watched {
+    const char *role; /* NULL: the run itself */
+    bool gated;       /* an mlp.in with an mlp.gate beside it */
+};
+
+struct detector {
+    enum alert_rule rule;
+    unsigned metrics; /* 1 << enum alert_metric, those it reads */
+    size_t state_size;
+    bool (*watches)(const struct watched *watched); /* NULL: whatever has its metrics */
+    /* The state is all zero at first. True if the figure decided a step; then *judgement (zero
+     * before) is filled. */
+    bool (*judge)(void *state, const struct rule_settings *settings, const struct sample *sample,
+        struct judgement *judgement);
+};
+
+extern const struct detector nonfinite_weights_detector;
+extern const struct detector nonfinite_activations_detector;
+extern const struct detector nonfinite_loss_detector;
+extern const struct detector nonfinite_grad_norm_detector;
+extern const struct detector sigma_growth_detector;
+extern const struct detector alignment_collapse_detector;
+extern const struct detector loss_high_detector;
+
+/* One row for each thing watched: a rule may have several. */
+#define DETECTOR_COUNT 7
+extern const struct detector *const detector_table[DETECTOR_COUNT];
+
+#endif

@@ -1,0 +1,346 @@
+/* The engine: figures to the layers' tracks, the tracks' spells to one alert a rule. */
+#include "daemon/alerts/engine.h"
+
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/alerts/describe.h"
+#include "daemon/alerts/episode.h"
+#include "daemon/alerts/layers.h"
+
+#define STEP_MAX (INT64_MAX / 2) /* so that sums of a step and a constant stay in range */
+
+/* The alerts of one rule: the one that is open, and the last that ended. */
+struct slot {
+    bool is_open, open_told; /* told: drain has told of its opening */
+    bool moved;              /* spells began or ended since the last drain */
+    bool is_ended, ended_told;
+    struct alert open, ended;
+    size_t told_layers; /* the open alert as it was last told */
+    bool told_observed;
+    int64_t settle_step; /* once all layers are judged up to here the open alert is resolved;
+                            EPISODE_NEVER: not in sight */
+    char text[ALERT_TEXT_MAX];
+};
+
+struct alert_engine {
+    struct rule_settings settings;
+    struct layers layers;
+    int64_t begin; /* of the attempt; EPISODE_NEVER: not known yet */
+    struct slot slots[RULE_COUNT];
+    struct alert *telling; /* while drain calls back */
+};
+
+const char *alert_state_name(enum alert_state state)
+{
+    return state == ALERT_FIRING ? "firing" : "resolved";
+}
+
+const char *const *alert_metric_names(void)
+{
+    return alert_metric_table;
+}
+
+int alert_metric_id(const char *name)
+{
+    for (int i = 0; i < METRIC_COUNT; i++)
+        if (strcmp(alert_metric_table[i], name) == 0)
+            return i;
+    return -1;
+}
+
+struct alert_engine *alert_engine_new(const struct rule_settings *settings)
+{
+    struct alert_engine *engine = calloc(1, sizeof *engine);
+    if (engine == NULL)
+        return NULL;
+    engine->settings = *settings;
+    engine->begin = EPISODE_NEVER;
+    for (size_t i = 0; i < RULE_COUNT; i++)
+        engine->slots[i].settle_step = EPISODE_NEVER;
+    struct layer *run = layers_add(&engine->layers, 0, "", "", "");
+    if (run == NULL) {
+        alert_engine_free(engine);
+        return NULL;
+    }
+    layer_set_modes(run, &engine->settings);
+    return engine;
+}
+
+void alert_engine_free(struct alert_engine *engine)
+{
+    if (engine == NULL)
+        return;
+    layers_free(&engine->layers);
+    free(engine);
+}
+
+int alert_engine_layer(
+    struct alert_engine *engine, int64_t id, const char *name, const char *role, const char *block)
+{
+    if (layers_find(&engine->layers, id) != NULL)
+        return 0;
+    struct layer *layer = layers_add(&engine->layers, id, name, role, block);
+    if (layer == NULL)
+        return -1;
+    layer_set_modes(layer, &engine->settings);
+    return 0;
+}
+
+const char *alert_engine_layer_name(const struct alert_engine *engine, int64_t id)
+{
+    const struct layer *layer = layers_find(&engine->layers, id);
+    return layer == NULL ? NULL : layer->name;
+}
+
+void alert_engine_begins(struct alert_engine *engine, int64_t step)
+{
+    if (step < engine->begin)
+        engine->begin = step;
+}
+
+static bool find(const struct alert_engine *engine, enum alert_rule rule, struct episode *episode)
+{
+    return episode_find(&engine->layers, rule, engine->settings.patience[rule].cooldown, episode);
+}
+
+/* True once all layers are judged up to where the open alert of a rule can be resolved. */
+static bool is_due(const struct alert_engine *engine, enum alert_rule rule)
+{
+    int64_t step = engine->slots[rule].settle_step;
+    return step != EPISODE_NEVER && episode_frontier(&engine->layers, rule, ENGINE_LAG_MAX) >= step;
+}
+
+/* Writes into the open alert of a rule what its episode says by now. */
+static void refresh(struct alert_engine *engine, const struct episode *episode)
+{
+    struct slot *slot = &engine->slots[episode->rule];
+    struct alert *alert = &slot->open;
+    struct ranking ranking;
+    episode_rank(&engine->layers, episode, &ranking);
+    alert->last_step = ranking.bad_step;
+    alert->last_at = ranking.bad_time;
+    alert->observed = ranking.observed;
+    alert->layer_total = ranking.total;
+    alert->layer_count = ranking.count;
+    alert->evidence_count = 0;
+    for (size_t i = 0; i < ranking.count; i++) {
+        const struct spell *worst = ranking.entries[i].worst;
+        alert->layers[i] = ranking.entries[i].layer->id;
+        for (size_t j = 0; j < worst->evidence_count && alert->evidence_count < ALERT_EVIDENCE_MAX;
+             j++)
+            alert->evidence[alert->evidence_count++] = worst->evidence[j];
+    }
+    const struct layer *first = ranking.entries[0].layer;
+    alert_describe(
+        alert, first->id == 0 ? NULL : first->name, ranking.entries[0].worst, slot->text);
+}
+
+static void slot_open(struct slot *slot, const struct episode *episode)
+{
+    if (!slot->is_open) {
+        slot->is_open = true;
+        slot->open_told = false;
+        memset(&slot->open, 0, sizeof slot->open);
+        slot->open.rule = episode->rule;
+        slot->open.severity = rule_table[episode->rule].severity;
+        slot->open.state = ALERT_FIRING;
+        slot->open.started_step = EPISODE_NEVER;
+        slot->open.resolved_step = -1;
+    }
+    if (episode->start < slot->open.started_step ||
+        (episode->start == slot->open.started_step &&
+            episode->start_time < slot->open.started_at)) {
+        slot->open.started_step = episode->start;
+        slot->open.started_at = episode->start_time;
+    }
+}
+
+static void slot_resolve(struct alert_engine *engine, const struct episode *episode)
+{
+    struct slot *slot = &engine->slots[episode->rule];
+    refresh(engine, episode);
+    episode_close(&engine->layers, episode);
+    slot->ended = slot->open;
+    slot->ended.state = ALERT_RESOLVED_STATE;
+    slot->ended.resolved_step = episode->end;
+    slot->ended.resolved_at = episode->end_time;
+    slot->ended_told = slot->open_told;
+    slot->is_ended = true;
+    slot->is_open = false;
+}
+
+/* Brings the alerts of a rule up to its spells. */
+static void settle(struct alert_engine *engine, enum alert_rule rule)
+{
+    struct slot *slot = &engine->slots[rule];
+    struct episode episode;
+    slot->moved = true;
+    slot->settle_step = EPISODE_NEVER;
+    while (find(engine, rule, &episode)) {
+        slot_open(slot, &episode);
+        if (episode.end == SPELL_OPEN)
+            return;
+        slot->settle_step = episode.end + (int64_t)episode.cooldown;
+        if (!is_due(engine, rule))
+            return;
+        slot_resolve(engine, &episode);
+        slot->settle_step = EPISODE_NEVER;
+    }
+}
+
+static void judged(
+    struct alert_engine *engine, struct layer *layer, size_t watch, struct judgement *judgement)
+{
+    enum alert_rule rule = watch_rule(watch);
+    for (size_t i = 0; i < judgement->evidence_count; i++)
+        judgement->evidence[i].layer = layer->id;
+    bool changed =
+        track_judge(&layer->watches[watch]->track, &engine->settings.patience[rule], judgement);
+    if (changed || is_due(engine, rule))
+        settle(engine, rule);
+}
+
+void alert_engine_feed(
+    struct alert_engine *engine, int64_t id, int metric, int64_t step, double time, double value)
+{
+    struct layer *layer = layers_find(&engine->layers, id);
+    if (layer == NULL || metric < 0 || metric >= METRIC_COUNT || step <= layer->newest[metric] ||
+        step > STEP_MAX)
+        return;
+    layer->newest[metric] = step;
+    alert_engine_begins(engine, step);
+    struct sample sample = {(enum alert_metric)metric, step, engine->begin, time, value};
+    struct watched watched = {id == 0 ? NULL : layer->role, layer->gated};
+    for (size_t i = 0; i < DETECTOR_COUNT; i++) {
+        const struct detector *detector = detector_table[i];
+        if (!(detector->metrics >> metric & 1) || layer->mode[detector->rule] == RULE_OFF ||
+            (detector->watches != NULL && !detector->watches(&watched)))
+            continue;
+        struct watch *watch = layer_watch(layer, i);
+        struct judgement judgement = {0};
+        if (watch != NULL && detector->judge(watch->state, &engine->settings, &sample, &judgement))
+            judged(engine, layer, i, &judgement);
+    }
+}
+
+void alert_engine_figure(struct alert_engine *engine, int64_t layer, const char *metric,
+    int64_t step, double time, double value)
+{
+    alert_engine_feed(engine, layer, alert_metric_id(metric), step, time, value);
+}
+
+void alert_engine_condition(struct alert_engine *engine, enum alert_rule rule, int64_t id, bool on,
+    int64_t step, double time, const char *text)
+{
+    struct layer *layer = layers_find(&engine->layers, id);
+    if (rule < CONDITION_FIRST || layer == NULL || layer->mode[rule] == RULE_OFF)
+        return;
+    struct watch *watch = layer_watch(layer, DETECTOR_COUNT + (size_t)rule - CONDITION_FIRST);
+    if (watch == NULL)
+        return;
+    step = step < 0 ? 0 : step > STEP_MAX ? STEP_MAX : step;
+    struct judgement found = {.verdict = VERDICT_BAD, .step = step, .time = time};
+    if (on)
+        text_print(engine->slots[rule].text, ALERT_TEXT_MAX, "%s", text);
+    if (on ? track_begin(&watch->track, 0, &found) : track_end(&watch->track, step, time))
+        settle(engine, rule);
+}
+
+void alert_engine_retune(
+    struct alert_engine *engine, const struct rule_settings *settings, double time)
+{
+    engine->settings = *settings;
+    for (size_t i = 0; i < engine->layers.count; i++) {
+        struct layer *layer = engine->layers.sorted[i];
+        layer_set_modes(layer, settings);
+        for (size_t j = 0; j < WATCH_COUNT; j++) {
+            struct watch *watch = layer->watches[j];
+            if (watch == NULL || layer->mode[watch_rule(j)] != RULE_OFF)
+                continue;
+            const struct spell *open = track_open(&watch->track);
+            if (open != NULL)
+                track_end(&watch->track, open->bad_step, time);
+        }
+    }
+    for (int rule = 0; rule < RULE_COUNT; rule++)
+        settle(engine, (enum alert_rule)rule);
+}
+
+const struct alert *alert_engine_open(struct alert_engine *engine, enum alert_rule rule)
+{
+    struct episode episode;
+    if (!engine->slots[rule].is_open || !find(engine, rule, &episode))
+        return NULL;
+    refresh(engine, &episode);
+    return &engine->slots[rule].open;
+}
+
+typedef void (*changed_fn)(void *ctx, enum alert_change change, const struct alert *alert);
+
+static void tell(struct alert_engine *engine, struct alert *alert, enum alert_change change,
+    changed_fn changed, void *ctx)
+{
+    engine->telling = alert;
+    changed(ctx, change, alert);
+    engine->telling = NULL;
+}
+
+static void drain_open(
+    struct alert_engine *engine, enum alert_rule rule, changed_fn changed, void *ctx)
+{
+    struct slot *slot = &engine->slots[rule];
+    if (!slot->moved || alert_engine_open(engine, rule) == NULL)
+        return;
+    slot->moved = false;
+    bool differs =
+        slot->open.layer_total != slot->told_layers || slot->open.observed != slot->told_observed;
+    if (slot->open_told && !differs)
+        return;
+    enum alert_change change = slot->open_told ? ALERT_UPDATED : ALERT_OPENED;
+    slot->open_told = true;
+    slot->told_layers = slot->open.layer_total;
+    slot->told_observed = slot->open.observed;
+    tell(engine, &slot->open, change, changed, ctx);
+}
+
+void alert_engine_drain(struct alert_engine *engine, changed_fn changed, void *ctx)
+{
+    for (int rule = 0; rule < RULE_COUNT; rule++) {
+        struct slot *slot = &engine->slots[rule];
+        if (slot->is_ended) {
+            slot->is_ended = false;
+            if (!slot->ended_told)
+                tell(engine, &slot->ended, ALERT_OPENED, changed, ctx);
+            tell(engine, &slot->ended, ALERT_RESOLVED, changed, ctx);
+        }
+        drain_open(engine, (enum alert_rule)rule, changed, ctx);
+    }
+}
+
+void alert_engine_discard(struct alert_engine *engine)
+{
+    for (int rule = 0; rule < RULE_COUNT; rule++) {
+        struct slot *slot = &engine->slots[rule];
+        const struct alert *open = alert_engine_open(engine, (enum alert_rule)rule);
+        slot->is_ended = false;
+        if (open != NULL && open->id != 0) {
+            slot->open_told = true;
+            slot->told_layers = open->layer_total;
+            slot->told_observed = open->observed;
+        }
+    }
+}
+
+bool alert_engine_bind(struct alert_engine *engine, enum alert_rule rule, int64_t id)
+{
+    struct slot *slot = &engine->slots[rule];
+    struct alert *alert = slot->is_open ? &slot->open : NULL;
+    if (engine->telling != NULL && engine->telling->rule == rule)
+        alert = engine->telling;
+    if (alert == NULL)
+        return false;
+    alert->id = id;
+    return true;
+}

@@ -1,0 +1,406 @@
+/* One function an operation, each with a statement that is prepared once. */
+#include "daemon/store/apply.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/store/sql.h"
+
+/* INSERT ... ON CONFLICT DO UPDATE throughout: REPLACE would delete the old row, and by cascade
+ * all that belongs to it. */
+enum {
+    PUT_RUN,
+    PUT_ATTEMPT,
+    PUT_SESSION,
+    PUT_LAYER,
+    PUT_POINT,
+    PUT_HISTOGRAM,
+    PUT_ALERT,
+    PUT_BASELINE,
+    PUT_TRACKER,
+    PUT_ACK,
+    PUT_SERIES,
+    FIND_SERIES,
+    FIND_RUN_KEY,
+    RETIRE_RUN,
+    STATEMENT_COUNT
+};
+_Static_assert(STATEMENT_COUNT <= APPLY_STATEMENT_MAX, "room for all statements");
+
+static const char *const texts[STATEMENT_COUNT] = {
+    [PUT_RUN] = "INSERT INTO run (id, key, name, state, tags, attempt, started_at,"
+                " last_seen_at, last_step, dropped, undefined) VALUES (?1, ?2, ?3, ?4, ?5, ?6,"
+                " ?7, ?8, ?9, ?10, ?11) ON CONFLICT (id) DO UPDATE SET name = ?3, state = ?4,"
+                " tags = ?5, attempt = ?6, started_at = ?7, last_seen_at = ?8, last_step = ?9,"
+                " dropped = ?10, undefined = ?11 WHERE retired = 0",
+    [PUT_ATTEMPT] = "INSERT INTO attempt (run_id, number, first_step, started_at) VALUES (?1, ?2,"
+                    " ?3, ?4) ON CONFLICT DO UPDATE SET first_step = ?3, started_at = ?4",
+    [PUT_SESSION] = "INSERT INTO session (run_id, key, attempt, rank, world, client, open) VALUES"
+                    " (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO UPDATE SET attempt = ?3, rank ="
+                    " ?4, world = ?5, client = ?6, open = ?7",
+    [PUT_LAYER] = "INSERT INTO layer (id, run_id, name, kind, role, block, dtype, rows, cols,"
+                  " transposed, row_begin, row_end) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,"
+                  " ?10, ?11, ?12) ON CONFLICT (id) DO UPDATE SET name = ?3, kind = ?4, role ="
+                  " ?5, block = ?6, dtype = ?7, rows = ?8, cols = ?9, transposed = ?10,"
+                  " row_begin = ?11, row_end = ?12",
+    [PUT_POINT] = "INSERT INTO point (series_id, step, time, value) VALUES (?1, ?2, ?3, ?4) ON"
+                  " CONFLICT (series_id, step) DO NOTHING",
+    [PUT_HISTOGRAM] = "INSERT INTO histogram (series_id, step, time, counts) VALUES (?1, ?2, ?3,"
+                      " ?4) ON CONFLICT (series_id, step) DO NOTHING",
+    [PUT_ALERT] = "INSERT INTO alert (id, run_id, attempt, rule, severity, state, title,"
+                  " summary, layers, evidence, observed, started_step, last_step, started_at,"
+                  " resolved_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,"
+                  " ?14, ?15) ON CONFLICT (id) DO UPDATE SET attempt = ?3, severity = ?5, state"
+                  " = ?6, title = ?7, summary = ?8, layers = ?9, evidence = ?10, observed = ?11,"
+                  " started_step = ?12, last_step = ?13, started_at = ?14, resolved_at = ?15",
+    [PUT_BASELINE] = "INSERT INTO baseline (layer_id, attempt, step, dtype, bytes, checksum)"
+                     " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (layer_id) DO UPDATE SET attempt"
+                     " = ?2, step = ?3, dtype = ?4, bytes = ?5, checksum = ?6",
+    [PUT_TRACKER] = "INSERT INTO tracker (layer_id, attempt, step, state) VALUES (?1, ?2, ?3, ?4)"
+                    " ON CONFLICT (layer_id) DO UPDATE SET attempt = ?2, step = ?3, state = ?4",
+    [PUT_ACK] = "UPDATE alert SET acknowledged_at = ?2 WHERE id = ?1",
+    [PUT_SERIES] = "INSERT INTO series (run_id, attempt, layer_id, metric) VALUES (?1, ?2, ?3, ?4)",
+    [FIND_SERIES] = "SELECT r.key, coalesce(l.name, ''), s.id FROM run r LEFT JOIN layer l ON"
+                    " l.id = ?3 AND l.run_id = r.id LEFT JOIN series s ON s.run_id = r.id AND"
+                    " s.attempt = ?2 AND s.layer_id = ?3 AND s.metric = ?4 WHERE r.id = ?1 AND"
+                    " r.retired = 0 AND (?3 = 0 OR l.id IS NOT NULL)",
+    [FIND_RUN_KEY] = "SELECT key FROM run WHERE id = ? AND retired = 0",
+    /* The key is free again at once; no user's key begins with a control character. */
+    [RETIRE_RUN] = "UPDATE run SET retired = 1, key = char(10) || id WHERE id = ? AND retired = 0",
+};
+
+int apply_open(struct apply *apply, sqlite3 *db, char *err)
+{
+    *apply = (struct apply){.db = db};
+    return sql_prepare_all(db, texts, apply->statements, STATEMENT_COUNT, err);
+}
+
+void apply_close(struct apply *apply)
+{
+    sql_finalize_all(apply->statements, STATEMENT_COUNT);
+    series_cache_clear(&apply->series);
+    free(apply->told);
+    apply->told = NULL;
+}
+
+void apply_forget(struct apply *apply)
+{
+    series_cache_clear(&apply->series);
+}
+
+/* `value` unless it says "none". */
+static void bind_step(sqlite3_stmt *statement, int index, int64_t step)
+{
+    if (step < 0)
+        sqlite3_bind_null(statement, index);
+    else
+        sqlite3_bind_int64(statement, index, step);
+}
+
+static int put_run(struct apply *apply, const struct store_run *run)
+{
+    sqlite3_stmt *statement = apply->statements[PUT_RUN];
+    sqlite3_bind_int64(statement, 1, run->id);
+    sql_bind_text(statement, 2, run->key);
+    sql_bind_text(statement, 3, run->name);
+    sql_bind_text(statement, 4, run->state);
+    sql_bind_text(statement, 5, run->tags);
+    sqlite3_bind_int64(statement, 6, run->attempt);
+    sqlite3_bind_double(statement, 7, run->started_at);
+    sqlite3_bind_double(statement, 8, run->last_seen_at);
+    bind_step(statement, 9, run->last_step);
+    sqlite3_bind_int64(statement, 10, (int64_t)run->dropped);
+    sqlite3_bind_int64(statement, 11, (int64_t)run->undefined);
+    return sql_run(statement);
+}
+
+static int put_attempt(struct apply *apply, const struct store_attempt *attempt)
+{
+    sqlite3_stmt *statement = apply->statements[PUT_ATTEMPT];
+    sqlite3_bind_int64(statement, 1, attempt->run);
+    sqlite3_bind_int64(statement, 2, attempt->number);
+    bind_step(statement, 3, attempt->first_step);
+    sqlite3_bind_double(statement, 4, attempt->started_at);
+    return sql_run(statement);
+}
+
+static int put_session(struct apply *apply, const struct store_session *session)
+{
+    sqlite3_stmt *statement = apply->statements[PUT_SESSION];
+    sqlite3_bind_int64(statement, 1, session->run);
+    sql_bind_text(statement, 2, session->key);
+    sqlite3_bind_int64(statement, 3, session->attempt);
+    sqlite3_bind_int64(statement, 4, session->rank);
+    sqlite3_bind_int64(statement, 5, session->world);
+    sql_bind_text(statement, 6, session->client);
+    sqlite3_bind_int(statement, 7, session->open);
+    return sql_run(statement);
+}
+
+static int put_layer(struct apply *apply, const struct store_layer *layer)
+{
+    sqlite3_stmt *statement = apply->statements[PUT_LAYER];
+    sqlite3_bind_int64(statement, 1, layer->id);
+    sqlite3_bind_int64(statement, 2, layer->run);
+    sql_bind_text(statement, 3, layer->name);
+    sql_bind_text(statement, 4, layer->kind);
+    sql_bind_text(statement, 5, layer->role);
+    sql_bind_text(statement, 6, layer->block);
+    sql_bind_text(statement, 7, layer->dtype);
+    sqlite3_bind_int64(statement, 8, (int64_t)layer->rows);
+    sqlite3_bind_int64(statement, 9, (int64_t)layer->cols);
+    sqlite3_bind_int(statement, 10, layer->transposed);
+    sqlite3_bind_int64(statement, 11, (int64_t)layer->row_begin);
+    sqlite3_bind_int64(statement, 12, (int64_t)layer->row_end);
+    return sql_run(statement);
+}
+
+static int put_alert(struct apply *apply, const struct store_alert *alert)
+{
+    sqlite3_stmt *statement = apply->statements[PUT_ALERT];
+    sqlite3_bind_int64(statement, 1, alert->id);
+    sqlite3_bind_int64(statement, 2, alert->run);
+    sqlite3_bind_int64(statement, 3, alert->attempt);
+    sql_bind_text(statement, 4, alert->rule);
+    sql_bind_text(statement, 5, alert->severity);
+    sql_bind_text(statement, 6, alert->state);
+    sql_bind_text(statement, 7, alert->title);
+    sql_bind_text(statement, 8, alert->summary);
+    sql_bind_text(statement, 9, alert->layers);
+    sql_bind_text(statement, 10, alert->evidence);
+    sqlite3_bind_int(statement, 11, alert->observed);
+    sqlite3_bind_int64(statement, 12, alert->started_step);
+    sqlite3_bind_int64(statement, 13, alert->last_step);
+    sqlite3_bind_double(statement, 14, alert->started_at);
+    if (alert->resolved_at > 0)
+        sqlite3_bind_double(statement, 15, alert->resolved_at);
+    else
+        sqlite3_bind_null(statement, 15);
+    return sql_run(statement);
+}
+
+static int put_baseline(struct apply *apply, const struct store_baseline *baseline)
+{
+    sqlite3_stmt *statement = apply->statements[PUT_BASELINE];
+    sqlite3_bind_int64(statement, 1, baseline->layer);
+    sqlite3_bind_int64(statement, 2, baseline->attempt);
+    sqlite3_bind_int64(statement, 3, baseline->step);
+    sql_bind_text(statement, 4, baseline->dtype);
+    sqlite3_bind_int64(statement, 5, (int64_t)baseline->bytes);
+    sqlite3_bind_int64(statement, 6, (int64_t)baseline->checksum);
+    return sql_run(statement);
+}
+
+static int put_tracker(struct apply *apply, const struct store_tracker *tracker)
+{
+    sqlite3_stmt *statement = apply->statements[PUT_TRACKER];
+    sqlite3_bind_int64(statement, 1, tracker->layer);
+    sqlite3_bind_int64(statement, 2, tracker->attempt);
+    sqlite3_bind_int64(statement, 3, tracker->step);
+    sqlite3_bind_blob64(statement, 4, tracker->state, tracker->size, SQLITE_STATIC);
+    return sql_run(statement);
+}
+
+static int put_ack(struct apply *apply, const struct op_ack *ack)
+{
+    sqlite3_stmt *statement = apply->statements[PUT_ACK];
+    sqlite3_bind_int64(statement, 1, ack->alert);
+    sqlite3_bind_double(statement, 2, ack->time);
+    return sql_run(statement);
+}
+
+static int retire_run(struct apply *apply, int64_t run)
+{
+    sqlite3_bind_int64(apply->statements[RETIRE_RUN], 1, run);
+    int rc = sql_run(apply->statements[RETIRE_RUN]);
+    apply_forget(apply);
+    return rc;
+}
+
+static void bind_series(sqlite3_stmt *statement, const struct series *key)
+{
+    sqlite3_bind_int64(statement, 1, key->run);
+    sqlite3_bind_int64(statement, 2, key->attempt);
+    sqlite3_bind_int64(statement, 3, key->layer);
+    sql_bind_text(statement, 4, key->metric);
+}
+
+/* The series of `key` (run, attempt, layer, metric), which is made if its run and layer are
+ * there. `found` NULL: they are not. */
+static int find_series(struct apply *apply, const struct series *key, const struct series **found)
+{
+    *found = series_cache_find(&apply->series, key);
+    if (*found)
+        return SQLITE_OK;
+    sqlite3_stmt *find = apply->statements[FIND_SERIES], *put = apply->statements[PUT_SERIES];
+    bind_series(find, key);
+    int rc = sqlite3_step(find);
+    if (rc == SQLITE_ROW) {
+        struct series series = *key;
+        series.run_key = sql_text(find, 0);
+        series.layer_name = sql_text(find, 1);
+        series.id = sqlite3_column_int64(find, 2);
+        rc = SQLITE_OK;
+        if (series.id == 0) {
+            bind_series(put, key);
+            rc = sql_run(put);
+            series.id = sqlite3_last_insert_rowid(apply->db);
+        }
+        if (rc == SQLITE_OK)
+            *found = series_cache_add(&apply->series, &series);
+        if (rc == SQLITE_OK && !*found)
+            rc = SQLITE_NOMEM;
+    } else if (rc == SQLITE_DONE) {
+        rc = SQLITE_OK;
+    }
+    sqlite3_reset(find);
+    return rc;
+}
+
+static struct series figure_key(const struct figure *figure)
+{
+    return (struct series){.run = figure->run,
+        .layer = figure->layer,
+        .attempt = figure->attempt,
+        .metric = figure->metric};
+}
+
+static int put_figure(struct apply *apply, struct op_figure *op, struct apply_result *result)
+{
+    const struct series key = figure_key(&op->figure);
+    const struct series *series;
+    op->stored = false;
+    int rc = find_series(apply, &key, &series);
+    if (rc != SQLITE_OK || !series)
+        return rc;
+    sqlite3_stmt *statement = apply->statements[PUT_POINT];
+    sqlite3_bind_int64(statement, 1, series->id);
+    sqlite3_bind_int64(statement, 2, op->figure.step);
+    sqlite3_bind_double(statement, 3, op->figure.time);
+    sqlite3_bind_double(statement, 4, op->figure.value); /* NaN becomes NULL */
+    rc = sql_run(statement);
+    op->stored = rc == SQLITE_OK && sqlite3_changes(apply->db) > 0;
+    result->figures += op->stored;
+    return rc;
+}
+
+static void encode_counts(const uint32_t counts[RECORD_BINS], unsigned char bytes[4 * RECORD_BINS])
+{
+    for (size_t i = 0; i < RECORD_BINS; i++) {
+        for (size_t b = 0; b < 4; b++)
+            bytes[4 * i + b] = (unsigned char)(counts[i] >> (8 * b));
+    }
+}
+
+static int put_histogram(
+    struct apply *apply, const struct histogram *histogram, struct apply_result *result)
+{
+    const struct series key = {.run = histogram->run,
+        .layer = histogram->layer,
+        .attempt = histogram->attempt,
+        .metric = histogram->metric};
+    const struct series *series;
+    int rc = find_series(apply, &key, &series);
+    if (rc != SQLITE_OK || !series)
+        return rc;
+    unsigned char bytes[4 * RECORD_BINS];
+    encode_counts(histogram->counts, bytes);
+    sqlite3_stmt *statement = apply->statements[PUT_HISTOGRAM];
+    sqlite3_bind_int64(statement, 1, series->id);
+    sqlite3_bind_int64(statement, 2, histogram->step);
+    sqlite3_bind_double(statement, 3, histogram->time);
+    sqlite3_bind_blob(statement, 4, bytes, sizeof bytes, SQLITE_STATIC);
+    rc = sql_run(statement);
+    result->figures += rc == SQLITE_OK && sqlite3_changes(apply->db) > 0;
+    return rc;
+}
+
+static int apply_op(struct apply *apply, struct op *op, struct apply_result *result)
+{
+    switch (op->type) {
+    case OP_RUN: return put_run(apply, &op->run);
+    case OP_ATTEMPT: return put_attempt(apply, &op->attempt);
+    case OP_SESSION: return put_session(apply, &op->session);
+    case OP_LAYER: return put_layer(apply, &op->layer);
+    case OP_FIGURE: return put_figure(apply, op->figure, result);
+    case OP_HISTOGRAM: return put_histogram(apply, op->histogram, result);
+    case OP_ALERT: return put_alert(apply, &op->alert);
+    case OP_BASELINE: return put_baseline(apply, &op->baseline);
+    case OP_TRACKER: return put_tracker(apply, &op->tracker);
+    case OP_DELETE_RUN: return retire_run(apply, op->delete_run);
+    case OP_ACK: return put_ack(apply, &op->ack);
+    }
+    return SQLITE_MISUSE;
+}
+
+int apply_batch(struct apply *apply, struct store_batch *batch, struct apply_result *result)
+{
+    for (struct op *op = batch->ops; op; op = op->next) {
+        int rc = apply_op(apply, op, result);
+        if ((rc & 0xff) == SQLITE_CONSTRAINT) {
+            result->refused++;
+            snprintf(result->refusal, sizeof result->refusal, "%s", sqlite3_errmsg(apply->db));
+        } else if (rc != SQLITE_OK) {
+            return rc;
+        }
+    }
+    return SQLITE_OK;
+}
+
+static size_t stored_figures(const struct store_batch *batch)
+{
+    size_t count = 0;
+    for (const struct op *op = batch->ops; op; op = op->next)
+        count += op->type == OP_FIGURE && op->figure->stored;
+    return count;
+}
+
+static void tell_figures(
+    struct apply *apply, const struct store_batch *batch, const struct store_sink *sink)
+{
+    size_t room = stored_figures(batch), count = 0;
+    if (room > apply->told_size) {
+        struct store_told_figure *told = realloc(apply->told, room * sizeof *told);
+        if (!told)
+            return; /* those who listen miss some; the database has them */
+        apply->told = told;
+        apply->told_size = room;
+    }
+    for (const struct op *op = batch->ops; op; op = op->next) {
+        if (op->type != OP_FIGURE || !op->figure->stored)
+            continue;
+        const struct series key = figure_key(&op->figure->figure);
+        const struct series *series;
+        if (find_series(apply, &key, &series) == SQLITE_OK && series)
+            apply->told[count++] = (struct store_told_figure){
+                series->run_key, series->layer_name, series->metric, &op->figure->figure};
+    }
+    if (count > 0)
+        sink->figures(sink->ctx, apply->told, count);
+}
+
+static void tell_alert(
+    struct apply *apply, const struct store_alert *alert, const struct store_sink *sink)
+{
+    sqlite3_stmt *statement = apply->statements[FIND_RUN_KEY];
+    sqlite3_bind_int64(statement, 1, alert->run);
+    if (sqlite3_step(statement) == SQLITE_ROW)
+        sink->alert(sink->ctx, sql_text(statement, 0), alert);
+    sqlite3_reset(statement);
+}
+
+void apply_tell(struct apply *apply, const struct store_batch *batch, const struct store_sink *sink)
+{
+    if (sink->figures)
+        tell_figures(apply, batch, sink);
+    for (const struct op *op = batch->ops; op; op = op->next) {
+        if (op->type == OP_RUN && sink->run)
+            sink->run(sink->ctx, &op->run);
+        else if (op->type == OP_ALERT && sink->alert)
+            tell_alert(apply, &op->alert, sink);
+        else if (op->type == OP_DELETE_RUN && sink->gone)
+            sink->gone(sink->ctx, op->delete_run);
+    }
+}

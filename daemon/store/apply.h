@@ -1,0 +1,43 @@
+/* Turns the operations of a batch into rows, inside a transaction of the caller's. Belongs to
+ * the writer thread. */
+#ifndef FORESHOCK_STORE_APPLY_H
+#define FORESHOCK_STORE_APPLY_H
+
+#include <sqlite3.h>
+
+#include "daemon/store/batch.h"
+#include "daemon/store/series_cache.h"
+
+#define APPLY_STATEMENT_MAX 24
+
+struct apply {
+    sqlite3 *db;
+    sqlite3_stmt *statements[APPLY_STATEMENT_MAX];
+    struct series_cache series;
+    struct store_told_figure *told; /* room to tell the figures of one batch */
+    size_t told_size;
+};
+
+struct apply_result {
+    uint64_t figures;              /* points and histograms that were new */
+    uint64_t refused;              /* rows that break a rule of the schema and were left out */
+    char refusal[STORE_ERROR_MAX]; /* of the last of them */
+};
+
+int apply_open(struct apply *apply, sqlite3 *db, char *err); /* 0, or -1 and `err` */
+void apply_close(struct apply *apply);
+
+/* An SQLite code. Figures of a run that is not there (any more) are left out without a word: a
+ * run may be deleted while they wait. A row that a constraint refuses is left out and counted;
+ * every other error ends the batch. */
+int apply_batch(struct apply *apply, struct store_batch *batch, struct apply_result *result);
+
+/* Tells what a committed batch has changed. */
+void apply_tell(
+    struct apply *apply, const struct store_batch *batch, const struct store_sink *sink);
+
+/* Must be called after a rollback, and when series were deleted: ids that are remembered may be
+ * wrong now. */
+void apply_forget(struct apply *apply);
+
+#endif

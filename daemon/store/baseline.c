@@ -1,0 +1,155 @@
+/* Baseline files: written whole or not at all, checked before they are mapped. */
+#include "daemon/store/baseline.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include "daemon/store/internal.h"
+#include "daemon/store/sql.h"
+
+void baseline_name(char name[BASELINE_NAME_MAX], int64_t layer, uint32_t attempt)
+{
+    snprintf(name, BASELINE_NAME_MAX, "%" PRId64 "-%" PRIu32 ".w0", layer, attempt);
+}
+
+static int fail(const char *name, const char *what, char *err)
+{
+    snprintf(err, STORE_ERROR_MAX, "baseline %s: %s: %s", name, what, strerror(errno));
+    return -1;
+}
+
+static int write_all(int fd, const unsigned char *data, uint64_t bytes)
+{
+    uint64_t done = 0;
+    while (done < bytes) {
+        ssize_t wrote = pwrite(fd, data + done, (size_t)(bytes - done), (off_t)done);
+        if (wrote < 0 && errno != EINTR)
+            return -1;
+        done += wrote > 0 ? (uint64_t)wrote : 0;
+    }
+    return 0;
+}
+
+int store_baseline_write(struct store *store, int64_t layer, uint32_t attempt, const void *data,
+    uint64_t bytes, uint64_t *checksum, char *err)
+{
+    char name[BASELINE_NAME_MAX], partial[BASELINE_NAME_MAX + 4];
+    int folder = store->dir.baselines_fd;
+    baseline_name(name, layer, attempt);
+    snprintf(partial, sizeof partial, "%s.tmp", name);
+    int fd = openat(folder, partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    if (fd < 0)
+        return fail(partial, "cannot be made", err);
+    int rc = write_all(fd, data, bytes) || fsync(fd) ? fail(partial, "cannot be written", err) : 0;
+    if (close(fd) && rc == 0)
+        rc = fail(partial, "cannot be written", err);
+    if (rc == 0 && (renameat(folder, partial, folder, name) || fsync(folder)))
+        rc = fail(name, "cannot be put in its place", err);
+    if (rc == 0)
+        *checksum = XXH3_64bits(data, (size_t)bytes);
+    else
+        unlinkat(folder, partial, 0);
+    return rc;
+}
+
+/* Maps the file when it has the expected length. */
+static void *map_file(int folder, const char *name, uint64_t bytes, char *err)
+{
+    int fd = openat(folder, name, O_RDONLY | O_CLOEXEC);
+    struct stat found;
+    void *map = NULL;
+    if (fd < 0) {
+        fail(name, "cannot be opened", err);
+        return NULL;
+    }
+    if (fstat(fd, &found)) {
+        fail(name, "cannot be read", err);
+    } else if (bytes == 0 || (uint64_t)found.st_size != bytes) {
+        snprintf(err, STORE_ERROR_MAX, "baseline %s is torn: it has %jd bytes, expected %" PRIu64,
+            name, (intmax_t)found.st_size, bytes);
+    } else {
+        map = mmap(NULL, (size_t)bytes, PROT_READ, MAP_PRIVATE, fd, 0);
+        if (map == MAP_FAILED) {
+            fail(name, "cannot be mapped", err);
+            map = NULL;
+        }
+    }
+    close(fd);
+    return map;
+}
+
+const void *store_baseline_map(struct store *store, const struct store_baseline *row, char *err)
+{
+    char name[BASELINE_NAME_MAX];
+    baseline_name(name, row->layer, row->attempt);
+    void *map = map_file(store->dir.baselines_fd, name, row->bytes, err);
+    if (!map)
+        return NULL;
+    uint64_t checksum = XXH3_64bits(map, (size_t)row->bytes);
+    if (checksum == row->checksum)
+        return map;
+    snprintf(err, STORE_ERROR_MAX,
+        "baseline %s is torn: its checksum is %016" PRIx64 ", expected %016" PRIx64, name, checksum,
+        row->checksum);
+    munmap(map, (size_t)row->bytes);
+    return NULL;
+}
+
+void store_baseline_unmap(const void *map, uint64_t bytes)
+{
+    if (map)
+        munmap((void *)(uintptr_t)map, (size_t)bytes);
+}
+
+/* Whether a file named `name` is one of ours that nothing needs. */
+static bool is_orphan(const char *name, sqlite3_stmt *row_exists)
+{
+    char expected[BASELINE_NAME_MAX];
+    int64_t layer;
+    uint32_t attempt;
+    size_t length = strlen(name);
+    if (length > 4 && strcmp(name + length - 4, ".tmp") == 0)
+        return true;
+    if (sscanf(name, "%" SCNd64 "-%" SCNu32, &layer, &attempt) != 2)
+        return false;
+    baseline_name(expected, layer, attempt);
+    if (strcmp(name, expected) != 0)
+        return false;
+    sqlite3_bind_int64(row_exists, 1, layer);
+    sqlite3_bind_int64(row_exists, 2, attempt);
+    bool orphan = sqlite3_step(row_exists) == SQLITE_DONE;
+    sqlite3_reset(row_exists);
+    return orphan;
+}
+
+int baseline_sweep(int baselines_fd, sqlite3 *db, char *err)
+{
+    static const char *const text[] = {"SELECT 1 FROM baseline WHERE layer_id = ? AND attempt = ?"};
+    sqlite3_stmt *row_exists;
+    if (sql_prepare_all(db, text, &row_exists, 1, err))
+        return -1;
+    int copy = openat(baselines_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    DIR *folder = copy < 0 ? NULL : fdopendir(copy);
+    if (!folder) {
+        fail("folder", "cannot be read", err);
+        if (copy >= 0)
+            close(copy);
+        sqlite3_finalize(row_exists);
+        return -1;
+    }
+    for (struct dirent *entry = readdir(folder); entry; entry = readdir(folder)) {
+        if (is_orphan(entry->d_name, row_exists))
+            unlinkat(baselines_fd, entry->d_name, 0);
+    }
+    closedir(folder);
+    sqlite3_finalize(row_exists);
+    return 0;
+}

@@ -1,0 +1,65 @@
+/* A batch: the rows of one event, copied into memory that the batch owns, in the order in which
+ * they were put. */
+#ifndef FORESHOCK_STORE_BATCH_H
+#define FORESHOCK_STORE_BATCH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "daemon/store/store.h"
+
+enum op_type {
+    OP_RUN,
+    OP_ATTEMPT,
+    OP_SESSION,
+    OP_LAYER,
+    OP_FIGURE,
+    OP_HISTOGRAM,
+    OP_ALERT,
+    OP_BASELINE,
+    OP_TRACKER,
+    OP_DELETE_RUN,
+    OP_ACK,
+};
+
+struct op_ack {
+    int64_t alert;
+    double time;
+};
+
+struct op_figure {
+    struct figure figure;
+    bool stored; /* by the transaction in hand: it was not there before */
+};
+
+struct op {
+    struct op *next;
+    enum op_type type;
+    union {
+        struct store_run run;
+        struct store_attempt attempt;
+        struct store_session session;
+        struct store_layer layer;
+        struct op_figure *figure;
+        struct histogram *histogram;
+        struct store_alert alert;
+        struct store_baseline baseline;
+        struct store_tracker tracker;
+        int64_t delete_run;
+        struct op_ack ack;
+    };
+};
+
+struct batch_block;
+
+struct store_batch {
+    struct store_batch *next; /* in the queue */
+    struct op *ops, **tail;
+    struct batch_block *blocks;
+    size_t bytes; /* of all blocks */
+    bool failed;  /* memory was short */
+    void (*fence)(void *ctx, bool ok);
+    void *fence_ctx;
+};
+
+#endif

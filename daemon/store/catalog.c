@@ -1,0 +1,204 @@
+/* What is read back after a start, on a connection of its own: the writer may already be at
+ * work. */
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/store/internal.h"
+#include "daemon/store/rows.h"
+#include "daemon/store/sql.h"
+
+static int open_snapshot(struct store *store, sqlite3 **db, char *err)
+{
+    if (sql_open_reader(db, store->db_path, err))
+        return -1;
+    if (sql_exec(*db, "BEGIN") == SQLITE_OK)
+        return 0;
+    snprintf(err, STORE_ERROR_MAX, "database %s: cannot be read: %s", store->db_path,
+        sqlite3_errmsg(*db));
+    sqlite3_close(*db);
+    return -1;
+}
+
+static void see_run(const struct store_catalog *visitor, sqlite3_stmt *row)
+{
+    const struct store_run run = rows_run(row);
+    if (visitor->run)
+        visitor->run(visitor->ctx, &run);
+}
+
+static void see_attempt(const struct store_catalog *visitor, sqlite3_stmt *row)
+{
+    const struct store_attempt attempt = {
+        .run = sqlite3_column_int64(row, 0),
+        .number = (uint32_t)sqlite3_column_int64(row, 1),
+        .first_step = sqlite3_column_int64(row, 2),
+        .started_at = sqlite3_column_double(row, 3),
+    };
+    if (visitor->attempt)
+        visitor->attempt(visitor->ctx, &attempt);
+}
+
+static void see_session(const struct store_catalog *visitor, sqlite3_stmt *row)
+{
+    const struct store_session session = {
+        .run = sqlite3_column_int64(row, 0),
+        .key = sql_text(row, 1),
+        .client = sql_text(row, 2),
+        .attempt = (uint32_t)sqlite3_column_int64(row, 3),
+        .rank = (uint32_t)sqlite3_column_int64(row, 4),
+        .world = (uint32_t)sqlite3_column_int64(row, 5),
+        .open = sqlite3_column_int(row, 6) != 0,
+    };
+    if (visitor->session)
+        visitor->session(visitor->ctx, &session);
+}
+
+static void see_layer(const struct store_catalog *visitor, sqlite3_stmt *row)
+{
+    const struct store_layer layer = rows_layer(row);
+    if (visitor->layer)
+        visitor->layer(visitor->ctx, &layer);
+}
+
+static void see_baseline(const struct store_catalog *visitor, sqlite3_stmt *row)
+{
+    const struct store_baseline baseline = {
+        .layer = sqlite3_column_int64(row, 0),
+        .attempt = (uint32_t)sqlite3_column_int64(row, 1),
+        .step = sqlite3_column_int64(row, 2),
+        .dtype = sql_text(row, 3),
+        .bytes = (uint64_t)sqlite3_column_int64(row, 4),
+        .checksum = (uint64_t)sqlite3_column_int64(row, 5),
+    };
+    if (visitor->baseline)
+        visitor->baseline(visitor->ctx, &baseline);
+}
+
+static void see_tracker(const struct store_catalog *visitor, sqlite3_stmt *row)
+{
+    const struct store_tracker tracker = {
+        .layer = sqlite3_column_int64(row, 0),
+        .attempt = (uint32_t)sqlite3_column_int64(row, 1),
+        .step = sqlite3_column_int64(row, 2),
+        .state = sqlite3_column_blob(row, 3),
+        .size = (size_t)sqlite3_column_bytes(row, 3),
+    };
+    if (visitor->tracker)
+        visitor->tracker(visitor->ctx, &tracker);
+}
+
+static void see_alert(const struct store_catalog *visitor, sqlite3_stmt *row)
+{
+    const struct store_alert alert = rows_alert(row);
+    if (visitor->alert)
+        visitor->alert(visitor->ctx, &alert);
+}
+
+static const struct {
+    void (*see)(const struct store_catalog *visitor, sqlite3_stmt *row);
+    const char *text;
+} kinds[] = {
+    {see_run, "SELECT " ROWS_RUN " FROM run r WHERE r.retired = 0 ORDER BY r.id"},
+    {see_attempt,
+        "SELECT a.run_id, a.number, coalesce(a.first_step, -1), a.started_at FROM attempt a"
+        " JOIN run r ON r.id = a.run_id WHERE r.retired = 0 ORDER BY a.run_id, a.number"},
+    {see_session,
+        "SELECT s.run_id, s.key, s.client, s.attempt, s.rank, s.world, s.open FROM session s"
+        " JOIN run r ON r.id = s.run_id WHERE r.retired = 0 AND s.attempt = r.attempt"
+        " ORDER BY s.run_id, s.key"},
+    {see_layer, "SELECT " ROWS_LAYER
+                " FROM layer l JOIN run r ON r.id = l.run_id WHERE r.retired = 0 ORDER BY l.id"},
+    {see_baseline,
+        "SELECT b.layer_id, b.attempt, b.step, b.dtype, b.bytes, b.checksum FROM baseline b"
+        " JOIN layer l ON l.id = b.layer_id JOIN run r ON r.id = l.run_id WHERE r.retired = 0"
+        " ORDER BY b.layer_id"},
+    {see_tracker,
+        "SELECT t.layer_id, t.attempt, t.step, t.state FROM tracker t"
+        " JOIN layer l ON l.id = t.layer_id JOIN run r ON r.id = l.run_id WHERE r.retired = 0"
+        " ORDER BY t.layer_id"},
+    {see_alert, "SELECT " ROWS_ALERT " FROM alert a JOIN run r ON r.id = a.run_id"
+                " WHERE r.retired = 0 AND a.state = 'firing' ORDER BY a.id"},
+};
+
+int store_catalog(struct store *store, const struct store_catalog *visitor, char *err)
+{
+    sqlite3 *db;
+    if (open_snapshot(store, &db, err))
+        return -1;
+    int rc = SQLITE_DONE;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds && rc == SQLITE_DONE; i++) {
+        sqlite3_stmt *statement = NULL;
+        rc = sqlite3_prepare_v2(db, kinds[i].text, -1, &statement, NULL);
+        while (rc == SQLITE_OK || rc == SQLITE_ROW) {
+            rc = sqlite3_step(statement);
+            if (rc == SQLITE_ROW)
+                kinds[i].see(visitor, statement);
+        }
+        sqlite3_finalize(statement);
+    }
+    if (rc != SQLITE_DONE)
+        snprintf(err, STORE_ERROR_MAX, "database %s: cannot be read: %s", store->db_path,
+            sqlite3_errmsg(db));
+    sqlite3_close(db);
+    return rc == SQLITE_DONE ? 0 : -1;
+}
+
+/* The text of the query, with one parameter for each metric from ?3 on. Freed with sqlite3_free;
+ * NULL: memory is short. */
+static char *replay_text(size_t metrics)
+{
+    sqlite3_str *text = sqlite3_str_new(NULL);
+    sqlite3_str_appendall(text, "SELECT s.layer_id, s.metric, p.step, p.time, p.value FROM series s"
+                                " JOIN point p ON p.series_id = s.id"
+                                " WHERE s.run_id = ?1 AND s.attempt = ?2 AND s.metric IN (");
+    for (size_t i = 0; i < metrics; i++)
+        sqlite3_str_appendf(text, "%s?%d", i ? ", " : "", (int)i + 3);
+    sqlite3_str_appendall(text, ") ORDER BY p.step, p.time, s.id");
+    return sqlite3_str_finish(text);
+}
+
+static struct figure replay_figure(sqlite3_stmt *row, int64_t run, uint32_t attempt)
+{
+    struct figure figure = {
+        .run = run,
+        .layer = sqlite3_column_int64(row, 0),
+        .step = sqlite3_column_int64(row, 2),
+        .time = sqlite3_column_double(row, 3),
+        .value = rows_value(row, 4),
+        .attempt = attempt,
+    };
+    snprintf(figure.metric, sizeof figure.metric, "%s", sql_text(row, 1));
+    return figure;
+}
+
+int store_replay(struct store *store, int64_t run, uint32_t attempt, const char *const *metrics,
+    void (*each)(void *ctx, const struct figure *), void *ctx, char *err)
+{
+    sqlite3 *db;
+    sqlite3_stmt *statement = NULL;
+    size_t count = 0;
+    while (metrics[count])
+        count++;
+    if (open_snapshot(store, &db, err))
+        return -1;
+    char *text = replay_text(count);
+    int rc = text ? sqlite3_prepare_v2(db, text, -1, &statement, NULL) : SQLITE_NOMEM;
+    if (rc == SQLITE_OK) {
+        sqlite3_bind_int64(statement, 1, run);
+        sqlite3_bind_int64(statement, 2, attempt);
+        for (size_t i = 0; i < count; i++)
+            sql_bind_text(statement, (int)i + 3, metrics[i]);
+        rc = sqlite3_step(statement);
+    }
+    for (; rc == SQLITE_ROW; rc = sqlite3_step(statement)) {
+        const struct figure figure = replay_figure(statement, run, attempt);
+        each(ctx, &figure);
+    }
+    if (rc != SQLITE_DONE)
+        snprintf(err, STORE_ERROR_MAX, "database %s: cannot be read: %s", store->db_path,
+            sqlite3_errmsg(db));
+    sqlite3_finalize(statement);
+    sqlite3_free(text);
+    sqlite3_close(db);
+    return rc == SQLITE_DONE ? 0 : -1;
+}

@@ -1,0 +1,34 @@
+/* What the parts of the store share. */
+#ifndef FORESHOCK_STORE_INTERNAL_H
+#define FORESHOCK_STORE_INTERNAL_H
+
+#include <pthread.h>
+#include <sqlite3.h>
+
+#include "daemon/store/apply.h"
+#include "daemon/store/queue.h"
+#include "daemon/store/retention.h"
+#include "daemon/store/statedir.h"
+#include "daemon/store/store.h"
+
+#define STORE_DATABASE "foreshock.db"
+
+struct store {
+    struct store_options options; /* state_dir is dir.path */
+    struct statedir dir;
+    char *db_path;
+    int64_t last_run_id, last_layer_id, last_alert_id;
+    struct queue queue;
+    bool queue_made, writer_started;
+    pthread_t writer;
+    /* Below: the writer thread's, once it runs. */
+    sqlite3 *db;
+    struct apply apply;
+    struct retention retention;
+};
+
+/* Writes one line to the log. Any thread. */
+__attribute__((format(printf, 2, 3))) void store_log(
+    const struct store_options *options, const char *format, ...);
+
+#endif

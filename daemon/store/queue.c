@@ -1,0 +1,152 @@
+/* A list under a mutex. The critical sections are a few instructions; nobody waits for the disk
+ * here. */
+#include "daemon/store/queue.h"
+
+#include <time.h>
+
+uint64_t queue_now_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+int queue_init(struct queue *queue)
+{
+    *queue = (struct queue){0};
+    queue->tail = &queue->head;
+    pthread_condattr_t attributes;
+    if (pthread_mutex_init(&queue->mutex, NULL))
+        return -1;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    int rc = pthread_cond_init(&queue->wake, &attributes);
+    pthread_condattr_destroy(&attributes);
+    if (rc == 0)
+        return 0;
+    pthread_mutex_destroy(&queue->mutex);
+    return -1;
+}
+
+void queue_destroy(struct queue *queue)
+{
+    pthread_cond_destroy(&queue->wake);
+    pthread_mutex_destroy(&queue->mutex);
+}
+
+static bool has_room(const struct queue *queue)
+{
+    return queue->count < STORE_QUEUE_MAX && queue->bytes < STORE_QUEUE_BYTES_MAX &&
+           !queue->closing;
+}
+
+/* What waits should not wait for the next turn: somebody listens, or the bound is near. */
+static bool is_pressing(const struct queue *queue)
+{
+    return queue->fences > 0 || queue->count > STORE_QUEUE_MAX / 2 ||
+           queue->bytes > STORE_QUEUE_BYTES_MAX / 2;
+}
+
+int queue_put(struct queue *queue, struct store_batch *batch)
+{
+    pthread_mutex_lock(&queue->mutex);
+    bool room = has_room(queue);
+    if (room) {
+        batch->next = NULL;
+        *queue->tail = batch;
+        queue->tail = &batch->next;
+        queue->count++;
+        queue->bytes += batch->bytes;
+        queue->fences += batch->fence != NULL;
+        if (queue->head == batch || is_pressing(queue))
+            pthread_cond_signal(&queue->wake);
+    }
+    pthread_mutex_unlock(&queue->mutex);
+    return room ? 0 : -1;
+}
+
+bool queue_has_room(struct queue *queue)
+{
+    pthread_mutex_lock(&queue->mutex);
+    bool room = has_room(queue);
+    pthread_mutex_unlock(&queue->mutex);
+    return room;
+}
+
+void queue_close(struct queue *queue)
+{
+    pthread_mutex_lock(&queue->mutex);
+    queue->closing = true;
+    pthread_cond_signal(&queue->wake);
+    pthread_mutex_unlock(&queue->mutex);
+}
+
+static uint64_t commit_due(const struct queue *queue, const struct queue_times *times)
+{
+    if (!queue->head)
+        return UINT64_MAX;
+    return is_pressing(queue) && times->fence_ms < times->commit_ms ? times->fence_ms
+                                                                    : times->commit_ms;
+}
+
+static void wait_until(struct queue *queue, uint64_t ms)
+{
+    const struct timespec until = {
+        .tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
+    pthread_cond_timedwait(&queue->wake, &queue->mutex, &until);
+}
+
+bool queue_wait(struct queue *queue, const struct queue_times *times, bool *closing)
+{
+    pthread_mutex_lock(&queue->mutex);
+    uint64_t now = queue_now_ms(), due = commit_due(queue, times);
+    while (!queue->closing && now < due && now < times->turn_ms) {
+        wait_until(queue, due < times->turn_ms ? due : times->turn_ms);
+        now = queue_now_ms();
+        due = commit_due(queue, times);
+    }
+    *closing = queue->closing;
+    pthread_mutex_unlock(&queue->mutex);
+    return now >= due;
+}
+
+struct store_batch *queue_take(struct queue *queue, size_t bytes, bool *more)
+{
+    pthread_mutex_lock(&queue->mutex);
+    struct store_batch *taken = queue->head, **end = &taken;
+    size_t sum = 0;
+    for (; *end && sum < bytes; end = &(*end)->next) {
+        sum += (*end)->bytes;
+        queue->fences -= (*end)->fence != NULL;
+    }
+    queue->head = *end;
+    *end = NULL;
+    *more = queue->head != NULL;
+    if (!*more)
+        queue->tail = &queue->head;
+    pthread_mutex_unlock(&queue->mutex);
+    return taken;
+}
+
+void queue_return(struct queue *queue, struct store_batch *batches)
+{
+    struct store_batch **end = &batches;
+    size_t fences = 0;
+    for (; *end; end = &(*end)->next)
+        fences += (*end)->fence != NULL;
+    pthread_mutex_lock(&queue->mutex);
+    *end = queue->head;
+    if (!queue->head)
+        queue->tail = end;
+    queue->head = batches;
+    queue->fences += fences;
+    pthread_mutex_unlock(&queue->mutex);
+}
+
+void queue_done(struct queue *queue, size_t count, size_t bytes)
+{
+    pthread_mutex_lock(&queue->mutex);
+    queue->count -= count;
+    queue->bytes -= bytes;
+    pthread_mutex_unlock(&queue->mutex);
+}

@@ -1,0 +1,106 @@
+/* Read-only queries on a connection of its own: what the HTTP threads use. A reader belongs to
+ * one thread at a time.
+ *
+ * Every function steps its statement to the end (or to the caller's stop) and resets it before
+ * it returns: no statement is open while a caller writes to the network. Strings live for the
+ * callback only. Only committed data are seen, and no deleted run. A query that takes longer
+ * than READER_LIMIT_MS is stopped: READER_FAILED. */
+#ifndef FORESHOCK_STORE_READER_H
+#define FORESHOCK_STORE_READER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/store/store.h"
+
+#define READER_LIMIT_MS 2000
+
+struct reader;
+
+/* 0, or -1 and `err` (STORE_ERROR_MAX bytes). The store must have been opened once before. */
+int reader_open(struct reader **reader, const char *state_dir, char *err);
+void reader_close(struct reader **reader); /* safe on NULL */
+
+/* All functions below: 0 good, READER_NONE when the run (attempt, layer, alert) is not there,
+ * READER_FAILED otherwise (`reader_error` tells). */
+enum { READER_OK = 0, READER_NONE = 1, READER_FAILED = -1 };
+const char *reader_error(const struct reader *reader);
+
+struct reader_run {
+    struct store_run row;
+    uint64_t layers, alerts_firing, sessions_open; /* layers: without blocks */
+};
+int reader_runs(struct reader *, void (*each)(void *ctx, const struct reader_run *),
+    void *ctx); /* newest first */
+int reader_run(struct reader *, const char *key, void (*each)(void *ctx, const struct reader_run *),
+    void *ctx);
+
+int reader_layers(
+    struct reader *, int64_t run, void (*each)(void *ctx, const struct store_layer *), void *ctx);
+
+/* The newest value of every series of the newest attempt of a run, ordered by layer id then
+ * metric. `layer` "": the run. */
+struct reader_last {
+    int64_t layer_id;
+    const char *layer, *metric;
+    int64_t step;
+    double time, value; /* NaN if it was */
+};
+int reader_last_values(
+    struct reader *, int64_t run, void (*each)(void *ctx, const struct reader_last *), void *ctx);
+
+/* Names (metrics and layers) that exist in a run, to expand patterns and to tell an unknown name
+ * from an empty one. Ordered by layer id, metric, attempt. */
+int reader_series_names(struct reader *, int64_t run,
+    void (*each)(void *ctx, uint32_t attempt, const char *layer, const char *metric), void *ctx);
+
+/* One series, bucketed: buckets of equal width in steps over [from, to] ∩ the data, on one grid
+ * of at most `points` for all attempts. With `attempt` 0 the newest attempt that has a point
+ * answers at each step (an earlier attempt's points end where a later one's begin); a result is
+ * then cut into one per attempt, oldest first, and the bucket in which one ends and the next
+ * begins is in both. `count` is of all points, `nonfinite` of the NaN and infinities among them;
+ * min, mean, max, last are of the finite ones and NaN where there is none. Empty buckets are
+ * left out. `step` and `time` are of the bucket's last point. READER_NONE when the run has no
+ * such series; no call when it has no point in the range. */
+struct reader_bucket {
+    int64_t step;
+    double time, min, mean, max, last;
+    uint64_t nonfinite, count;
+};
+struct reader_series_query {
+    int64_t run, layer; /* layer id; 0: the run */
+    const char *metric;
+    int64_t from, to; /* inclusive */
+    uint32_t attempt; /* 0: newest at each step */
+    size_t points;    /* >= 1 */
+};
+int reader_series(struct reader *, const struct reader_series_query *,
+    void (*series)(void *ctx, uint32_t attempt, const struct reader_bucket *buckets, size_t count),
+    void *ctx);
+
+/* Histograms summed into at most `points` columns. Same rules. */
+struct reader_column {
+    int64_t first_step, last_step;
+    double time;
+    uint64_t counts[RECORD_BINS];
+};
+int reader_histogram(struct reader *, const struct reader_series_query *,
+    void (*columns)(void *ctx, uint32_t attempt, const struct reader_column *columns, size_t count),
+    void *ctx);
+
+struct reader_alert {
+    struct store_alert row;
+    const char *run_key;
+    double acknowledged_at; /* 0: not */
+};
+struct reader_alert_query {
+    const char *run_key, *state, *severity; /* NULL: any */
+    double since;                           /* started_at or resolved_at not before; 0: any */
+    int64_t id;                             /* 0: any */
+    size_t limit;                           /* 0: none */
+};
+int reader_alerts(struct reader *, const struct reader_alert_query *,
+    void (*each)(void *ctx, const struct reader_alert *), void *ctx); /* newest first */
+
+#endif

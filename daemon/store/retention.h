@@ -1,0 +1,55 @@
+/* Keeps the store below its limits, in slices of a few milliseconds between commits. Belongs to
+ * the writer thread.
+ *
+ * The order of what goes: runs that were deleted; runs that are too old; and while the size is over
+ * its limit or the disk is short: the run that ended first, the earliest attempts of running runs,
+ * the oldest points of running runs (never the newest RETENTION_KEEP of a series).
+ *
+ *          ┌──────── nothing to do ────────┐
+ *          ▼                               │
+ *        REST ──── time to look ───▶ (look and choose) ◀── done ── REMOVE a run or first attempts
+ *                                          ▲   ▲
+ *                                          │   └──────────── done ── TRIM each running series
+ *                                          └──────────────── done ── VACUUM free pages
+ */
+#ifndef FORESHOCK_STORE_RETENTION_H
+#define FORESHOCK_STORE_RETENTION_H
+
+#include <sqlite3.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "daemon/store/prune.h"
+#include "daemon/store/store.h"
+
+#define RETENTION_KEEP          256 /* newest points of a running series that are never taken */
+#define RETENTION_STATEMENT_MAX 16
+
+enum retention_phase { RETENTION_REST, RETENTION_REMOVE, RETENTION_TRIM, RETENTION_VACUUM };
+
+struct retention {
+    const struct store_options *options;
+    int baselines_fd;
+    sqlite3 *db;
+    sqlite3_stmt *statements[RETENTION_STATEMENT_MAX];
+    struct prune prune;
+    enum retention_phase phase;
+    uint64_t look_at_ms;  /* REST: when to look again */
+    int64_t run, attempt; /* REMOVE: attempts of `run` up to this one; the whole run if INT64_MAX */
+    int64_t series;       /* TRIM: the one in hand; earlier ids are done */
+    enum prune_table table; /* TRIM: of which rows go */
+    int64_t last;           /* TRIM: up to this step; less than 0: not chosen yet */
+    bool trimmed;           /* TRIM: this pass has taken something */
+    bool exhausted;         /* nothing was left to take, and that was logged */
+    bool failing;           /* the last slice failed, and that was logged */
+};
+
+int retention_open(struct retention *retention, const struct store_options *options,
+    int baselines_fd, sqlite3 *db, char *err); /* 0, or -1 and `err` */
+void retention_close(struct retention *retention);
+
+/* One slice. True: there is more to do, call again soon. `forget`: series were deleted,
+ * remembered ids are wrong. */
+bool retention_turn(struct retention *retention, uint64_t now_ms, bool *forget);
+
+#endif

@@ -1,0 +1,32 @@
+/* Reading rows out of statements, for the catalog and the readers. The strings of a row live
+ * until the next step. */
+#ifndef FORESHOCK_STORE_ROWS_H
+#define FORESHOCK_STORE_ROWS_H
+
+#include <sqlite3.h>
+
+#include "daemon/store/store.h"
+
+/* Column lists that the functions below read, from column 0 on; the tables are called by these
+ * short names. */
+#define ROWS_RUN                                                                                   \
+    "r.id, r.key, r.name, r.state, r.tags, r.attempt, r.started_at, r.last_seen_at, "              \
+    "coalesce(r.last_step, -1), r.dropped, r.undefined"
+#define ROWS_RUN_COUNT 11
+#define ROWS_LAYER                                                                                 \
+    "l.id, l.run_id, l.name, l.kind, l.role, l.block, l.dtype, l.rows, l.cols, l.transposed, "     \
+    "l.row_begin, l.row_end"
+#define ROWS_ALERT                                                                                 \
+    "a.id, a.run_id, a.attempt, a.rule, a.severity, a.state, a.title, a.summary, a.layers, "       \
+    "a.evidence, a.observed, a.started_step, a.last_step, a.started_at, coalesce(a.resolved_at, "  \
+    "0)"
+#define ROWS_ALERT_COUNT 15
+
+struct store_run rows_run(sqlite3_stmt *statement);
+struct store_layer rows_layer(sqlite3_stmt *statement);
+struct store_alert rows_alert(sqlite3_stmt *statement);
+
+/* A figure's value: NaN is stored as NULL. */
+double rows_value(sqlite3_stmt *statement, int column);
+
+#endif

@@ -1,0 +1,188 @@
+/* The store: one SQLite database in WAL mode, one writer thread, files of baselines beside it.
+ *
+ * Layout of the state directory: `lock` (flock: one daemon a directory), `foreshock.db`,
+ * `baselines/<layer>-<attempt>.w0`. Writes are values handed over in batches; each batch is
+ * committed whole, in order, in a transaction with others that wait (at once when a fence waits
+ * or the last commit is half a second ago, else half a second after it). A batch is what one
+ * event made: its figures and the alerts they changed become visible together, or not at all.
+ * Points that the database has already are left as they are, so that a message sent twice counts
+ * once. Rows that the schema refuses (no such run, a state that does not exist) are left out and
+ * logged. When the disk refuses, what waits is kept and tried again. */
+#ifndef FORESHOCK_STORE_H
+#define FORESHOCK_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/record.h"
+#include "daemon/stats.h"
+
+#define STORE_ERROR_MAX       512
+#define STORE_QUEUE_MAX       16384                 /* batches that wait */
+#define STORE_QUEUE_BYTES_MAX ((uint64_t)256 << 20) /* and their memory */
+
+struct store;
+struct store_batch;
+
+/* Rows, as the loop knows them. Strings are copied by the functions that take them. */
+struct store_run {
+    int64_t id;
+    const char *key, *name, *state, *tags; /* tags: a JSON object */
+    uint32_t attempt;
+    double started_at, last_seen_at;
+    int64_t last_step; /* -1: none */
+    uint64_t dropped, undefined;
+};
+
+struct store_attempt {
+    int64_t run;
+    uint32_t number;
+    int64_t first_step; /* -1: none */
+    double started_at;
+};
+
+struct store_session {
+    int64_t run;
+    const char *key, *client;
+    uint32_t attempt, rank, world;
+    bool open;
+};
+
+struct store_layer {
+    int64_t id, run;
+    const char *name, *kind, *role, *block, *dtype;
+    uint64_t rows, cols;
+    bool transposed;
+    uint64_t row_begin, row_end;
+};
+
+struct store_alert {
+    int64_t id, run;
+    uint32_t attempt;
+    const char *rule, *severity, *state, *title, *summary;
+    const char *layers, *evidence; /* JSON arrays */
+    bool observed;
+    int64_t started_step, last_step;
+    double started_at, resolved_at; /* resolved_at 0: not yet */
+};
+
+struct store_baseline {
+    int64_t layer, step;
+    uint32_t attempt;
+    const char *dtype;
+    uint64_t bytes, checksum;
+};
+
+struct store_tracker {
+    int64_t layer, step;
+    uint32_t attempt;
+    const void *state;
+    size_t size;
+};
+
+/* What was committed, for those who tell others. All pointers live for the call. `run_key` and
+ * `layer` are names. */
+struct store_told_figure {
+    const char *run_key, *layer, *metric; /* layer "": the run itself */
+    const struct figure *figure;
+};
+
+/* Called on the writer thread after each commit. Must not block and must not call the store.
+ * Members may be NULL. */
+struct store_sink {
+    void (*figures)(void *ctx, const struct store_told_figure *figures, size_t count);
+    void (*alert)(void *ctx, const char *run_key, const struct store_alert *alert);
+    void (*run)(void *ctx, const struct store_run *run);
+    void (*gone)(void *ctx, int64_t run); /* deleted, by store_put_delete_run or by retention */
+    void *ctx;
+};
+
+struct store_options {
+    const char *state_dir;
+    uint64_t retention_bytes; /* database and baselines together */
+    double retention_seconds; /* 0: no limit by age; counted from a run's last_seen_at */
+    uint64_t disk_free_min;   /* below this much free space retention works as if over the limit */
+    struct stats *stats;
+    struct store_sink sink;
+    void (*log)(void *log_ctx, const char *text); /* any thread; NULL: stderr */
+    void *log_ctx;
+};
+
+/* Codes of store_open: they become the daemon's exit codes. */
+enum { STORE_OK = 0, STORE_FAILED = -1, STORE_IN_USE = -2, STORE_UNUSABLE = -3 };
+
+/* Takes the lock, opens or makes the database, migrates it, starts the writer thread. On failure
+ * `err` (STORE_ERROR_MAX bytes) says what, where and what was expected. Not for a loop that
+ * already runs: it does I/O. */
+int store_open(struct store **store, const struct store_options *options, char *err);
+
+/* Commits what waits, stops the writer, closes everything. Safe on NULL. */
+void store_close(struct store **store);
+
+/* Everything that the loop must know again after a start, in this order of calls: all runs by
+ * id; all attempts by run and number; all sessions of the newest attempts by run; all layers by
+ * id; all baselines and all trackers by layer; the alerts that fire by id. Call before the first
+ * batch. Reads on a connection of its own. */
+struct store_catalog {
+    void (*run)(void *ctx, const struct store_run *);
+    void (*attempt)(void *ctx, const struct store_attempt *);
+    void (*session)(void *ctx, const struct store_session *);
+    void (*layer)(void *ctx, const struct store_layer *);
+    void (*baseline)(void *ctx, const struct store_baseline *);
+    void (*tracker)(void *ctx, const struct store_tracker *);
+    void (*alert)(void *ctx, const struct store_alert *); /* those that fire */
+    void *ctx;
+};
+int store_catalog(struct store *store, const struct store_catalog *visitor, char *err);
+/* The highest ids ever given when the store was opened, deleted ones included; 0: none. */
+int64_t store_last_run_id(const struct store *store);
+int64_t store_last_layer_id(const struct store *store);
+int64_t store_last_alert_id(const struct store *store);
+
+/* Figures of one attempt of a run whose metric is in `metrics` (a NULL-terminated list), in
+ * order of step, to rebuild detectors. Any thread, also beside the writer; reads what is
+ * committed. 0, or -1 and `err`. */
+int store_replay(struct store *store, int64_t run, uint32_t attempt, const char *const *metrics,
+    void (*figure)(void *ctx, const struct figure *), void *ctx, char *err);
+
+/* A batch: made, filled and handed over by one thread. Filling copies. Memory that is short
+ * makes the batch fail as a whole: store_submit then returns -1 and counts it. */
+struct store_batch *store_batch_new(void);
+void store_batch_free(
+    struct store_batch *batch); /* only one that was not submitted; safe on NULL */
+void store_put_run(struct store_batch *, const struct store_run *);         /* insert or update */
+void store_put_attempt(struct store_batch *, const struct store_attempt *); /* insert or update */
+void store_put_session(struct store_batch *, const struct store_session *); /* insert or update */
+void store_put_layer(struct store_batch *, const struct store_layer *);     /* insert or update */
+void store_put_figure(struct store_batch *, const struct figure *);       /* insert, unless there */
+void store_put_histogram(struct store_batch *, const struct histogram *); /* insert, unless there */
+void store_put_alert(struct store_batch *, const struct store_alert *); /* keeps acknowledged_at */
+void store_put_baseline(struct store_batch *, const struct store_baseline *);
+void store_put_tracker(struct store_batch *, const struct store_tracker *);
+void store_put_delete_run(
+    struct store_batch *, int64_t run); /* unseen at once; all that belongs to it goes in slices */
+void store_put_ack(struct store_batch *, int64_t alert, double time);
+/* `done(ctx, ok)` on the writer thread, after the commit of this batch and so of all before it.
+ * At most one a batch. */
+void store_put_fence(struct store_batch *, void (*done)(void *ctx, bool ok), void *ctx);
+
+/* Hands the batch over (it is no longer the caller's, whatever is returned). Any thread; never
+ * waits for the disk. 0, or -1 when the queue is at its bound (STORE_QUEUE_MAX batches) or
+ * memory was short: the batch is lost and counted. A caller that must not lose anything asks
+ * store_has_room first. */
+int store_submit(struct store *store, struct store_batch *batch);
+bool store_has_room(struct store *store);
+
+/* Baseline files. Called by workers; each works on a file of its own. */
+/* Writes a temporary file, syncs, renames, syncs the folder. 0 and the checksum, or -1 and
+ * `err`. */
+int store_baseline_write(struct store *store, int64_t layer, uint32_t attempt, const void *data,
+    uint64_t bytes, uint64_t *checksum, char *err);
+/* Maps a baseline read-only after its length and checksum were found right. NULL and `err`
+ * (naming the file, what was found and what was expected) if it is missing or torn. Unmap with
+ * store_baseline_unmap. */
+const void *store_baseline_map(struct store *store, const struct store_baseline *row, char *err);
+void store_baseline_unmap(const void *map, uint64_t bytes);
+
+#endif

@@ -1,0 +1,205 @@
+/* Group commit and checkpoints. */
+#include "daemon/store/writer.h"
+
+#include <time.h>
+
+#include "daemon/store/internal.h"
+#include "daemon/store/sql.h"
+
+#define COMMIT_INTERVAL_MS 500                /* between commits that no fence asks for */
+#define COMMIT_BYTES       ((size_t)16 << 20) /* batches of one: some 40,000 figures */
+#define TURN_MS            500                /* at least one turn of the loop in this time */
+#define BUSY_TURN_MS       4 /* while retention has work: the pause between its slices */
+#define RETRY_MIN_MS       50
+#define RETRY_MAX_MS       5000
+#define CLOSE_TRIES        5 /* commits tried at the end before what waits is given up */
+#define CHECKPOINT_BYTES   ((uint64_t)16 << 20)
+#define TRUNCATE_BYTES     ((uint64_t)64 << 20)
+#define TRUNCATE_WAIT_MS   50 /* for readers, and at most once a second */
+
+struct writer {
+    struct store *store;
+    struct queue_times times;
+    uint64_t retry_ms;           /* pause before the next try; 0: the last commit went well */
+    uint64_t wal_bytes;          /* of the log since it was last begun anew */
+    uint64_t checkpointed_bytes; /* of these, already in the database */
+    uint64_t truncate_from_ms;
+    bool retention_busy;
+};
+
+static int note_wal(void *ctx, sqlite3 *db, const char *name, int pages)
+{
+    struct writer *writer = ctx;
+    const uint64_t frame_bytes = 4096 + 24;
+    writer->wal_bytes = (uint64_t)pages * frame_bytes;
+    if (writer->wal_bytes < writer->checkpointed_bytes)
+        writer->checkpointed_bytes = 0;
+    stats_set(&writer->store->options.stats->store_wal_bytes, writer->wal_bytes);
+    return SQLITE_OK;
+}
+
+static void checkpoint(struct writer *writer, uint64_t now)
+{
+    sqlite3 *db = writer->store->db;
+    if (writer->wal_bytes > TRUNCATE_BYTES && now >= writer->truncate_from_ms) {
+        sqlite3_busy_timeout(db, TRUNCATE_WAIT_MS);
+        int rc = sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
+        sqlite3_busy_timeout(db, SQL_BUSY_TIMEOUT_MS);
+        writer->truncate_from_ms = now + 1000;
+        if (rc == SQLITE_OK)
+            note_wal(writer, db, NULL, 0);
+    } else if (writer->wal_bytes >= writer->checkpointed_bytes + CHECKPOINT_BYTES) {
+        if (sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL) == SQLITE_OK)
+            writer->checkpointed_bytes = writer->wal_bytes;
+    }
+}
+
+static int commit(struct store *store, struct store_batch *group, struct apply_result *result)
+{
+    int rc = sql_exec(store->db, "BEGIN IMMEDIATE");
+    for (struct store_batch *batch = group; batch && rc == SQLITE_OK; batch = batch->next)
+        rc = apply_batch(&store->apply, batch, result);
+    if (rc == SQLITE_OK)
+        rc = sql_exec(store->db, "COMMIT");
+    return rc;
+}
+
+static void count_commit(
+    struct store *store, const struct apply_result *result, const struct timespec *begin)
+{
+    struct timespec end;
+    clock_gettime(CLOCK_MONOTONIC, &end);
+    int64_t us =
+        (int64_t)(end.tv_sec - begin->tv_sec) * 1000000 + (end.tv_nsec - begin->tv_nsec) / 1000;
+    stats_add(&store->options.stats->store_commits_total, 1);
+    stats_add(&store->options.stats->store_commit_microseconds_total, (uint64_t)us);
+    stats_add(&store->options.stats->figures_stored_total, result->figures);
+    if (result->refused)
+        store_log(&store->options,
+            "the store left out %llu rows that the schema refuses, the last: %s",
+            (unsigned long long)result->refused, result->refusal);
+}
+
+/* The group no longer counts as waiting. Before its fences pass: who waits for one may look at
+ * the gauge. */
+static void count_out(struct store *store, const struct store_batch *group)
+{
+    size_t count = 0, bytes = 0;
+    for (; group; group = group->next) {
+        count++;
+        bytes += group->bytes;
+    }
+    queue_done(&store->queue, count, bytes);
+    stats_sub(&store->options.stats->store_queue, count);
+}
+
+/* Tells what a group changed (`ok`), or only its fences that it is lost, and frees it. */
+static void settle(struct store *store, struct store_batch *group, bool ok)
+{
+    count_out(store, group);
+    while (group) {
+        struct store_batch *batch = group;
+        group = batch->next;
+        if (ok)
+            apply_tell(&store->apply, batch, &store->options.sink);
+        if (batch->fence)
+            batch->fence(batch->fence_ctx, ok);
+        store_batch_free(batch);
+    }
+}
+
+/* The group goes back to the head of the queue, and the log says so once an outage. */
+static void put_off(struct writer *writer, struct store_batch *group, int rc)
+{
+    struct store *store = writer->store;
+    if (writer->retry_ms == 0)
+        store_log(&store->options,
+            "the store cannot write and goes on trying; what comes is kept in memory: %s (%d)",
+            sqlite3_errmsg(store->db), rc);
+    stats_add(&store->options.stats->store_errors_total, 1);
+    sql_rollback(store->db);
+    apply_forget(&store->apply);
+    queue_return(&store->queue, group);
+    writer->retry_ms = writer->retry_ms ? writer->retry_ms * 2 : RETRY_MIN_MS;
+    if (writer->retry_ms > RETRY_MAX_MS)
+        writer->retry_ms = RETRY_MAX_MS;
+    writer->times.fence_ms = writer->times.commit_ms = queue_now_ms() + writer->retry_ms;
+    /* A log that is in the database can be begun anew: on a full disk that is the room to delete
+     * something. */
+    sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+}
+
+/* One transaction of what waits. An SQLite code; `more`: something is left. */
+static int commit_waiting(struct writer *writer, bool *more)
+{
+    struct store *store = writer->store;
+    struct store_batch *group = queue_take(&store->queue, COMMIT_BYTES, more);
+    struct apply_result result = {0};
+    struct timespec begin;
+    if (!group)
+        return SQLITE_OK;
+    clock_gettime(CLOCK_MONOTONIC, &begin);
+    int rc = commit(store, group, &result);
+    if (rc != SQLITE_OK) {
+        put_off(writer, group, rc);
+        return rc;
+    }
+    count_commit(store, &result, &begin);
+    if (writer->retry_ms > 0)
+        store_log(&store->options, "the store writes again");
+    writer->retry_ms = 0;
+    writer->times.fence_ms = 0;
+    writer->times.commit_ms = *more ? 0 : queue_now_ms() + COMMIT_INTERVAL_MS;
+    settle(store, group, true);
+    return SQLITE_OK;
+}
+
+static void tidy(struct writer *writer)
+{
+    struct store *store = writer->store;
+    bool forget = false;
+    uint64_t now = queue_now_ms();
+    checkpoint(writer, now);
+    writer->retention_busy = retention_turn(&store->retention, now, &forget);
+    if (forget)
+        apply_forget(&store->apply);
+}
+
+/* The end: what waits is committed, or given up after some tries. */
+static void drain(struct writer *writer)
+{
+    struct store *store = writer->store;
+    bool more = true;
+    for (int tries = 0; more && tries < CLOSE_TRIES;) {
+        if (commit_waiting(writer, &more) == SQLITE_OK)
+            continue;
+        more = true;
+        tries++;
+        nanosleep(&(struct timespec){.tv_nsec = RETRY_MIN_MS * 1000000L}, NULL);
+    }
+    if (!more)
+        return; /* a closed queue takes nothing new */
+    store_log(
+        &store->options, "the store is closed with batches that it could not write: they are lost");
+    settle(store, queue_take(&store->queue, SIZE_MAX, &more), false);
+}
+
+void *writer_main(void *ctx)
+{
+    struct writer writer = {.store = ctx};
+    struct store *store = writer.store;
+    bool closing = false, more;
+    sqlite3_wal_hook(store->db, note_wal, &writer);
+    while (!closing) {
+        uint64_t now = queue_now_ms();
+        stats_set(&store->options.stats->writer_turn_ms, now);
+        writer.times.turn_ms = now + (writer.retention_busy ? BUSY_TURN_MS : TURN_MS);
+        bool due = queue_wait(&store->queue, &writer.times, &closing);
+        if (due)
+            commit_waiting(&writer, &more);
+        tidy(&writer);
+    }
+    drain(&writer);
+    sqlite3_wal_hook(store->db, NULL, NULL);
+    return NULL;
+}

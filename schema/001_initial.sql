@@ -1,0 +1,120 @@
+-- Version 1. Ids of runs, layers and alerts are given by the daemon (its one loop thread).
+-- AUTOINCREMENT on them only makes SQLite remember the highest id that was ever there
+-- (sqlite_sequence), so that none is given twice after a deletion.
+-- Times are seconds since 1970 by the daemon's clock. `layer_id` 0 means the run itself.
+
+CREATE TABLE run (
+    id            INTEGER PRIMARY KEY AUTOINCREMENT,
+    key           TEXT NOT NULL UNIQUE,              -- the id that users see
+    name          TEXT NOT NULL,
+    state         TEXT NOT NULL CHECK (state IN ('running', 'ended', 'lost')),
+    attempt       INTEGER NOT NULL CHECK (attempt >= 1), -- the newest
+    started_at    REAL NOT NULL,
+    last_seen_at  REAL NOT NULL,
+    last_step     INTEGER,                           -- NULL: none yet
+    dropped       INTEGER NOT NULL DEFAULT 0,        -- samples, by clients and daemon together
+    undefined     INTEGER NOT NULL DEFAULT 0,        -- figures that had no value
+    tags          TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(tags)),
+    -- 1: deleted; nobody sees it, its rows go in slices
+    retired       INTEGER NOT NULL DEFAULT 0 CHECK (retired IN (0, 1))
+) STRICT;
+
+CREATE TABLE attempt (
+    run_id      INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,
+    number      INTEGER NOT NULL,
+    first_step  INTEGER,                             -- NULL: none yet
+    started_at  REAL NOT NULL,
+    PRIMARY KEY (run_id, number)
+) STRICT, WITHOUT ROWID;
+
+-- One start of one training process. `open` 0: it said bye, or its lease ran out.
+CREATE TABLE session (
+    run_id    INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,
+    key       TEXT NOT NULL,
+    attempt   INTEGER NOT NULL,
+    rank      INTEGER NOT NULL,
+    world     INTEGER NOT NULL,
+    client    TEXT NOT NULL,
+    open      INTEGER NOT NULL CHECK (open IN (0, 1)),
+    PRIMARY KEY (run_id, key)
+) STRICT, WITHOUT ROWID;
+
+-- A layer, or an MLP block (kind 'block'), whose figures are filed under its name.
+CREATE TABLE layer (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    run_id      INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,
+    name        TEXT NOT NULL,
+    kind        TEXT NOT NULL CHECK (kind IN ('layer', 'block')),
+    role        TEXT NOT NULL,                       -- '' for a block
+    block       TEXT NOT NULL,                       -- '' for none
+    rows        INTEGER NOT NULL,                    -- out; 0 for a block
+    cols        INTEGER NOT NULL,                    -- in; 0 for a block
+    dtype       TEXT NOT NULL,                       -- '' for a block
+    transposed  INTEGER NOT NULL CHECK (transposed IN (0, 1)),
+    row_begin   INTEGER NOT NULL,                    -- which rows of the stored parameter; 0, 0: all
+    row_end     INTEGER NOT NULL,
+    UNIQUE (run_id, name, kind)
+) STRICT;
+
+CREATE TABLE series (
+    id        INTEGER PRIMARY KEY,
+    run_id    INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,
+    attempt   INTEGER NOT NULL,
+    layer_id  INTEGER NOT NULL,
+    metric    TEXT NOT NULL,
+    UNIQUE (run_id, attempt, layer_id, metric)
+) STRICT;
+
+CREATE TABLE point (
+    series_id  INTEGER NOT NULL REFERENCES series ON DELETE CASCADE,
+    step       INTEGER NOT NULL,
+    time       REAL NOT NULL,
+    value      REAL,                                 -- NULL: NaN
+    PRIMARY KEY (series_id, step)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE histogram (
+    series_id  INTEGER NOT NULL REFERENCES series ON DELETE CASCADE,
+    step       INTEGER NOT NULL,
+    time       REAL NOT NULL,
+    counts     BLOB NOT NULL CHECK (length(counts) = 256), -- 64 little-endian uint32
+    PRIMARY KEY (series_id, step)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE alert (
+    id               INTEGER PRIMARY KEY AUTOINCREMENT,
+    run_id           INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,
+    attempt          INTEGER NOT NULL,
+    rule             TEXT NOT NULL,
+    severity         TEXT NOT NULL CHECK (severity IN ('warning', 'critical')),
+    state            TEXT NOT NULL CHECK (state IN ('firing', 'resolved')),
+    observed         INTEGER NOT NULL CHECK (observed IN (0, 1)), -- 1: recorded, never notified
+    title            TEXT NOT NULL,
+    summary          TEXT NOT NULL,
+    layers           TEXT NOT NULL CHECK (json_valid(layers)),
+    evidence         TEXT NOT NULL CHECK (json_valid(evidence)),
+    started_step     INTEGER NOT NULL,
+    started_at       REAL NOT NULL,
+    last_step        INTEGER NOT NULL,
+    resolved_at      REAL,
+    acknowledged_at  REAL
+) STRICT;
+CREATE INDEX alert_by_run ON alert (run_id, state);
+
+-- The initialization w(0) of a layer: file baselines/<layer_id>-<attempt>.w0 in the state directory.
+CREATE TABLE baseline (
+    layer_id  INTEGER PRIMARY KEY REFERENCES layer ON DELETE CASCADE,
+    attempt   INTEGER NOT NULL,                      -- in which it was taken
+    step      INTEGER NOT NULL,
+    dtype     TEXT NOT NULL,
+    bytes     INTEGER NOT NULL,
+    checksum  INTEGER NOT NULL                       -- XXH3, 64 bits
+) STRICT;
+
+-- The tracked directions of a layer at a step, so that a restart changes no sign.
+CREATE TABLE tracker (
+    layer_id  INTEGER PRIMARY KEY REFERENCES layer ON DELETE CASCADE,
+    attempt   INTEGER NOT NULL,
+    step      INTEGER NOT NULL,
+    state     BLOB NOT NULL
+) STRICT;

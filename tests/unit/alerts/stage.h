@@ -1,0 +1,97 @@
+/* What the tests of the alerts share: an engine, and a record of what it told. */
+#ifndef FORESHOCK_TESTS_ALERTS_STAGE_H
+#define FORESHOCK_TESTS_ALERTS_STAGE_H
+
+/* cmocka wants these four before it */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/alerts/engine.h"
+
+#define TOLD_MAX 256
+
+struct stage {
+    struct alert_engine *engine;
+    size_t told;
+    enum alert_change changes[TOLD_MAX];
+    struct alert alerts[TOLD_MAX];
+};
+
+static inline void stage_note(void *ctx, enum alert_change change, const struct alert *alert)
+{
+    struct stage *stage = ctx;
+    assert_true(stage->told < TOLD_MAX);
+    stage->changes[stage->told] = change;
+    stage->alerts[stage->told++] = *alert;
+}
+
+static inline struct stage *stage_new(const struct rule_settings *settings)
+{
+    struct rule_settings initial;
+    rule_settings_init(&initial);
+    struct stage *stage = calloc(1, sizeof *stage);
+    assert_non_null(stage);
+    stage->engine = alert_engine_new(settings != NULL ? settings : &initial);
+    assert_non_null(stage->engine);
+    return stage;
+}
+
+static inline void stage_free(struct stage *stage)
+{
+    alert_engine_free(stage->engine);
+    free(stage);
+}
+
+/* Forgets what was told, then drains. */
+static inline size_t stage_drain(struct stage *stage)
+{
+    stage->told = 0;
+    alert_engine_drain(stage->engine, stage_note, stage);
+    return stage->told;
+}
+
+static inline void stage_layer(
+    struct stage *stage, int64_t id, const char *name, const char *role, const char *block)
+{
+    assert_int_equal(alert_engine_layer(stage->engine, id, name, role, block), 0);
+}
+
+static inline void stage_figure(
+    struct stage *stage, int64_t layer, const char *metric, int64_t step, double value)
+{
+    alert_engine_figure(stage->engine, layer, metric, step, 1000.0 + (double)step, value);
+}
+
+/* The figures of one spectral sample. */
+static inline void stage_spectrum(
+    struct stage *stage, int64_t layer, int64_t step, double sigma1, double diversity)
+{
+    stage_figure(stage, layer, "spectral.sigma1", step, sigma1);
+    stage_figure(stage, layer, "spectral.residual", step, 1e-4);
+    stage_figure(stage, layer, "sa.diversity", step, diversity);
+}
+
+/* The open alert of a rule, which must be there. */
+static inline const struct alert *stage_open(struct stage *stage, enum alert_rule rule)
+{
+    const struct alert *alert = alert_engine_open(stage->engine, rule);
+    assert_non_null(alert);
+    return alert;
+}
+
+static inline void assert_quiet(struct stage *stage, enum alert_rule rule)
+{
+    assert_null(alert_engine_open(stage->engine, rule));
+}
+
+#endif

@@ -1,0 +1,335 @@
+/* Each rule on series made for it: what must fire, at which step, and what must not. */
+#include "stage.h"
+
+static void any_nonfinite_weight_fires_at_once(void **state)
+{
+    struct stage *stage = stage_new(NULL);
+    stage_layer(stage, 7, "blocks.0.mlp.gate", "mlp.gate", "blocks.0.mlp");
+    stage_figure(stage, 7, "weights.nonfinite", 0, 0);
+    assert_quiet(stage, RULE_NONFINITE);
+    stage_figure(stage, 7, "weights.nonfinite", 20, 3);
+    const struct alert *alert = stage_open(stage, RULE_NONFINITE);
+    assert_int_equal(alert->severity, SEVERITY_CRITICAL);
+    assert_int_equal(alert->started_step, 20);
+    assert_true(alert->started_at == 1020.0);
+    assert_int_equal(alert->layer_total, 1);
+    assert_int_equal(alert->layers[0], 7);
+    assert_int_equal(alert->evidence_count, 1);
+    assert_string_equal(alert->evidence[0].metric, "weights.nonfinite");
+    assert_true(alert->evidence[0].value == 3);
+    assert_non_null(
+        strstr(alert->summary, "blocks.0.mlp.gate since step 20 (weights.nonfinite = 3)"));
+    stage_free(stage);
+}
+
+static void a_nonfinite_loss_fires_at_once(void **state)
+{
+    const double values[] = {NAN, INFINITY, -INFINITY};
+    for (size_t i = 0; i < 3; i++) {
+        struct stage *stage = stage_new(NULL);
+        stage_figure(stage, 0, "loss", 1, 2.5);
+        assert_quiet(stage, RULE_NONFINITE);
+        stage_figure(stage, 0, "loss", 2, values[i]);
+        assert_int_equal(stage_open(stage, RULE_NONFINITE)->started_step, 2);
+        assert_int_equal(stage_open(stage, RULE_NONFINITE)->layers[0], 0);
+        stage_free(stage);
+    }
+}
+
+static void one_overflowing_gradient_is_loss_scaling(void **state)
+{
+    struct stage *stage = stage_new(NULL);
+    const double norms[] = {INFINITY, 1.0, INFINITY, INFINITY, 1.0, NAN, INFINITY, NAN};
+    for (int step = 0; step < 7; step++) {
+        stage_figure(stage, 0, "grad_norm", step, norms[step]);
+        assert_quiet(stage, RULE_NONFINITE);
+    }
+    stage_figure(stage, 0, "grad_norm", 7, norms[7]);
+    assert_int_equal(stage_open(stage, RULE_NONFINITE)->started_step, 7);
+    stage_free(stage);
+}
+
+/* sigma1 = (t + 1)^before up to the onset, then growing by `rate` a step. */
+static double sigma_at(int64_t step, double power, int64_t onset, double rate)
+{
+    double healthy = pow((double)step + 1, power);
+    return step <= onset ? healthy : healthy * exp(rate * (double)(step - onset));
+}
+
+/* Where the rule must fire, straight from its definition: e(t) > 1 at three samples in a row that
+ * span 10 steps, with t' the newest sample at or before 0.8 t and 4 samples back, from step 200 on.
+ * -1: never. */
+static int64_t expected_growth(
+    int64_t every, int64_t last, double power, int64_t onset, double rate)
+{
+    int64_t streak = 0, since = 0;
+    for (int64_t t = 0; t <= last; t += every) {
+        int64_t back = (int64_t)floor(0.8 * (double)t / (double)every) * every;
+        if (back > t - 4 * every)
+            back = t - 4 * every;
+        if (t < 200 || back < 1)
+            continue;
+        double grown = log(sigma_at(t, power, onset, rate) / sigma_at(back, power, onset, rate));
+        if (grown <= log((double)t / (double)back)) {
+            streak = 0;
+            continue;
+        }
+        if (streak++ == 0)
+            since = t;
+        if (streak >= 3 && t - since >= 10)
+            return t;
+    }
+    return -1;
+}
+
+static int64_t actual_growth(
+    int64_t every, int64_t last, double power, int64_t onset, double rate, double diversity)
+{
+    struct stage *stage = stage_new(NULL);
+    stage_layer(stage, 1, "q", "attn.q", "");
+    for (int64_t t = 0; t <= last; t += every)
+        stage_spectrum(stage, 1, t, sigma_at(t, power, onset, rate), diversity);
+    const struct alert *alert = alert_engine_open(stage->engine, RULE_SIGMA_GROWTH);
+    int64_t step = alert == NULL ? -1 : alert->started_step;
+    stage_free(stage);
+    return step;
+}
+
+static void runaway_growth_fires_where_its_definition_says(void **state)
+{
+    const int64_t intervals[] = {1, 5, 10, 20, 50, 100};
+    for (size_t i = 0; i < 6; i++) {
+        int64_t every = intervals[i], onset = 1000;
+        int64_t expected = expected_growth(every, 2000, 0.5, onset, 0.003);
+        int64_t actual = actual_growth(every, 2000, 0.5, onset, 0.003, 0.05);
+        assert_true(expected > onset && expected < 1400);
+        /* older samples are kept thinned to 2 % of the steps: t' may be that much older, here at
+         * most 4 % of t - t' */
+        assert_true(actual >= expected && actual <= expected + (every > 10 ? every : 10));
+    }
+}
+
+/* With rare samples the comparison waits until there are enough of them. */
+static void growth_is_compared_over_four_samples_at_least(void **state)
+{
+    assert_int_equal(expected_growth(100, 2000, 1.5, 2000, 0), 700);
+    assert_int_equal(actual_growth(100, 2000, 1.5, 2000, 0, 0.05), 700);
+}
+
+static void growth_in_proportion_is_healthy(void **state)
+{
+    const int64_t intervals[] = {1, 5, 20, 100};
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(actual_growth(intervals[i], 5000, 0.95, 5000, 0, 0.05), -1);
+}
+
+static void growth_without_its_witness_says_nothing(void **state)
+{
+    assert_int_equal(actual_growth(5, 2000, 0.5, 1000, 0.003, 0.25), -1);
+    struct stage *stage = stage_new(NULL);
+    stage_layer(stage, 1, "q", "attn.q", "");
+    for (int64_t t = 0; t <= 2000; t += 5) {
+        stage_figure(stage, 1, "spectral.sigma1", t, sigma_at(t, 0.5, 1000, 0.003));
+        stage_figure(stage, 1, "spectral.residual", t, 1e-4);
+    }
+    assert_quiet(stage, RULE_SIGMA_GROWTH);
+    stage_free(stage);
+}
+
+/* The tracker lost the direction for a while, and says so. */
+static void samples_of_a_large_residual_are_left_out(void **state)
+{
+    const struct {
+        double residual;
+        bool fires;
+    } cases[] = {{0.3, false}, {1e-3, true}};
+    for (size_t i = 0; i < 2; i++) {
+        struct stage *stage = stage_new(NULL);
+        stage_layer(stage, 1, "q", "attn.q", "");
+        for (int64_t t = 0; t <= 1100; t += 5) {
+            double wrong = t >= 1000 ? 3 : 1;
+            stage_figure(stage, 1, "sa.diversity", t, 0.05);
+            stage_figure(stage, 1, "spectral.sigma1", t, wrong * sigma_at(t, 0.5, 2000, 0));
+            stage_figure(stage, 1, "spectral.residual", t, t >= 1000 ? cases[i].residual : 1e-3);
+        }
+        assert_int_equal(
+            alert_engine_open(stage->engine, RULE_SIGMA_GROWTH) != NULL, cases[i].fires);
+        stage_free(stage);
+    }
+}
+
+/* Weights each 20 steps, inputs each 10 but never with the weights: the newest diversity since then
+ * bears witness. */
+static void weights_and_inputs_may_be_sampled_apart(void **state)
+{
+    struct stage *stage = stage_new(NULL);
+    stage_layer(stage, 1, "q", "attn.q", "");
+    for (int64_t t = 0; t <= 2000; t += 10) {
+        if (t % 20 == 0) {
+            stage_figure(stage, 1, "spectral.sigma1", t, sigma_at(t, 0.5, 1000, 0.003));
+            stage_figure(stage, 1, "spectral.residual", t, 1e-4);
+        } else
+            stage_figure(stage, 1, "sa.diversity", t, 0.05);
+    }
+    int64_t together = expected_growth(20, 2000, 0.5, 1000, 0.003);
+    int64_t started = stage_open(stage, RULE_SIGMA_GROWTH)->started_step;
+    assert_true(started >= together && started <= together + 20);
+    stage_free(stage);
+}
+
+/* A training that goes on at step 50000: healthy as it was, then running away. */
+static void a_resumed_attempt_counts_from_its_own_beginning(void **state)
+{
+    struct stage *stage = stage_new(NULL);
+    stage_layer(stage, 1, "q", "attn.q", "");
+    alert_engine_begins(stage->engine, 50000);
+    for (int64_t t = 50000; t <= 51000; t += 10) {
+        stage_spectrum(stage, 1, t, sigma_at(t, 0.9, 51000, 0), 0.05);
+        assert_quiet(stage, RULE_SIGMA_GROWTH);
+    }
+    for (int64_t t = 51010; t <= 51500; t += 10)
+        stage_spectrum(stage, 1, t, sigma_at(t, 0.9, 51000, 0.003), 0.05);
+    int64_t started = stage_open(stage, RULE_SIGMA_GROWTH)->started_step;
+    assert_true(started > 51000 && started < 51500);
+    stage_free(stage);
+}
+
+/* Diversity of 0.7 until step 600, then 0.1, sampled each 10 steps, in a layer of the given role.
+ */
+static struct stage *collapse(const char *role, const char *block, double early)
+{
+    struct stage *stage = stage_new(NULL);
+    stage_layer(stage, 1, "l", role, block);
+    stage_layer(stage, 2, "g", "mlp.gate", "gated");
+    for (int64_t t = 0; t <= 800; t += 10)
+        stage_figure(stage, 1, "sa.diversity", t, t < 600 ? early : 0.1);
+    return stage;
+}
+
+static void collapse_counts_only_in_two_sided_layers(void **state)
+{
+    const struct {
+        const char *role, *block;
+        double early;
+        bool fires;
+    } cases[] = {
+        {"attn.v", "", 0.7, true},
+        {"mlp.in", "gated", 0.7, true},
+        {"mlp.in", "plain", 0.7, false},
+        {"attn.q", "", 0.7, false},
+        {"linear", "", 0.7, false},
+        {"attn.v", "", 0.45, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
+        struct stage *stage = collapse(cases[i].role, cases[i].block, cases[i].early);
+        const struct alert *alert = alert_engine_open(stage->engine, RULE_ALIGNMENT_COLLAPSE);
+        assert_int_equal(alert != NULL, cases[i].fires);
+        if (alert != NULL) {
+            /* mean of 4 below 0.3: 0.7, 0.1, 0.1, 0.1 at 620 (0.25); twice: 630 */
+            assert_int_equal(alert->started_step, 630);
+            assert_true(fabs(alert->evidence[0].baseline - 0.7) < 1e-12);
+            assert_true(fabs(alert->evidence[0].value - 0.1) < 1e-12);
+        }
+        stage_free(stage);
+    }
+}
+
+/* Noise without a library: a multiplicative generator, uniform in [-1, 1]. */
+static double noise(uint32_t *seed)
+{
+    *seed = *seed * 1664525u + 1013904223u;
+    return (double)(*seed >> 8) / (double)(1u << 23) - 1.0;
+}
+
+/* A loss that decays from 5 to 2 with noise, plus what `bump` adds at each step. */
+static int64_t loss_alert(double (*bump)(int64_t step), int64_t every, double scale)
+{
+    struct stage *stage = stage_new(NULL);
+    uint32_t seed = 5;
+    for (int64_t t = 0; t < 3000; t += every)
+        stage_figure(stage, 0, "loss", t,
+            scale * (2 + 3 * exp(-(double)t / 200) + 0.15 * noise(&seed) + bump(t)));
+    const struct alert *alert = alert_engine_open(stage->engine, RULE_LOSS_HIGH);
+    int64_t step = alert == NULL ? -1 : alert->started_step;
+    stage_free(stage);
+    return step;
+}
+
+static double no_bump(int64_t step)
+{
+    return 0;
+}
+
+static double warm_up_bump(int64_t step)
+{
+    return step < 60 ? 3.0 * (double)step / 60 : 0;
+}
+
+static double one_bad_batch(int64_t step)
+{
+    return step % 500 == 400 ? 8 : 0;
+}
+
+static double slow_rise(int64_t step)
+{
+    return step < 2000 ? 0 : 0.002 * (double)(step - 2000);
+}
+
+static void a_loss_well_above_its_minimum_fires(void **state)
+{
+    const int64_t intervals[] = {1, 5, 20};
+    for (size_t i = 0; i < 3; i++) {
+        int64_t step = loss_alert(slow_rise, intervals[i], 1);
+        /* The minimum of means lies a little below 2 (at most 0.1), so the threshold of 0.3 times
+         * it is passed between the steps 2230 and 2300; the median of 5 samples and the patience of
+         * 20 steps come on top. */
+        assert_true(step >= 2230 && step <= 2320 + 5 * intervals[i]);
+        assert_int_equal(loss_alert(slow_rise, intervals[i], 1e-3), step); /* units do not matter */
+    }
+}
+
+static void a_loss_that_is_merely_noisy_is_healthy(void **state)
+{
+    const int64_t intervals[] = {1, 5, 20, 50};
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(loss_alert(no_bump, intervals[i], 1), -1);
+        assert_int_equal(loss_alert(warm_up_bump, intervals[i], 1), -1);
+        assert_int_equal(loss_alert(one_bad_batch, intervals[i], 1), -1);
+    }
+}
+
+/* Around zero a share of the minimum means nothing: only the noise is left to compare with. */
+static void a_loss_around_zero_is_healthy(void **state)
+{
+    struct stage *stage = stage_new(NULL);
+    uint32_t seed = 11;
+    for (int64_t t = 0; t < 20000; t++) {
+        stage_figure(stage, 0, "loss", t, 1e-3 * noise(&seed));
+        assert_quiet(stage, RULE_LOSS_HIGH);
+    }
+    for (int64_t t = 20000; t < 20100; t++)
+        stage_figure(stage, 0, "loss", t, 1e-2);
+    assert_true(stage_open(stage, RULE_LOSS_HIGH)->started_step < 20040);
+    stage_free(stage);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(any_nonfinite_weight_fires_at_once),
+        cmocka_unit_test(a_nonfinite_loss_fires_at_once),
+        cmocka_unit_test(one_overflowing_gradient_is_loss_scaling),
+        cmocka_unit_test(runaway_growth_fires_where_its_definition_says),
+        cmocka_unit_test(growth_is_compared_over_four_samples_at_least),
+        cmocka_unit_test(growth_in_proportion_is_healthy),
+        cmocka_unit_test(growth_without_its_witness_says_nothing),
+        cmocka_unit_test(samples_of_a_large_residual_are_left_out),
+        cmocka_unit_test(weights_and_inputs_may_be_sampled_apart),
+        cmocka_unit_test(a_resumed_attempt_counts_from_its_own_beginning),
+        cmocka_unit_test(collapse_counts_only_in_two_sided_layers),
+        cmocka_unit_test(a_loss_well_above_its_minimum_fires),
+        cmocka_unit_test(a_loss_that_is_merely_noisy_is_healthy),
+        cmocka_unit_test(a_loss_around_zero_is_healthy),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,120 @@
+/* Baseline files: whole, or refused with what was found and what was expected. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <xxhash.h>
+
+#include "tests/unit/store/fixture.h"
+
+#define BYTES ((size_t)300000)
+
+static void file_path(const struct fixture *fixture, const char *name, char path[128])
+{
+    snprintf(path, 128, "%s/baselines/%s", fixture->dir, name);
+}
+
+static unsigned char *some_bytes(void)
+{
+    unsigned char *data = malloc(BYTES);
+    assert_non_null(data);
+    for (size_t i = 0; i < BYTES; i++)
+        data[i] = (unsigned char)(i * 31 + i / 256);
+    return data;
+}
+
+static struct store_baseline write_baseline(
+    struct fixture *fixture, int64_t layer, const unsigned char *data)
+{
+    char err[STORE_ERROR_MAX] = "";
+    struct store_baseline row = {
+        .layer = layer, .attempt = 2, .step = 1, .dtype = "fp32", .bytes = BYTES};
+    if (store_baseline_write(fixture->store, layer, 2, data, BYTES, &row.checksum, err))
+        fail_msg("%s", err);
+    return row;
+}
+
+static void assert_torn(struct fixture *fixture, const struct store_baseline *row, const char *text)
+{
+    char err[STORE_ERROR_MAX] = "";
+    assert_null(store_baseline_map(fixture->store, row, err));
+    if (!strstr(err, text) || !strstr(err, "7-2.w0"))
+        fail_msg("\"%s\" does not say \"%s\"", err, text);
+}
+
+static void a_baseline_comes_back(void **state)
+{
+    struct fixture *fixture = *state;
+    char err[STORE_ERROR_MAX] = "";
+    unsigned char *data = some_bytes();
+    const struct store_baseline row = write_baseline(fixture, 7, data);
+    assert_true(row.checksum == XXH3_64bits(data, BYTES));
+    const void *map = store_baseline_map(fixture->store, &row, err);
+    assert_non_null(map);
+    assert_memory_equal(map, data, BYTES);
+    store_baseline_unmap(map, BYTES);
+    store_baseline_unmap(NULL, 0);
+    free(data);
+}
+
+static void a_torn_baseline_is_refused(void **state)
+{
+    struct fixture *fixture = *state;
+    char path[128];
+    unsigned char *data = some_bytes();
+    const struct store_baseline row = write_baseline(fixture, 7, data);
+    file_path(fixture, "7-2.w0", path);
+    int fd = open(path, O_WRONLY);
+    assert_int_equal(pwrite(fd, "\xff", 1, 1000), 1);
+    close(fd);
+    assert_torn(fixture, &row, "its checksum is");
+    assert_int_equal(truncate(path, 1234), 0);
+    assert_torn(fixture, &row, "it has 1234 bytes, expected 300000");
+    assert_int_equal(unlink(path), 0);
+    assert_torn(fixture, &row, "cannot be opened: No such file");
+    free(data);
+}
+
+static void leftovers_are_swept_at_open(void **state)
+{
+    struct fixture *fixture = *state;
+    char path[4][128];
+    const char *const names[] = {"7-2.w0", "8-2.w0", "9-1.w0.tmp", "README"};
+    unsigned char *data = some_bytes();
+    const struct store_baseline row = write_baseline(fixture, 7, data);
+    write_baseline(fixture, 8, data); /* never gets a row */
+    for (size_t i = 0; i < 4; i++)
+        file_path(fixture, names[i], path[i]);
+    for (size_t i = 2; i < 4; i++)
+        close(open(path[i], O_WRONLY | O_CREAT, 0600));
+    struct store_batch *batch = store_batch_new();
+    struct store_run run = fixture_run(1, "alpha");
+    struct store_layer layer = fixture_layer(7, 1, "up");
+    store_put_run(batch, &run);
+    store_put_layer(batch, &layer);
+    store_put_baseline(batch, &row);
+    fixture_submit(fixture, batch);
+    fixture_reopen(fixture);
+    assert_int_equal(access(path[0], F_OK), 0);
+    assert_int_equal(access(path[1], F_OK), -1);
+    assert_int_equal(access(path[2], F_OK), -1);
+    assert_int_equal(access(path[3], F_OK), 0); /* not ours to remove */
+    free(data);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+#define WITH_STORE(test) cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
+        WITH_STORE(a_baseline_comes_back),
+        WITH_STORE(a_torn_baseline_is_refused),
+        WITH_STORE(leftovers_are_swept_at_open),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
