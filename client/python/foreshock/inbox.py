@@ -54,14 +54,15 @@ class Inbox:
         self.error_count = 0
 
     def add_alert(self, message: dict) -> None:
-        """Takes in an alert; one that is already known in just this form (told again after a
-        reconnect) is no news."""
+        """Takes in an alert. News is one that opens, resolves or changes its severity; that one more
+        layer is affected, or that it is told again after a reconnect, only shows in `firing`."""
         fields = {name: message[name] for name in Alert.__dataclass_fields__ if name != "layers"}
         alert = Alert(layers=tuple(message["layers"]), **fields)
         with self._lock:
-            if self._known.get(alert.id) == alert:
-                return
+            known = self._known.get(alert.id)
             self._known[alert.id] = alert
+            if known and (known.state, known.severity) == (alert.state, alert.severity):
+                return
             self._fresh.append(alert)
         log.warning(
             "foreshock alert %d %s: %s (%s)", alert.id, alert.state, alert.title, alert.summary
@@ -80,7 +81,7 @@ class Inbox:
         return error
 
     def take_alerts(self) -> List[Alert]:
-        """The alerts that arrived since the last call, oldest first."""
+        """The alerts that opened, resolved or changed their severity since the last call, oldest first."""
         with self._lock:
             alerts = list(self._fresh)
             self._fresh.clear()

@@ -1,0 +1,23 @@
+/* Text for a terminal: cleaned of what could steer it, measured in columns, and the shapes of
+ * numbers and times. */
+#ifndef FORESHOCK_CLI_TEXT_H
+#define FORESHOCK_CLI_TEXT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* A malloced copy in which control characters, characters that turn the direction of text, and
+ * bytes that are none of the locale's text show as \xNN; `*width` gets its width in columns. Ends
+ * the process when memory is short. */
+char *text_clean(const char *text, int *width);
+
+/* Prints the cleaned `text` and a newline to stderr, with `foreshock: ` before it; printf-like. */
+__attribute__((format(printf, 1, 2))) void text_complain(const char *format, ...);
+
+/* "12 s ago", "3 h ago"; "-" for a time that is not there (0 or less). */
+const char *text_ago(double time, char *buffer, size_t size);
+
+/* Whether stdout takes colours: a terminal, and NO_COLOR is not set. */
+bool text_coloured(void);
+
+#endif

@@ -1,0 +1,415 @@
+/* Figures through detectors into the store; see fanout.h. */
+#include "daemon/fanout.h"
+
+#include <jansson.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <uthash.h>
+#include <utlist.h>
+
+#include "daemon/alerts/engine.h"
+#include "daemon/log.h"
+
+struct layer_id {
+    int64_t id;
+    struct layer_id *next;
+};
+
+struct watched {
+    int64_t run;
+    uint32_t attempt;
+    struct alert_engine *engine;
+    struct layer_id *layers; /* that the engine knows */
+    UT_hash_handle hh;
+};
+
+struct fanout {
+    struct store *store;
+    struct rule_settings settings;
+    struct watched *runs;
+    int64_t next_alert;
+};
+
+/* What a drain writes into. */
+struct drain {
+    struct fanout *fanout;
+    struct watched *watched;
+    struct store_batch *batch;
+};
+
+static double now_seconds(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+struct fanout *fanout_new(struct store *store, const struct rule_settings *settings)
+{
+    struct fanout *fanout = calloc(1, sizeof *fanout);
+
+    if (!fanout)
+        return NULL;
+    fanout->store = store;
+    fanout->settings = *settings;
+    fanout->next_alert = store_last_alert_id(store) + 1;
+    return fanout;
+}
+
+static struct watched *watched_of(struct fanout *fanout, int64_t run)
+{
+    struct watched *watched;
+
+    HASH_FIND(hh, fanout->runs, &run, sizeof run, watched);
+    return watched;
+}
+
+static const char *layer_name(const struct watched *watched, int64_t id)
+{
+    const char *name = id ? alert_engine_layer_name(watched->engine, id) : NULL;
+
+    return name ? name : "";
+}
+
+static json_t *number(double value)
+{
+    return isfinite(value) ? json_real(value) : json_null();
+}
+
+static char *layers_json(const struct watched *watched, const struct alert *alert)
+{
+    json_t *list = json_array();
+    char *text;
+
+    for (size_t i = 0; i < alert->layer_count; i++)
+        if (alert->layers[i])
+            json_array_append_new(list, json_string(layer_name(watched, alert->layers[i])));
+    text = json_dumps(list, JSON_COMPACT);
+    json_decref(list);
+    return text;
+}
+
+static char *evidence_json(const struct watched *watched, const struct alert *alert)
+{
+    json_t *list = json_array();
+    char *text;
+
+    for (size_t i = 0; i < alert->evidence_count; i++) {
+        const struct alert_evidence *e = &alert->evidence[i];
+
+        json_array_append_new(list,
+            json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:I}", "layer", layer_name(watched, e->layer), "metric", e->metric,
+                "value", number(e->value), "threshold", number(e->threshold), "baseline", number(e->baseline), "window",
+                number(e->window), "step", (json_int_t)e->step));
+    }
+    text = json_dumps(list, JSON_COMPACT | JSON_REAL_PRECISION(10));
+    json_decref(list);
+    return text;
+}
+
+static void put_alert(struct store_batch *batch, const struct watched *watched, const struct alert *alert)
+{
+    char *layers = layers_json(watched, alert), *evidence = evidence_json(watched, alert);
+
+    store_put_alert(batch, &(struct store_alert){
+                               .id = alert->id,
+                               .run = watched->run,
+                               .attempt = watched->attempt,
+                               .rule = rule_table[alert->rule].name,
+                               .severity = alert_severity_name(alert->severity),
+                               .state = alert_state_name(alert->state),
+                               .title = alert->title,
+                               .summary = alert->summary,
+                               .layers = layers ? layers : "[]",
+                               .evidence = evidence ? evidence : "[]",
+                               .observed = alert->observed,
+                               .started_step = alert->started_step,
+                               .last_step = alert->last_step,
+                               .started_at = alert->started_at,
+                               .resolved_at = alert->resolved_at,
+                           });
+    free(layers);
+    free(evidence);
+}
+
+static void on_change(void *ctx, enum alert_change change, const struct alert *told)
+{
+    struct drain *drain = ctx;
+    struct alert alert = *told;
+
+    if (alert.id == 0) {
+        alert.id = drain->fanout->next_alert++;
+        alert_engine_bind(drain->watched->engine, alert.rule, alert.id);
+    }
+    if (change != ALERT_UPDATED)
+        log_info(change == ALERT_OPENED ? "alert fires" : "alert resolved", LOG_STR("rule", rule_table[alert.rule].name),
+            LOG_INT("run_id", drain->watched->run), LOG_INT("step", alert.started_step), LOG_STR("summary", alert.summary));
+    put_alert(drain->batch, drain->watched, &alert);
+}
+
+static void drain(struct fanout *fanout, struct watched *watched, struct store_batch *batch)
+{
+    struct drain drain = {fanout, watched, batch};
+
+    alert_engine_drain(watched->engine, on_change, &drain);
+}
+
+static void submit(struct fanout *fanout, struct store_batch *batch)
+{
+    static struct log_limit limit = LOG_LIMIT(1);
+
+    if (store_submit(fanout->store, batch) != 0)
+        log_limited(&limit, LOG_LEVEL_ERROR, "figures are lost: the store is behind and its queue is full");
+}
+
+static void on_publish(void *ctx, int64_t run, struct store_batch *batch, const struct figure *figures, size_t count)
+{
+    struct fanout *fanout = ctx;
+    struct watched *watched = watched_of(fanout, run);
+
+    for (size_t i = 0; watched && i < count; i++) {
+        const struct figure *f = &figures[i];
+
+        /* What another rank still sends of an attempt that has ended is stored, and judged no more. */
+        if (f->attempt == watched->attempt)
+            alert_engine_figure(watched->engine, f->layer, f->metric, f->step, f->time, f->value);
+    }
+    if (watched)
+        drain(fanout, watched, batch);
+    submit(fanout, batch);
+}
+
+/* The attempt is over, and with it what was wrong in it. */
+static void resolve_all(struct fanout *fanout, struct watched *watched)
+{
+    struct store_batch *batch = store_batch_new();
+    double now = now_seconds();
+
+    drain(fanout, watched, batch);
+    for (int rule = 0; rule < RULE_COUNT; rule++) {
+        const struct alert *open = alert_engine_open(watched->engine, (enum alert_rule)rule);
+        struct alert alert;
+
+        if (!open)
+            continue;
+        alert = *open;
+        alert.state = ALERT_RESOLVED_STATE;
+        alert.resolved_at = now;
+        put_alert(batch, watched, &alert);
+    }
+    submit(fanout, batch);
+}
+
+static void on_forget(void *ctx, int64_t run)
+{
+    struct fanout *fanout = ctx;
+    struct watched *watched = watched_of(fanout, run);
+    struct layer_id *layer, *next;
+
+    if (!watched)
+        return;
+    HASH_DEL(fanout->runs, watched);
+    alert_engine_free(watched->engine);
+    LL_FOREACH_SAFE(watched->layers, layer, next)
+        free(layer);
+    free(watched);
+}
+
+static void on_attempt(void *ctx, int64_t run, uint32_t attempt)
+{
+    struct fanout *fanout = ctx;
+    struct watched *watched = watched_of(fanout, run);
+
+    if (watched) {
+        resolve_all(fanout, watched);
+        on_forget(fanout, run);
+    }
+    watched = calloc(1, sizeof *watched);
+    if (!watched || !(watched->engine = alert_engine_new(&fanout->settings))) {
+        log_error("no detectors for a run: memory is short", LOG_INT("run_id", run));
+        free(watched);
+        return;
+    }
+    watched->run = run;
+    watched->attempt = attempt;
+    HASH_ADD(hh, fanout->runs, run, sizeof watched->run, watched);
+}
+
+static void on_begins(void *ctx, int64_t run, int64_t step)
+{
+    struct watched *watched = watched_of(ctx, run);
+
+    if (watched)
+        alert_engine_begins(watched->engine, step);
+}
+
+static void on_layer(void *ctx, int64_t run, int64_t id, const char *name, const char *role, const char *block)
+{
+    struct watched *watched = watched_of(ctx, run);
+    struct layer_id *layer = watched ? calloc(1, sizeof *layer) : NULL;
+
+    if (!layer || alert_engine_layer(watched->engine, id, name, role, block) != 0) {
+        log_error("a layer is not watched: memory is short", LOG_STR("layer", name));
+        free(layer);
+        return;
+    }
+    layer->id = id;
+    LL_PREPEND(watched->layers, layer);
+}
+
+static void condition(struct fanout *fanout, int64_t run, enum alert_rule rule, int64_t layer, bool on, int64_t step,
+    const char *text)
+{
+    struct watched *watched = watched_of(fanout, run);
+    struct store_batch *batch;
+
+    if (!watched)
+        return;
+    alert_engine_condition(watched->engine, rule, layer, on, step < 0 ? 0 : step, now_seconds(), text);
+    batch = store_batch_new();
+    drain(fanout, watched, batch);
+    submit(fanout, batch);
+}
+
+static void on_lost(void *ctx, int64_t run, bool on, int64_t step, const char *text)
+{
+    condition(ctx, run, RULE_RUN_LOST, 0, on, step, text);
+}
+
+static void on_damaged(void *ctx, int64_t run, int64_t layer, bool on, int64_t step, const char *text)
+{
+    condition(ctx, run, RULE_BASELINE_DAMAGED, layer, on, step, text);
+}
+
+static size_t wire_layers(const struct watched *watched, const struct alert *alert, struct wire_str *layers)
+{
+    size_t count = 0;
+
+    for (size_t i = 0; i < alert->layer_count && count < WIRE_ALERT_LAYERS_MAX; i++)
+        if (alert->layers[i])
+            layers[count++] = wire_str(layer_name(watched, alert->layers[i]));
+    return count;
+}
+
+static void on_firing(void *ctx, int64_t run, void (*each)(void *, const struct wire_alert *), void *each_ctx)
+{
+    struct watched *watched = watched_of(ctx, run);
+    struct wire_str layers[WIRE_ALERT_LAYERS_MAX];
+
+    for (int rule = 0; watched && rule < RULE_COUNT; rule++) {
+        const struct alert *alert = alert_engine_open(watched->engine, (enum alert_rule)rule);
+
+        if (!alert || alert->observed || alert->id == 0)
+            continue;
+        each(each_ctx, &(struct wire_alert){
+                           .id = (uint64_t)alert->id,
+                           .rule = wire_str(rule_table[rule].name),
+                           .severity = wire_str(alert_severity_name(alert->severity)),
+                           .state = wire_str(alert_state_name(alert->state)),
+                           .title = wire_str(alert->title),
+                           .summary = wire_str(alert->summary),
+                           .layers = layers,
+                           .layers_count = wire_layers(watched, alert, layers),
+                           .step = (uint64_t)alert->started_step,
+                       });
+    }
+}
+
+struct runs_out fanout_out(struct fanout *fanout)
+{
+    return (struct runs_out){
+        .publish = on_publish,
+        .attempt = on_attempt,
+        .begins = on_begins,
+        .layer = on_layer,
+        .lost = on_lost,
+        .damaged = on_damaged,
+        .forget = on_forget,
+        .firing = on_firing,
+        .ctx = fanout,
+    };
+}
+
+static void replay_figure(void *ctx, const struct figure *f)
+{
+    struct watched *watched = ctx;
+
+    alert_engine_figure(watched->engine, f->layer, f->metric, f->step, f->time, f->value);
+}
+
+static void restore_condition(struct watched *watched, enum alert_rule rule, const struct store_alert *row)
+{
+    json_t *layers = json_loads(row->layers, 0, NULL), *name;
+    size_t i;
+
+    if (json_array_size(layers) == 0)
+        alert_engine_condition(watched->engine, rule, 0, true, row->started_step, row->started_at, row->summary);
+    json_array_foreach(layers, i, name) {
+        const char *wanted = json_string_value(name);
+
+        for (struct layer_id *layer = watched->layers; wanted && layer; layer = layer->next)
+            if (strcmp(layer_name(watched, layer->id), wanted) == 0)
+                alert_engine_condition(watched->engine, rule, layer->id, true, row->started_step, row->started_at,
+                    row->summary);
+    }
+    json_decref(layers);
+}
+
+/* An alert that the store holds open: the engine has it too, or its figures are gone and nothing holds it up. */
+static void on_open_alert(void *ctx, const struct store_alert *row)
+{
+    struct fanout *fanout = ctx;
+    struct watched *watched = watched_of(fanout, row->run);
+    int rule = rule_find(row->rule);
+    struct store_alert resolved = *row;
+    struct store_batch *batch;
+
+    if (watched && (rule == RULE_RUN_LOST || rule == RULE_BASELINE_DAMAGED))
+        restore_condition(watched, (enum alert_rule)rule, row);
+    if (watched && rule >= 0 && row->attempt == watched->attempt &&
+        alert_engine_bind(watched->engine, (enum alert_rule)rule, row->id))
+        return;
+    resolved.state = "resolved";
+    resolved.resolved_at = now_seconds();
+    batch = store_batch_new();
+    store_put_alert(batch, &resolved);
+    submit(fanout, batch);
+}
+
+int fanout_restore(struct fanout *fanout, char *err)
+{
+    const struct store_catalog open_alerts = {.alert = on_open_alert, .ctx = fanout};
+
+    for (struct watched *watched = fanout->runs; watched; watched = watched->hh.next)
+        if (store_replay(fanout->store, watched->run, watched->attempt, alert_metric_names(), replay_figure, watched, err))
+            return -1;
+    if (store_catalog(fanout->store, &open_alerts, err) != 0)
+        return -1;
+    for (struct watched *watched = fanout->runs; watched; watched = watched->hh.next)
+        alert_engine_discard(watched->engine);
+    return 0;
+}
+
+void fanout_retune(struct fanout *fanout, const struct rule_settings *settings)
+{
+    fanout->settings = *settings;
+    for (struct watched *watched = fanout->runs; watched; watched = watched->hh.next) {
+        struct store_batch *batch = store_batch_new();
+
+        alert_engine_retune(watched->engine, settings, now_seconds());
+        drain(fanout, watched, batch);
+        submit(fanout, batch);
+    }
+}
+
+void fanout_free(struct fanout *fanout)
+{
+    if (!fanout)
+        return;
+    while (fanout->runs)
+        on_forget(fanout, fanout->runs->run);
+    free(fanout);
+}

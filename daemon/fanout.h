@@ -1,0 +1,28 @@
+/* Where figures go: through the detectors of their run, and with the alerts that they changed into the store.
+ *
+ * One engine of detectors a run, for its newest attempt. A batch holds what one event made, so a figure and the alert that
+ * it raised are committed together; those who tell others hear of both after the commit. Loop thread only. */
+#ifndef FORESHOCK_FANOUT_H
+#define FORESHOCK_FANOUT_H
+
+#include "daemon/alerts/rules.h"
+#include "daemon/runs/runs.h"
+#include "daemon/store/store.h"
+
+struct fanout;
+
+/* NULL: memory is short. */
+struct fanout *fanout_new(struct store *store, const struct rule_settings *settings);
+
+/* Where runs_options.out leads. */
+struct runs_out fanout_out(struct fanout *fanout);
+
+/* After runs_restore: the detectors of runs that may go on see their stored figures again, and open alerts are theirs. */
+int fanout_restore(struct fanout *fanout, char *err);
+
+/* New thresholds for what comes from now on. */
+void fanout_retune(struct fanout *fanout, const struct rule_settings *settings);
+
+void fanout_free(struct fanout *fanout);
+
+#endif

@@ -1,0 +1,27 @@
+/* The functions behind the routes. Each fills the reply and returns 0, or returns -1 and a problem.
+ * They run on HTTP threads; parameters were checked against the route's rules before. */
+#ifndef FORESHOCK_HTTP_API_H
+#define FORESHOCK_HTTP_API_H
+
+#include "daemon/http/request.h"
+
+int api_runs(struct request *request, struct reply *reply, struct problem *problem);
+int api_run(struct request *request, struct reply *reply, struct problem *problem);
+int api_run_delete(struct request *request, struct reply *reply, struct problem *problem);
+int api_series(struct request *request, struct reply *reply, struct problem *problem);
+int api_histogram(struct request *request, struct reply *reply, struct problem *problem);
+int api_alerts(struct request *request, struct reply *reply, struct problem *problem);
+int api_alert_ack(struct request *request, struct reply *reply, struct problem *problem);
+int api_not_yet(struct request *request, struct reply *reply, struct problem *problem);
+
+int health_alive(struct request *request, struct reply *reply, struct problem *problem);
+int health_ready(struct request *request, struct reply *reply, struct problem *problem);
+int metrics_text(struct request *request, struct reply *reply, struct problem *problem);
+int page_shell(struct request *request, struct reply *reply, struct problem *problem);
+int page_file(struct request *request, struct reply *reply, struct problem *problem);
+int page_openapi(struct request *request, struct reply *reply, struct problem *problem);
+
+/* The event stream answers by itself. */
+enum MHD_Result stream_respond(struct request *request);
+
+#endif

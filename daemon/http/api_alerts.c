@@ -1,0 +1,179 @@
+/* GET /api/v1/alerts, POST /api/v1/alerts/{id}/ack. */
+#include <errno.h>
+#include <jansson.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "daemon/http/api.h"
+#include "daemon/http/commit.h"
+#include "daemon/http/objects.h"
+
+enum { LIMIT_DEFAULT = 1000, LIMIT_MAX = 10000, ACK_DEADLINE_MS = 5000 };
+
+static const char *const states[] = {"firing", "resolved", NULL};
+static const char *const severities[] = {"warning", "critical", NULL};
+
+static void write_alert(void *ctx, const struct reader_alert *alert)
+{
+    struct emitter *json = ctx;
+
+    emit_open(json, '{');
+    objects_alert_members(json, alert->run_key, &alert->row);
+    emit_key(json, "acknowledged");
+    emit_bool(json, alert->acknowledged_at > 0);
+    emit_key(json, "acknowledged_at");
+    objects_time_or_null(json, alert->acknowledged_at);
+    emit_close(json, '}');
+}
+
+static int check_run(struct request *request, const char *key, struct problem *problem)
+{
+    int64_t run;
+
+    if (!key)
+        return 0;
+    request->capture = key;
+    return request_run(request, &run, problem);
+}
+
+int api_alerts(struct request *request, struct reply *reply, struct problem *problem)
+{
+    struct reader_alert_query query = {.run_key = query_text(&request->query, "run")};
+    int64_t limit = LIMIT_DEFAULT;
+
+    if (query_choice(&request->query, "state", states, &query.state, problem) ||
+        query_choice(&request->query, "severity", severities, &query.severity, problem) ||
+        query_number(&request->query, "since", 0, &query.since, problem) ||
+        query_integer(&request->query, "limit", 1, LIMIT_MAX, &limit, problem) ||
+        check_run(request, query.run_key, problem))
+        return -1;
+    query.limit = (size_t)limit;
+    struct reader *reader = request_reader(request, problem);
+    if (!reader)
+        return -1;
+    emit_open(&reply->text, '{');
+    emit_key(&reply->text, "alerts");
+    emit_open(&reply->text, '[');
+    int code = reader_alerts(reader, &query, write_alert, &reply->text);
+    if (code == READER_FAILED)
+        return request_reader_problem(request, code, "", problem);
+    emit_close(&reply->text, ']');
+    emit_close(&reply->text, '}');
+    return 0;
+}
+
+/* The body of an acknowledgement is empty or an empty object. */
+static int check_body(const struct request *request, struct problem *problem)
+{
+    json_error_t error;
+
+    if (request->body_size == 0)
+        return 0;
+    json_t *body = json_loadb(request->body, request->body_size, JSON_REJECT_DUPLICATES, &error);
+    if (!body)
+        return problem_set(
+            problem, 400, "the body is no JSON: line %d: %s", error.line, error.text);
+    bool empty = json_is_object(body) && json_object_size(body) == 0;
+    json_decref(body);
+    return empty ? 0 : problem_set(problem, 400, "the body is expected to be empty or {}");
+}
+
+static int parse_id(const char *text, int64_t *id, struct problem *problem)
+{
+    char *end;
+
+    errno = 0;
+    *id = strtoll(text, &end, 10);
+    if (*text < '1' || *text > '9' || *end || errno)
+        return problem_parameter(problem, 404, "id", text, "the number of an alert");
+    return 0;
+}
+
+struct found_alert {
+    struct emitter json;
+    char *run_key;
+};
+
+static void keep_alert(void *ctx, const struct reader_alert *alert)
+{
+    struct found_alert *found = ctx;
+
+    write_alert(&found->json, alert);
+    found->run_key = strdup(alert->run_key);
+}
+
+/* One alert, to be freed after both outcomes. Gives the reader back, so that nothing is held while
+ * a caller waits. */
+static int find_alert(
+    struct request *request, int64_t id, struct found_alert *found, struct problem *problem)
+{
+    struct reader_alert_query query = {.id = id, .limit = 1};
+    struct reader *reader = request_reader(request, problem);
+
+    *found = (struct found_alert){0};
+    if (!reader)
+        return -1;
+    int code = reader_alerts(reader, &query, keep_alert, found);
+    if (code == READER_FAILED)
+        return request_reader_problem(request, code, "", problem);
+    request_end_reading(request);
+    if (!found->json.size)
+        return problem_set(problem, 404, "there is no alert %lld", (long long)id);
+    return found->run_key && !found->json.failed ? 0 : problem_set(problem, 500, "out of memory");
+}
+
+static void free_alert(struct found_alert *found)
+{
+    emit_free(&found->json);
+    free(found->run_key);
+}
+
+static double seconds_since_1970(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
+}
+
+static int acknowledge(struct http *http, int64_t id, struct problem *problem)
+{
+    struct store_batch *batch = store_batch_new();
+
+    if (!batch)
+        return problem_set(problem, 500, "out of memory");
+    store_put_ack(batch, id, seconds_since_1970());
+    switch (commit_and_wait(http->options.store, batch, ACK_DEADLINE_MS)) {
+    case COMMIT_DONE: return 0;
+    case COMMIT_FAILED: return problem_set(problem, 503, "the acknowledgement could not be stored");
+    case COMMIT_LATE: break;
+    }
+    return problem_set(problem, 503,
+        "the acknowledgement was not stored within %d ms; it may be later", ACK_DEADLINE_MS);
+}
+
+int api_alert_ack(struct request *request, struct reply *reply, struct problem *problem)
+{
+    int64_t id;
+
+    struct found_alert found = {0};
+    int result = -1;
+
+    if (parse_id(request->capture, &id, problem) || check_body(request, problem))
+        return -1;
+    if (find_alert(request, id, &found, problem) || acknowledge(request->http, id, problem))
+        goto out;
+    free_alert(&found);
+    if (find_alert(request, id, &found, problem))
+        goto out;
+    emit_append(&reply->text, found.json.text, found.json.size);
+    char *text = emit_take(&found.json);
+    if (text)
+        events_publish(request->http->options.events, "alert", found.run_key, text);
+    free(text);
+    result = 0;
+out:
+    free_alert(&found);
+    return result;
+}

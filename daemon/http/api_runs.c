@@ -1,0 +1,241 @@
+/* GET /api/v1/runs, GET and DELETE /api/v1/runs/{run}. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/http/api.h"
+#include "daemon/http/commit.h"
+#include "daemon/http/grow.h"
+#include "daemon/http/objects.h"
+
+enum { DELETE_DEADLINE_MS = 5000 };
+
+static void write_counts(struct emitter *json, const struct reader_run *run)
+{
+    emit_key(json, "alerts_firing");
+    emit_int(json, (int64_t)run->alerts_firing);
+    emit_key(json, "clients");
+    emit_int(json, (int64_t)run->sessions_open);
+}
+
+static void write_listed(void *ctx, const struct reader_run *run)
+{
+    struct emitter *json = ctx;
+
+    emit_open(json, '{');
+    objects_run_members(json, &run->row);
+    emit_key(json, "layers");
+    emit_int(json, (int64_t)run->layers);
+    write_counts(json, run);
+    emit_close(json, '}');
+}
+
+int api_runs(struct request *request, struct reply *reply, struct problem *problem)
+{
+    struct emitter *json = &reply->text;
+    struct reader *reader = request_reader(request, problem);
+
+    if (!reader)
+        return -1;
+    emit_open(json, '{');
+    emit_key(json, "runs");
+    emit_open(json, '[');
+    int code = reader_runs(reader, write_listed, json);
+    if (code)
+        return request_reader_problem(request, code, "", problem);
+    emit_close(json, ']');
+    emit_close(json, '}');
+    return 0;
+}
+
+/* The last values of a run as text, one piece of JSON members for each layer id, in the order of
+ * the query. */
+struct lasts {
+    struct last {
+        int64_t layer;
+        struct emitter members;
+    } * list;
+    size_t count;
+    bool failed;
+};
+
+static struct last *last_of(struct lasts *lasts, int64_t layer)
+{
+    if (lasts->count > 0 && lasts->list[lasts->count - 1].layer == layer)
+        return &lasts->list[lasts->count - 1];
+    struct last *list = grow(lasts->list, lasts->count, sizeof *list);
+    if (!list) {
+        lasts->failed = true;
+        return NULL;
+    }
+    lasts->list = list;
+    list[lasts->count] = (struct last){.layer = layer};
+    return &list[lasts->count++];
+}
+
+static void keep_last(void *ctx, const struct reader_last *value)
+{
+    struct last *last = last_of(ctx, value->layer_id);
+
+    if (!last)
+        return;
+    emit_key(&last->members, value->metric);
+    emit_open(&last->members, '{');
+    emit_key(&last->members, "step");
+    emit_int(&last->members, value->step);
+    emit_key(&last->members, "time");
+    emit_real(&last->members, value->time);
+    emit_key(&last->members, "value");
+    emit_real(&last->members, value->value);
+    emit_close(&last->members, '}');
+}
+
+static void free_lasts(struct lasts *lasts)
+{
+    for (size_t i = 0; i < lasts->count; i++)
+        emit_free(&lasts->list[i].members);
+    free(lasts->list);
+}
+
+struct run_writer {
+    struct emitter *json;
+    const struct lasts *lasts;
+};
+
+static void write_lasts(const struct run_writer *writer, int64_t layer)
+{
+    emit_key(writer->json, "last");
+    emit_open(writer->json, '{');
+    for (size_t i = 0; i < writer->lasts->count; i++) {
+        const struct last *last = &writer->lasts->list[i];
+        if (last->layer != layer)
+            continue;
+        emit_append(writer->json, last->members.text, last->members.size);
+        writer->json->failed |= last->members.failed;
+        break;
+    }
+    emit_close(writer->json, '}');
+}
+
+static void write_layer(void *ctx, const struct store_layer *layer)
+{
+    struct run_writer *writer = ctx;
+    struct emitter *json = writer->json;
+
+    emit_open(json, '{');
+    emit_key(json, "name");
+    emit_text(json, layer->name);
+    emit_key(json, "kind");
+    emit_text(json, layer->kind);
+    emit_key(json, "shape");
+    if (layer->rows) {
+        emit_open(json, '[');
+        emit_int(json, (int64_t)layer->rows);
+        emit_int(json, (int64_t)layer->cols);
+        emit_close(json, ']');
+    } else {
+        emit_null(json);
+    }
+    emit_key(json, "dtype");
+    emit_text_or_null(json, layer->dtype);
+    emit_key(json, "role");
+    emit_text_or_null(json, layer->role);
+    emit_key(json, "block");
+    emit_text_or_null(json, layer->block);
+    write_lasts(writer, layer->id);
+    emit_close(json, '}');
+}
+
+static void write_run(void *ctx, const struct reader_run *run)
+{
+    struct run_writer *writer = ctx;
+    struct emitter *json = writer->json;
+
+    objects_run_members(json, &run->row);
+    write_counts(json, run);
+    emit_key(json, "attempt");
+    emit_int(json, run->row.attempt);
+    emit_key(json, "undefined");
+    emit_int(json, (int64_t)run->row.undefined);
+    write_lasts(writer, 0);
+}
+
+int api_run(struct request *request, struct reply *reply, struct problem *problem)
+{
+    int64_t run;
+    int result = -1;
+    struct lasts lasts = {0};
+    struct run_writer writer = {&reply->text, &lasts};
+
+    if (request_run(request, &run, problem))
+        return -1;
+    int code = reader_last_values(request->reader, run, keep_last, &lasts);
+    if (code == READER_FAILED || lasts.failed) {
+        request_reader_problem(request, READER_FAILED, "", problem);
+        goto out;
+    }
+    emit_open(&reply->text, '{');
+    code = reader_run(request->reader, request->capture, write_run, &writer);
+    emit_key(&reply->text, "layers");
+    emit_open(&reply->text, '[');
+    if (!code)
+        code = reader_layers(request->reader, run, write_layer, &writer);
+    if (code == READER_FAILED) {
+        request_reader_problem(request, code, "", problem);
+        goto out;
+    }
+    emit_close(&reply->text, ']');
+    emit_close(&reply->text, '}');
+    result = 0;
+out:
+    free_lasts(&lasts);
+    return result;
+}
+
+static void tell_deleted(struct http *http, const char *key)
+{
+    struct emitter json = {0};
+
+    emit_open(&json, '{');
+    emit_key(&json, "id");
+    emit_text(&json, key);
+    emit_key(&json, "state");
+    emit_text(&json, "deleted");
+    emit_close(&json, '}');
+    char *text = emit_take(&json);
+    if (text)
+        events_publish(http->options.events, "run", key, text);
+    free(text);
+}
+
+int api_run_delete(struct request *request, struct reply *reply, struct problem *problem)
+{
+    const struct http_options *options = &request->http->options;
+    int64_t run;
+
+    if (request_run(request, &run, problem))
+        return -1;
+    /* An open reader would keep the write-ahead log from shrinking while we wait. */
+    request_end_reading(request);
+    switch (options->delete_run(options->ctx, run)) {
+    case HTTP_DELETE_DONE: break;
+    case HTTP_DELETE_RUNNING:
+        return problem_parameter(
+            problem, 409, "run", request->capture, "a run that is not running");
+    case HTTP_DELETE_GONE:
+        return problem_parameter(
+            problem, 404, "run", request->capture, "the id of a run that is stored here");
+    case HTTP_DELETE_FAILED:
+        return problem_set(problem, 503, "the run could not be deleted now; the log tells why");
+    }
+    if (commit_and_wait(options->store, store_batch_new(), DELETE_DEADLINE_MS) != COMMIT_DONE)
+        return problem_set(problem, 503, "the run was not deleted within %d ms; it may be later",
+            DELETE_DEADLINE_MS);
+    tell_deleted(request->http, request->capture);
+    emit_open(&reply->text, '{');
+    emit_key(&reply->text, "id");
+    emit_text(&reply->text, request->capture);
+    emit_key(&reply->text, "deleted");
+    emit_bool(&reply->text, true);
+    emit_close(&reply->text, '}');
+    return 0;
+}

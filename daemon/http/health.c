@@ -1,0 +1,111 @@
+/* GET /healthz and /readyz. */
+#include "daemon/http/health.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "daemon/http/api.h"
+
+static uint64_t age(uint64_t stamp_ms, uint64_t now_ms)
+{
+    return stamp_ms < now_ms ? now_ms - stamp_ms : 0;
+}
+
+void health_check(struct stats *stats, uint64_t now_ms, struct health_part parts[HEALTH_PARTS])
+{
+    uint64_t loop = stats_get(&stats->loop_turn_ms);
+    uint64_t writer = stats_get(&stats->writer_turn_ms);
+    uint64_t worker = stats_get(&stats->worker_since_ms);
+
+    parts[0] = (struct health_part){"loop", loop > 0, age(loop, now_ms), HEALTH_LOOP_MS};
+    parts[1] = (struct health_part){"writer", writer > 0, age(writer, now_ms), HEALTH_WRITER_MS};
+    parts[2] =
+        (struct health_part){"workers", true, worker ? age(worker, now_ms) : 0, HEALTH_WORKER_MS};
+    for (int i = 0; i < HEALTH_PARTS; i++)
+        parts[i].ok = parts[i].ok && parts[i].age_ms <= parts[i].age_max_ms;
+}
+
+static uint64_t monotonic_ms(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static void write_parts(struct emitter *json, const struct health_part parts[HEALTH_PARTS])
+{
+    emit_key(json, "parts");
+    emit_open(json, '{');
+    for (int i = 0; i < HEALTH_PARTS; i++) {
+        emit_key(json, parts[i].name);
+        emit_open(json, '{');
+        emit_key(json, "ok");
+        emit_bool(json, parts[i].ok);
+        emit_key(json, "age_seconds");
+        emit_real(json, (double)parts[i].age_ms / 1000);
+        emit_close(json, '}');
+    }
+    emit_close(json, '}');
+}
+
+static const struct health_part *first_stalled(const struct health_part parts[HEALTH_PARTS])
+{
+    for (int i = 0; i < HEALTH_PARTS; i++) {
+        if (!parts[i].ok)
+            return &parts[i];
+    }
+    return NULL;
+}
+
+static void write_health(struct request *request, struct reply *reply)
+{
+    struct health_part parts[HEALTH_PARTS];
+    struct emitter *json = &reply->text;
+
+    health_check(request->http->options.stats, monotonic_ms(), parts);
+    const struct health_part *stalled = first_stalled(parts);
+    emit_open(json, '{');
+    if (stalled) {
+        char detail[128];
+        snprintf(detail, sizeof detail, "%s: no progress for %.1f s; expected within %.0f s",
+            stalled->name, (double)stalled->age_ms / 1000, (double)stalled->age_max_ms / 1000);
+        reply->status = MHD_HTTP_SERVICE_UNAVAILABLE;
+        reply->content_type = "application/problem+json";
+        emit_key(json, "type");
+        emit_text(json, "about:blank");
+        emit_key(json, "title");
+        emit_text(json, problem_title(503));
+        emit_key(json, "status");
+        emit_int(json, 503);
+        emit_key(json, "detail");
+        emit_text(json, detail);
+        emit_key(json, "part");
+        emit_text(json, stalled->name);
+    } else {
+        emit_key(json, "status");
+        emit_text(json, "ok");
+    }
+    write_parts(json, parts);
+    emit_close(json, '}');
+}
+
+int health_alive(struct request *request, struct reply *reply, struct problem *problem)
+{
+    write_health(request, reply);
+    return 0;
+}
+
+static void ignore_run(void *ctx, const struct reader_run *run) {}
+
+int health_ready(struct request *request, struct reply *reply, struct problem *problem)
+{
+    struct reader *reader = request_reader(request, problem);
+
+    if (!reader)
+        return -1;
+    if (reader_runs(reader, ignore_run, NULL))
+        return problem_set(problem, 503, "the database cannot be read now");
+    write_health(request, reply);
+    return 0;
+}

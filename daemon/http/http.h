@@ -1,0 +1,72 @@
+/* The HTTP side of the daemon: API, Prometheus text, server-sent events, dashboard
+ * (proto/openapi.yaml).
+ *
+ * libmicrohttpd runs its own threads (epoll, two of them); every request reads through a `struct
+ * reader` that it has to itself while it lasts. Order of life: events_new, store_open with
+ * events_sink, http_start, …, http_stop, store_close, events_free. */
+#ifndef FORESHOCK_HTTP_HTTP_H
+#define FORESHOCK_HTTP_HTTP_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "daemon/http/events.h"
+#include "daemon/stats.h"
+#include "daemon/store/store.h"
+
+#define HTTP_ERROR_MAX 512
+
+struct http;
+
+enum http_delete { HTTP_DELETE_DONE, HTTP_DELETE_RUNNING, HTTP_DELETE_GONE, HTTP_DELETE_FAILED };
+
+/* Strings and pointers are borrowed and must live until http_stop returned. */
+struct http_options {
+    const char *address; /* IPv4 or IPv6, numeric; IPv6 without brackets */
+    uint16_t port;       /* 0: a free one */
+    /* Names allowed in `Host` beside the loopback names and `address`; without a port. */
+    const char *const *hosts;
+    size_t hosts_count;
+    const char *token;       /* NULL: reading is free */
+    const char *admin_token; /* wanted for every change; also good for reading */
+    const char *state_dir;   /* for readers */
+    const char *version;
+    unsigned connections_max; /* 0: HTTP_CONNECTIONS_MAX */
+    unsigned streams_max;     /* open event streams; 0: HTTP_STREAMS_MAX */
+    unsigned series_max;      /* gauges of /metrics; 0: HTTP_SERIES_MAX */
+    struct stats *stats;
+    struct store *store;
+    struct events *events;
+    /* Hands the deletion of a run (database id) to the store, or says why not; waits no longer than
+     * a few seconds. The HTTP side then waits for the commit. Called on HTTP threads, several at
+     * once. */
+    enum http_delete (*delete_run)(void *ctx, int64_t run);
+    /* A line for the daemon's log about a failure inside the server; may be NULL. Called on HTTP
+     * threads. */
+    void (*log)(void *ctx, const char *line);
+    void *ctx; /* of the two above */
+};
+
+enum {
+    HTTP_CONNECTIONS_MAX = 96,
+    HTTP_STREAMS_MAX = 32,
+    HTTP_SERIES_MAX = 5000,
+    HTTP_THREADS = 2,
+    HTTP_BODY_MAX = 64 * 1024,
+    HTTP_IDLE_SECONDS = 30,
+};
+
+/* Codes of http_start: HTTP_NOT_BOUND becomes exit code 4. */
+enum { HTTP_OK = 0, HTTP_FAILED = -1, HTTP_NOT_BOUND = -2 };
+
+/* Binds, opens a reader and starts the threads. On failure `err` (HTTP_ERROR_MAX bytes) says what,
+ * where and what was expected. */
+int http_start(struct http **http, const struct http_options *options, char *err);
+
+uint16_t http_port(const struct http *http); /* the bound port */
+
+/* Ends the event streams, lets requests in hand finish, stops the threads. Safe on NULL; nulls the
+ * caller's pointer. */
+void http_stop(struct http **http);
+
+#endif

@@ -1,0 +1,306 @@
+/* GET /metrics: the last figures of running runs, firing alerts, and the daemon's own counters. */
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/http/api.h"
+#include "daemon/http/grow.h"
+#include "daemon/http/prometheus.h"
+
+enum { ALERTS_MAX = 10000 };
+
+struct sample {
+    char name[PROMETHEUS_NAME_MAX];
+    char *run, *layer;
+    double value;
+};
+
+struct running {
+    char *key;
+    int64_t id, step;
+};
+
+struct firing {
+    char *run, *rule, *severity;
+};
+
+/* What the queries gather; `run` is the key of the run whose figures come. */
+struct gathering {
+    struct running *running;
+    struct sample *samples;
+    struct firing *firing;
+    size_t running_count, samples_count, firing_count;
+    const char *run;
+    bool failed;
+};
+
+static char *copy(struct gathering *gathering, const char *text)
+{
+    char *copied = strdup(text);
+
+    gathering->failed |= !copied;
+    return copied;
+}
+
+static void keep_running(void *ctx, const struct reader_run *run)
+{
+    struct gathering *gathering = ctx;
+
+    if (strcmp(run->row.state, "running") != 0)
+        return;
+    struct running *list = grow(gathering->running, gathering->running_count, sizeof *list);
+    if (!list) {
+        gathering->failed = true;
+        return;
+    }
+    gathering->running = list;
+    list[gathering->running_count++] =
+        (struct running){copy(gathering, run->row.key), run->row.id, run->row.last_step};
+}
+
+static void keep_sample(void *ctx, const struct reader_last *last)
+{
+    struct gathering *gathering = ctx;
+    struct sample *list = grow(gathering->samples, gathering->samples_count, sizeof *list);
+
+    if (!list) {
+        gathering->failed = true;
+        return;
+    }
+    gathering->samples = list;
+    struct sample *sample = &list[gathering->samples_count++];
+    prometheus_name(sample->name, last->metric);
+    sample->run = copy(gathering, gathering->run);
+    sample->layer = copy(gathering, last->layer);
+    sample->value = last->value;
+}
+
+static void keep_firing(void *ctx, const struct reader_alert *alert)
+{
+    struct gathering *gathering = ctx;
+    struct firing *list = grow(gathering->firing, gathering->firing_count, sizeof *list);
+
+    if (!list) {
+        gathering->failed = true;
+        return;
+    }
+    gathering->firing = list;
+    list[gathering->firing_count++] = (struct firing){copy(gathering, alert->run_key),
+        copy(gathering, alert->row.rule), copy(gathering, alert->row.severity)};
+}
+
+static int gather(struct gathering *gathering, struct reader *reader)
+{
+    const struct reader_alert_query firing = {.state = "firing", .limit = ALERTS_MAX};
+    int code = reader_runs(reader, keep_running, gathering);
+
+    for (size_t i = 0; code != READER_FAILED && !gathering->failed && i < gathering->running_count;
+         i++) {
+        gathering->run = gathering->running[i].key;
+        code = reader_last_values(reader, gathering->running[i].id, keep_sample, gathering);
+    }
+    if (code != READER_FAILED && !gathering->failed)
+        code = reader_alerts(reader, &firing, keep_firing, gathering);
+    return code == READER_FAILED || gathering->failed ? -1 : 0;
+}
+
+static void free_gathering(struct gathering *gathering)
+{
+    for (size_t i = 0; i < gathering->running_count; i++)
+        free(gathering->running[i].key);
+    for (size_t i = 0; i < gathering->samples_count; i++) {
+        free(gathering->samples[i].run);
+        free(gathering->samples[i].layer);
+    }
+    for (size_t i = 0; i < gathering->firing_count; i++) {
+        free(gathering->firing[i].run);
+        free(gathering->firing[i].rule);
+        free(gathering->firing[i].severity);
+    }
+    free(gathering->running);
+    free(gathering->samples);
+    free(gathering->firing);
+}
+
+static int compare_samples(const void *left, const void *right)
+{
+    const struct sample *a = left, *b = right;
+    int order = strcmp(a->name, b->name);
+
+    if (!order)
+        order = strcmp(a->run, b->run);
+    return order ? order : strcmp(a->layer, b->layer);
+}
+
+static int compare_firing(const void *left, const void *right)
+{
+    const struct firing *a = left, *b = right;
+    int order = strcmp(a->run, b->run);
+
+    if (!order)
+        order = strcmp(a->rule, b->rule);
+    return order ? order : strcmp(a->severity, b->severity);
+}
+
+/* The daemon's own families: a training's scalar of the same name is left out. */
+struct own_family {
+    const char *name, *type, *help;
+    size_t offset; /* in struct stats */
+};
+
+#define OWN_FAMILY(member, type, help)                                                             \
+    {"foreshock_" #member, type, help, offsetof(struct stats, member)},
+static const struct own_family own_families[] = {STATS_TABLE(OWN_FAMILY)};
+#undef OWN_FAMILY
+
+static const char *const derived_families[] = {
+    "foreshock_step",
+    "foreshock_alerts_firing",
+    "foreshock_metrics_left_out",
+    "foreshock_refused_total",
+    "foreshock_info",
+};
+
+/* Prometheus counts time in seconds: the name of a counter of microseconds says so. True if it is
+ * one. */
+static bool own_name(char name[PROMETHEUS_NAME_MAX], const struct own_family *family)
+{
+    static const char micro[] = "_microseconds_total";
+    size_t length = strlen(family->name);
+    size_t stem = length - (sizeof micro - 1);
+
+    if (length < sizeof micro || strcmp(family->name + stem, micro) != 0) {
+        snprintf(name, PROMETHEUS_NAME_MAX, "%s", family->name);
+        return false;
+    }
+    snprintf(name, PROMETHEUS_NAME_MAX, "%.*s_seconds_total", (int)stem, family->name);
+    return true;
+}
+
+static bool is_own(const char *name)
+{
+    char own[PROMETHEUS_NAME_MAX];
+
+    for (size_t i = 0; i < sizeof own_families / sizeof *own_families; i++) {
+        own_name(own, &own_families[i]);
+        if (!strcmp(own, name))
+            return true;
+    }
+    for (size_t i = 0; i < sizeof derived_families / sizeof *derived_families; i++) {
+        if (!strcmp(derived_families[i], name))
+            return true;
+    }
+    return false;
+}
+
+static void write_own(struct emitter *text, struct stats *stats)
+{
+    for (size_t i = 0; i < sizeof own_families / sizeof *own_families; i++) {
+        const struct own_family *family = &own_families[i];
+        char name[PROMETHEUS_NAME_MAX];
+        double value =
+            (double)stats_get((_Atomic uint64_t *)(void *)((char *)stats + family->offset));
+
+        if (own_name(name, family))
+            value *= 1e-6;
+        prometheus_family(text, name, family->type, family->help);
+        prometheus_sample(text, name, NULL, 0, value);
+    }
+    prometheus_family(
+        text, "foreshock_refused_total", "counter", "Messages refused, by the code of the error.");
+    for (int code = WIRE_CODE_NONE + 1; code < WIRE_CODE_COUNT; code++)
+        prometheus_sample(text, "foreshock_refused_total",
+            &(struct prometheus_label){"code", wire_code_name((enum wire_code)code)}, 1,
+            (double)stats_get(&stats->refused[code]));
+}
+
+/* Returns how many were left out: beyond `most`, of a name of our own, or of the name of another
+ * series of the same layer. */
+static size_t write_samples(struct emitter *text, const struct gathering *gathering, size_t most)
+{
+    const struct sample *before = NULL;
+    size_t written = 0;
+
+    for (size_t i = 0; i < gathering->samples_count && written < most; i++) {
+        const struct sample *sample = &gathering->samples[i];
+        if (is_own(sample->name) || (before && !compare_samples(before, sample)))
+            continue;
+        if (!before || strcmp(before->name, sample->name) != 0)
+            prometheus_family(
+                text, sample->name, "gauge", "Last value of this figure in a running run.");
+        prometheus_sample(text, sample->name,
+            (const struct prometheus_label[]){{"run", sample->run}, {"layer", sample->layer}}, 2,
+            sample->value);
+        before = sample;
+        written++;
+    }
+    return gathering->samples_count - written;
+}
+
+static void write_steps(struct emitter *text, const struct gathering *gathering)
+{
+    prometheus_family(text, "foreshock_step", "gauge", "Last step of a running run.");
+    for (size_t i = 0; i < gathering->running_count; i++) {
+        const struct running *running = &gathering->running[i];
+        if (running->step >= 0)
+            prometheus_sample(text, "foreshock_step",
+                &(struct prometheus_label){"run", running->key}, 1, (double)running->step);
+    }
+}
+
+static void write_firing(struct emitter *text, const struct gathering *gathering)
+{
+    prometheus_family(text, "foreshock_alerts_firing", "gauge", "Alerts that fire now.");
+    for (size_t i = 0; i < gathering->firing_count;) {
+        const struct firing *first = &gathering->firing[i];
+        size_t same = 1;
+        while (i + same < gathering->firing_count && !compare_firing(first, first + same))
+            same++;
+        prometheus_sample(text, "foreshock_alerts_firing",
+            (const struct prometheus_label[]){
+                {"run", first->run}, {"rule", first->rule}, {"severity", first->severity}},
+            3, (double)same);
+        i += same;
+    }
+}
+
+static void write_all(
+    struct emitter *text, struct gathering *gathering, const struct http_options *options)
+{
+    if (gathering->samples_count > 1)
+        qsort(gathering->samples, gathering->samples_count, sizeof *gathering->samples,
+            compare_samples);
+    if (gathering->firing_count > 1)
+        qsort(
+            gathering->firing, gathering->firing_count, sizeof *gathering->firing, compare_firing);
+    size_t left_out = write_samples(text, gathering, options->series_max);
+    prometheus_family(text, "foreshock_metrics_left_out", "gauge",
+        "Series of running runs that are not shown here: above the limit, or of a name that is "
+        "taken.");
+    prometheus_sample(text, "foreshock_metrics_left_out", NULL, 0, (double)left_out);
+    write_steps(text, gathering);
+    write_firing(text, gathering);
+    prometheus_family(text, "foreshock_info", "gauge", "Always 1; the label tells the version.");
+    prometheus_sample(
+        text, "foreshock_info", &(struct prometheus_label){"version", options->version}, 1, 1);
+    write_own(text, options->stats);
+}
+
+int metrics_text(struct request *request, struct reply *reply, struct problem *problem)
+{
+    struct gathering gathering = {0};
+    struct reader *reader = request_reader(request, problem);
+    int result = 0;
+
+    if (!reader)
+        return -1;
+    if (gather(&gathering, reader)) {
+        result = request_reader_problem(request, READER_FAILED, "", problem);
+    } else {
+        write_all(&reply->text, &gathering, &request->http->options);
+        reply->content_type = "text/plain; version=0.0.4; charset=utf-8";
+    }
+    free_gathering(&gathering);
+    return result;
+}

@@ -1,0 +1,124 @@
+/* The life of a request: target, body, reader. */
+#include "daemon/http/request.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/wire.h"
+
+struct request *request_new(
+    struct http *http, struct MHD_Connection *connection, const char *target)
+{
+    struct request *request = calloc(1, sizeof *request);
+
+    if (!request)
+        return NULL;
+    request->http = http;
+    request->connection = connection;
+    query_parse(&request->query, target, &request->target_problem);
+    return request;
+}
+
+void request_free(struct request *request)
+{
+    if (!request)
+        return;
+    request_end_reading(request);
+    query_free(&request->query);
+    free(request->body);
+    free(request);
+}
+
+enum MHD_Result request_collect(struct request *request, const char *data, size_t size)
+{
+    if (request->body_size + size > HTTP_BODY_MAX) {
+        /* Read on for a while without keeping it, so that the client sees the answer and no reset.
+         */
+        request->body_over = true;
+        request->body_size += size;
+        return request->body_size > 16u * HTTP_BODY_MAX ? MHD_NO : MHD_YES;
+    }
+    char *body = realloc(request->body, request->body_size + size + 1);
+    if (!body)
+        return MHD_NO;
+    memcpy(body + request->body_size, data, size);
+    request->body = body;
+    request->body_size += size;
+    request->body[request->body_size] = '\0';
+    return MHD_YES;
+}
+
+static void log_line(const struct http *http, const char *what, const char *cause)
+{
+    char line[STORE_ERROR_MAX + 64];
+
+    if (!http->options.log)
+        return;
+    snprintf(line, sizeof line, "http: %s: %s", what, cause);
+    http->options.log(http->options.ctx, line);
+}
+
+struct reader *request_reader(struct request *request, struct problem *problem)
+{
+    char err[STORE_ERROR_MAX];
+
+    if (request->reader)
+        return request->reader;
+    clock_gettime(CLOCK_MONOTONIC, &request->reader_since);
+    request->reader = readers_take(&request->http->readers, err);
+    if (!request->reader) {
+        log_line(request->http, "no reader", err);
+        problem_set(problem, 503, "the database cannot be read now");
+    }
+    return request->reader;
+}
+
+void request_end_reading(struct request *request)
+{
+    struct timespec now;
+
+    if (!request->reader)
+        return;
+    readers_give(&request->http->readers, request->reader);
+    request->reader = NULL;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    int64_t microseconds = (int64_t)(now.tv_sec - request->reader_since.tv_sec) * 1000000 +
+                           (now.tv_nsec - request->reader_since.tv_nsec) / 1000;
+    stats_add(&request->http->options.stats->http_query_microseconds_total, (uint64_t)microseconds);
+}
+
+int request_reader_problem(
+    struct request *request, int code, const char *missing, struct problem *problem)
+{
+    if (code == READER_NONE)
+        return problem_set(problem, 404, "%s", missing);
+    log_line(request->http, "query failed", reader_error(request->reader));
+    return problem_set(problem, 500, "the database could not be read; the log tells why");
+}
+
+const char *request_header(const struct request *request, const char *name)
+{
+    return MHD_lookup_connection_value(request->connection, MHD_HEADER_KIND, name);
+}
+
+static void keep_id(void *ctx, const struct reader_run *run)
+{
+    int64_t *id = ctx;
+    *id = run->row.id;
+}
+
+int request_run(struct request *request, int64_t *run, struct problem *problem)
+{
+    if (!wire_valid_run(wire_str(request->capture)))
+        return problem_parameter(problem, 404, "run", request->capture,
+            "an id that matches [A-Za-z0-9][A-Za-z0-9._:-]{0,127}");
+    struct reader *reader = request_reader(request, problem);
+    if (!reader)
+        return -1;
+    int code = reader_run(reader, request->capture, keep_id, run);
+    if (code == READER_NONE)
+        return problem_parameter(
+            problem, 404, "run", request->capture, "the id of a run that is stored here");
+    return code ? request_reader_problem(request, code, "", problem) : 0;
+}

@@ -1,0 +1,69 @@
+/* One request while it lasts, and what its route answers. Belongs to one HTTP thread at a time. */
+#ifndef FORESHOCK_HTTP_REQUEST_H
+#define FORESHOCK_HTTP_REQUEST_H
+
+#include <microhttpd.h>
+#include <stdbool.h>
+#include <time.h>
+
+#include "daemon/http/emitter.h"
+#include "daemon/http/guard.h"
+#include "daemon/http/http.h"
+#include "daemon/http/problem.h"
+#include "daemon/http/query.h"
+#include "daemon/http/readers.h"
+
+struct http {
+    struct http_options options;
+    struct guard guard;
+    struct readers readers;
+    struct MHD_Daemon *mhd;
+    uint16_t port;
+};
+
+struct request {
+    struct http *http;
+    struct MHD_Connection *connection;
+    struct query query;
+    struct problem target_problem; /* of a target that could not be parsed */
+    const char *capture;           /* the path's variable segment */
+    const char *method;
+    char *body;
+    size_t body_size;
+    bool begun, body_over;
+    struct reader *reader;
+    struct timespec reader_since;
+};
+
+/* What a route's function fills. `text` needs not be JSON. */
+struct reply {
+    struct emitter text;
+    unsigned status;
+    const char *content_type;
+};
+
+/* Called by libmicrohttpd for each request line, before the headers. NULL without memory. */
+struct request *request_new(
+    struct http *http, struct MHD_Connection *connection, const char *target);
+void request_free(struct request *request);
+
+/* Takes some of the body. MHD_NO, which closes the connection, for one that goes on long after it
+ * was too large. */
+enum MHD_Result request_collect(struct request *request, const char *data, size_t size);
+
+/* The reader of this request, taken at the first call and given back by request_end_reading. NULL
+ * and a problem. */
+struct reader *request_reader(struct request *request, struct problem *problem);
+void request_end_reading(struct request *request);
+
+/* A problem from a reader's code: 404 with `missing`, or 500 (the cause goes to the log). Returns
+ * -1. */
+int request_reader_problem(
+    struct request *request, int code, const char *missing, struct problem *problem);
+
+const char *request_header(const struct request *request, const char *name);
+
+/* Finds the run that the path names. 0, or -1 and a problem (404). */
+int request_run(struct request *request, int64_t *run, struct problem *problem);
+
+#endif

@@ -1,0 +1,64 @@
+/* Commits of the store as events. On the writer thread. */
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/http/events.h"
+#include "daemon/http/objects.h"
+
+static void publish(
+    struct events *events, const char *type, const char *run_key, struct emitter *json)
+{
+    char *text = emit_take(json);
+
+    /* Without memory: an empty object, whose id keeps the order; the next question finds the data.
+     */
+    events_publish(events, type, run_key, text ? text : "{}");
+    free(text);
+}
+
+static bool same_sample(const struct store_told_figure *a, const struct store_told_figure *b)
+{
+    return a->figure->run == b->figure->run && a->figure->layer == b->figure->layer &&
+           a->figure->step == b->figure->step && a->figure->attempt == b->figure->attempt;
+}
+
+static void tell_figures(void *ctx, const struct store_told_figure *figures, size_t count)
+{
+    size_t begin = 0;
+
+    while (begin < count) {
+        size_t end = begin + 1;
+        while (end < count && same_sample(&figures[begin], &figures[end]))
+            end++;
+        struct emitter json = {0};
+        objects_sample(&json, &figures[begin], end - begin);
+        publish(ctx, "sample", figures[begin].run_key, &json);
+        begin = end;
+    }
+}
+
+static void tell_alert(void *ctx, const char *run_key, const struct store_alert *alert)
+{
+    struct emitter json = {0};
+
+    emit_open(&json, '{');
+    objects_alert_members(&json, run_key, alert);
+    emit_close(&json, '}');
+    publish(ctx, "alert", run_key, &json);
+}
+
+static void tell_run(void *ctx, const struct store_run *run)
+{
+    struct emitter json = {0};
+
+    emit_open(&json, '{');
+    objects_run_members(&json, run);
+    emit_close(&json, '}');
+    publish(ctx, "run", run->key, &json);
+}
+
+struct store_sink events_sink(struct events *events)
+{
+    return (struct store_sink){
+        .figures = tell_figures, .alert = tell_alert, .run = tell_run, .ctx = events};
+}

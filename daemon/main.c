@@ -1,0 +1,374 @@
+/* foreshockd: reads the configuration, makes the parts, wires them, and stops them in the opposite order. */
+#include <cblas.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <uv.h>
+
+#include "daemon/config.h"
+#include "daemon/deletion.h"
+#include "daemon/fanout.h"
+#include "daemon/http/http.h"
+#include "daemon/ingest/ingest.h"
+#include "daemon/limits.h"
+#include "daemon/log.h"
+#include "daemon/mailbox.h"
+#include "daemon/push.h"
+#include "daemon/runs/runs.h"
+#include "daemon/stats.h"
+#include "daemon/store/store.h"
+#include "daemon/token.h"
+
+enum exit_code { EXIT_STOPPED = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_STATE = 3, EXIT_ENDPOINT = 4 };
+
+struct daemon {
+    struct config config;
+    struct config_args args;
+    struct stats stats;
+    uv_loop_t loop;
+    uv_timer_t stamp;
+    uv_signal_t signals[3];
+    bool stopping;
+    struct events *events;
+    struct store_sink events_sink;
+    struct store *store;
+    struct mailbox *mailbox;
+    struct fanout *fanout;
+    struct runs *runs;
+    struct ingest *ingest;
+    struct deletion_desk desk;
+    struct http *http;
+    char admin_token[TOKEN_SIZE];
+    char err[CONFIG_ERROR_MAX];
+};
+
+_Static_assert(CONFIG_ERROR_MAX >= STORE_ERROR_MAX && CONFIG_ERROR_MAX >= HTTP_ERROR_MAX, "one buffer serves all");
+_Static_assert(CONFIG_ENDPOINTS_MAX <= LIMIT_ENDPOINTS, "every endpoint has its place");
+
+/* What the store has committed goes to the event streams, and alerts to the trainings too. On the writer thread. */
+
+static void sink_figures(void *ctx, const struct store_told_figure *figures, size_t count)
+{
+    struct daemon *daemon = ctx;
+
+    daemon->events_sink.figures(daemon->events_sink.ctx, figures, count);
+}
+
+static void sink_alert(void *ctx, const char *run_key, const struct store_alert *alert)
+{
+    struct daemon *daemon = ctx;
+
+    daemon->events_sink.alert(daemon->events_sink.ctx, run_key, alert);
+    push_alert(daemon->mailbox, daemon->runs, run_key, alert);
+}
+
+static void sink_run(void *ctx, const struct store_run *run)
+{
+    struct daemon *daemon = ctx;
+
+    daemon->events_sink.run(daemon->events_sink.ctx, run);
+}
+
+struct gone {
+    struct runs *runs;
+    int64_t run;
+};
+
+static void on_gone(void *arg)
+{
+    struct gone *gone = arg;
+
+    runs_forget(gone->runs, gone->run);
+    free(gone);
+}
+
+static void sink_gone(void *ctx, int64_t run)
+{
+    struct daemon *daemon = ctx;
+    struct gone *gone = malloc(sizeof *gone);
+
+    if (gone)
+        *gone = (struct gone){daemon->runs, run};
+    if (gone && mailbox_post(daemon->mailbox, on_gone, gone) != 0)
+        free(gone);
+}
+
+static void log_store(void *ctx, const char *text)
+{
+    (void)ctx;
+    log_error("store", LOG_STR("what", text));
+}
+
+/* Each of these makes one part. 0, or the code to exit with, and daemon->err. */
+
+static int start_store(struct daemon *daemon)
+{
+    const struct config *c = &daemon->config;
+    struct store_options options = {
+        .state_dir = c->state_dir,
+        .retention_bytes = c->retention.bytes,
+        .retention_seconds = c->retention.age_seconds,
+        .disk_free_min = c->retention.disk_free_min,
+        .stats = &daemon->stats,
+        .sink = {.figures = sink_figures, .alert = sink_alert, .run = sink_run, .gone = sink_gone, .ctx = daemon},
+        .log = log_store,
+    };
+    int rc = store_open(&daemon->store, &options, daemon->err);
+
+    return rc == STORE_OK ? 0 : rc == STORE_FAILED ? EXIT_FAILED : EXIT_STATE;
+}
+
+static int start_runs(struct daemon *daemon)
+{
+    const struct config *c = &daemon->config;
+    struct runs_options options = {
+        .loop = &daemon->loop,
+        .mailbox = daemon->mailbox,
+        .store = daemon->store,
+        .stats = &daemon->stats,
+        .workers = c->workers,
+        .kept_bytes = c->limits.kept_bytes,
+        .runs_max = c->limits.runs,
+        .layers_max = c->limits.layers_per_run,
+        .sample_deadline_seconds = c->limits.sample_deadline_seconds,
+        .target_residual = c->analysis.target_residual,
+        .passes_small = c->analysis.passes_small,
+        .passes_large = c->analysis.passes_large,
+    };
+
+    daemon->fanout = fanout_new(daemon->store, &c->rules);
+    if (daemon->fanout) {
+        options.out = fanout_out(daemon->fanout);
+        daemon->runs = runs_new(&options);
+    }
+    if (!daemon->runs) {
+        snprintf(daemon->err, sizeof daemon->err, "memory is short");
+        return EXIT_FAILED;
+    }
+    return runs_restore(daemon->runs, daemon->err) || fanout_restore(daemon->fanout, daemon->err) ? EXIT_FAILED : 0;
+}
+
+static int start_ingest(struct daemon *daemon)
+{
+    const struct config *c = &daemon->config;
+    struct ingest_options options = {
+        .endpoints = (const char *const *)c->ingest.endpoints.items,
+        .endpoint_count = c->ingest.endpoints.count,
+        .memory_bytes = c->limits.memory_bytes,
+        .tensor_bytes = c->limits.tensor_bytes,
+        .lease_seconds = c->limits.lease_seconds,
+        .heartbeat_seconds = c->limits.heartbeat_seconds,
+        .sample_deadline_seconds = c->limits.sample_deadline_seconds,
+        .sessions_max = c->limits.sessions,
+        .stats = &daemon->stats,
+        .ops = runs_ingest_ops(daemon->runs),
+    };
+
+    daemon->ingest = ingest_new(&daemon->loop, &options, daemon->err, sizeof daemon->err);
+    if (!daemon->ingest)
+        return EXIT_ENDPOINT;
+    if (runs_attach(daemon->runs, daemon->ingest) == 0)
+        return 0;
+    snprintf(daemon->err, sizeof daemon->err, "memory is short");
+    return EXIT_FAILED;
+}
+
+static void log_http(void *ctx, const char *line)
+{
+    (void)ctx;
+    log_warning("http", LOG_STR("what", line));
+}
+
+static int start_http(struct daemon *daemon)
+{
+    const struct config *c = &daemon->config;
+    struct http_options options = {
+        .address = c->http.host,
+        .port = c->http.port,
+        .hosts = (const char *const *)c->http.hosts.items,
+        .hosts_count = c->http.hosts.count,
+        .token = c->http.token,
+        .admin_token = c->http.admin_token ? c->http.admin_token : daemon->admin_token,
+        .state_dir = c->state_dir,
+        .version = FORESHOCK_VERSION,
+        .series_max = c->limits.metrics_series,
+        .stats = &daemon->stats,
+        .store = daemon->store,
+        .events = daemon->events,
+        .delete_run = deletion_ask,
+        .log = log_http,
+        .ctx = &daemon->desk,
+    };
+    int rc;
+
+    if (!c->http.on)
+        return 0;
+    if (!c->http.admin_token && token_make(c->state_dir, daemon->admin_token, daemon->err, sizeof daemon->err) != 0)
+        return EXIT_STATE;
+    daemon->desk = (struct deletion_desk){daemon->mailbox, daemon->runs};
+    rc = http_start(&daemon->http, &options, daemon->err);
+    return rc == HTTP_OK ? 0 : rc == HTTP_NOT_BOUND ? EXIT_ENDPOINT : EXIT_FAILED;
+}
+
+static void stop(struct daemon *daemon)
+{
+    if (daemon->stopping)
+        return;
+    daemon->stopping = true;
+    log_info("stopping");
+    uv_stop(&daemon->loop);
+}
+
+static void reload(struct daemon *daemon)
+{
+    struct config fresh;
+
+    if (config_load(&fresh, &daemon->args, daemon->err) != 0) {
+        log_error("configuration not reloaded", LOG_STR("why", daemon->err));
+        return;
+    }
+    fanout_retune(daemon->fanout, &fresh.rules);
+    config_free(&fresh);
+    log_info("rules reloaded");
+}
+
+static void on_signal(uv_signal_t *handle, int number)
+{
+    if (number == SIGHUP)
+        reload(handle->data);
+    else
+        stop(handle->data);
+}
+
+static void on_stamp(uv_timer_t *timer)
+{
+    struct daemon *daemon = timer->data;
+
+    stats_set(&daemon->stats.loop_turn_ms, uv_now(&daemon->loop));
+}
+
+static int start_loop(struct daemon *daemon)
+{
+    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
+    char workers[16];
+
+    /* Read once, at the first piece of work. */
+    snprintf(workers, sizeof workers, "%u", daemon->config.workers);
+    setenv("UV_THREADPOOL_SIZE", workers, 1);
+    uv_loop_init(&daemon->loop);
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+        uv_signal_init(&daemon->loop, &daemon->signals[i]);
+        daemon->signals[i].data = daemon;
+        uv_signal_start(&daemon->signals[i], on_signal, numbers[i]);
+    }
+    uv_timer_init(&daemon->loop, &daemon->stamp);
+    daemon->stamp.data = daemon;
+    uv_timer_start(&daemon->stamp, on_stamp, 0, LIMIT_TICK_MS);
+    daemon->mailbox = mailbox_new(&daemon->loop);
+    daemon->events = events_new(&daemon->stats, 0);
+    if (daemon->mailbox && daemon->events) {
+        daemon->events_sink = events_sink(daemon->events);
+        return 0;
+    }
+    snprintf(daemon->err, sizeof daemon->err, "memory is short");
+    return EXIT_FAILED;
+}
+
+static void announce(const struct daemon *daemon)
+{
+    const struct config *c = &daemon->config;
+    const char *endpoint;
+
+    for (size_t i = 0; (endpoint = ingest_endpoint(daemon->ingest, i)); i++)
+        printf("foreshockd: ingest %s\n", endpoint);
+    if (daemon->http)
+        printf(strchr(c->http.host, ':') ? "foreshockd: http http://[%s]:%u/\n" : "foreshockd: http http://%s:%u/\n",
+            c->http.host, http_port(daemon->http));
+    fflush(stdout);
+    log_info("ready", LOG_STR("version", FORESHOCK_VERSION), LOG_STR("state_dir", c->state_dir),
+        LOG_INT("workers", c->workers), LOG_STR("blas", openblas_get_config()));
+}
+
+static int start(struct daemon *daemon)
+{
+    int rc = start_loop(daemon);
+
+    if (rc == 0)
+        rc = start_store(daemon);
+    if (rc == 0)
+        rc = start_runs(daemon);
+    if (rc == 0)
+        rc = start_ingest(daemon);
+    if (rc == 0)
+        rc = start_http(daemon);
+    return rc;
+}
+
+/* Nobody sends any more; what is in hand is finished and committed; then the parts go, each after those that use it. */
+static void finish(struct daemon *daemon)
+{
+    if (daemon->ingest)
+        ingest_close(daemon->ingest);
+    if (daemon->runs)
+        runs_stop(daemon->runs);
+    http_stop(&daemon->http);
+    store_close(&daemon->store);
+    for (size_t i = 0; i < sizeof daemon->signals / sizeof *daemon->signals; i++)
+        uv_close((uv_handle_t *)&daemon->signals[i], NULL);
+    uv_close((uv_handle_t *)&daemon->stamp, NULL);
+    if (daemon->mailbox)
+        mailbox_close(daemon->mailbox);
+    uv_run(&daemon->loop, UV_RUN_DEFAULT);
+    if (daemon->runs)
+        runs_free(daemon->runs);
+    fanout_free(daemon->fanout);
+    events_free(daemon->events);
+    uv_loop_close(&daemon->loop);
+}
+
+static int run(struct daemon *daemon)
+{
+    int rc = start(daemon);
+
+    if (rc == 0) {
+        announce(daemon);
+        uv_run(&daemon->loop, UV_RUN_DEFAULT);
+    } else {
+        fprintf(stderr, "foreshockd: %s\n", daemon->err);
+    }
+    finish(daemon);
+    return rc;
+}
+
+static int check(const struct daemon *daemon)
+{
+    printf("foreshockd: the configuration is good (%s)\n", daemon->args.file ? daemon->args.file : CONFIG_FILE);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    static struct daemon daemon;
+    int rc = 0;
+
+    openblas_set_num_threads(1); /* parallel are the blocks, not the products */
+    signal(SIGPIPE, SIG_IGN);
+    if (config_parse_args(&daemon.args, argc, argv, daemon.err) != 0) {
+        fprintf(stderr, "foreshockd: %s\n", daemon.err);
+        return EXIT_USAGE;
+    }
+    if (daemon.args.action == CONFIG_HELP || daemon.args.action == CONFIG_VERSION) {
+        fputs(daemon.args.action == CONFIG_HELP ? config_usage() : "foreshockd " FORESHOCK_VERSION "\n", stdout);
+        return EXIT_STOPPED;
+    }
+    if (config_load(&daemon.config, &daemon.args, daemon.err) != 0) {
+        fprintf(stderr, "foreshockd: %s\n", daemon.err);
+        return EXIT_USAGE;
+    }
+    log_open(STDERR_FILENO, (enum log_level)daemon.config.log_level);
+    rc = daemon.args.action == CONFIG_CHECK ? check(&daemon) : run(&daemon);
+    config_free(&daemon.config);
+    return rc;
+}

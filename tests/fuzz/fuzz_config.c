@@ -1,0 +1,26 @@
+/* Fuzzes the configuration file: any bytes give values within their bounds or an error that names
+ * the file, and nothing is lost. */
+#include "tests/fuzz/fuzz.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/config.h"
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    struct config config;
+    char err[CONFIG_ERROR_MAX] = "";
+    if (config_default(&config, err) == 0) {
+        int rc = config_load_text(&config, (const char *)data, size, "fuzz.yaml", err);
+        if (rc != 0 && (rc != -1 || strncmp(err, "fuzz.yaml:", 10) != 0))
+            abort();
+        if (config.limits.runs < 1 || config.limits.runs > 100000 || config.workers > 64)
+            abort();
+        if (config.ingest.endpoints.count > CONFIG_ENDPOINTS_MAX ||
+            config.rules.override_count > RULE_OVERRIDES_MAX)
+            abort();
+    }
+    config_free(&config);
+    return 0;
+}

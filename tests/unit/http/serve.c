@@ -1,0 +1,157 @@
+/* A real store and a real HTTP server without the rest of the daemon, for tests of the API and the
+ * page.
+ *
+ * Usage: serve STATE_DIR [--token TOKEN] [--live MILLISECONDS]. Fills the store with runs whose
+ * figures follow the formulas of serve_data.c, prints `port NUMBER`, and serves until SIGTERM. With
+ * --live the running run goes on. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "daemon/http/commit.h"
+#include "daemon/http/http.h"
+#include "tests/unit/http/serve_data.h"
+
+enum { COMMIT_MS = 20000, TURN_MS = 100 };
+
+struct server {
+    struct stats stats;
+    struct events *events;
+    struct store *store;
+    struct http *http;
+    const char *token;
+    unsigned live_ms;
+};
+
+static volatile sig_atomic_t stopping;
+
+static void on_signal(int number)
+{
+    stopping = 1;
+}
+
+static enum http_delete delete_run(void *ctx, int64_t run)
+{
+    struct server *server = ctx;
+    struct store_batch *batch = store_batch_new();
+
+    if (run == SERVE_RUNNING) {
+        store_batch_free(batch);
+        return HTTP_DELETE_RUNNING;
+    }
+    store_put_delete_run(batch, run);
+    return store_submit(server->store, batch) ? HTTP_DELETE_FAILED : HTTP_DELETE_DONE;
+}
+
+static void log_line(void *ctx, const char *line)
+{
+    fprintf(stderr, "%s\n", line);
+}
+
+static int fill(struct server *server)
+{
+    struct store_batch *batch = store_batch_new();
+
+    serve_data_begin(batch);
+    for (int64_t step = 0; step < SERVE_STEPS; step += SERVE_EVERY)
+        serve_data_step(batch, step);
+    return commit_and_wait(server->store, batch, COMMIT_MS) == COMMIT_DONE ? 0 : -1;
+}
+
+static void stamp_turn(struct stats *stats)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    stats_set(&stats->loop_turn_ms, (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000);
+}
+
+static int start(struct server *server, const char *state_dir)
+{
+    char err[STORE_ERROR_MAX + HTTP_ERROR_MAX];
+    static const char *const hosts[] = {"monitor.example"};
+
+    stamp_turn(&server->stats);
+    server->events = events_new(&server->stats, 1);
+    const struct store_options store = {
+        .state_dir = state_dir,
+        .retention_bytes = UINT64_C(1) << 30,
+        .stats = &server->stats,
+        .sink = events_sink(server->events),
+    };
+    if (store_open(&server->store, &store, err)) {
+        fprintf(stderr, "%s\n", err);
+        return -1;
+    }
+    const struct http_options http = {
+        .address = "127.0.0.1",
+        .hosts = hosts,
+        .hosts_count = 1,
+        .token = server->token,
+        .admin_token = "admin-secret",
+        .state_dir = state_dir,
+        .version = "test",
+        .streams_max = 8,
+        .stats = &server->stats,
+        .store = server->store,
+        .events = server->events,
+        .delete_run = delete_run,
+        .log = log_line,
+        .ctx = server,
+    };
+    if (fill(server) || http_start(&server->http, &http, err)) {
+        fprintf(stderr, "not started: %s\n", err);
+        return -1;
+    }
+    printf("port %u\n", (unsigned)http_port(server->http));
+    fflush(stdout);
+    return 0;
+}
+
+static void run(struct server *server)
+{
+    int64_t step = SERVE_STEPS;
+    unsigned since_ms = 0;
+
+    while (!stopping) {
+        nanosleep(&(struct timespec){.tv_nsec = TURN_MS * 1000000L}, NULL);
+        stamp_turn(&server->stats);
+        since_ms += TURN_MS;
+        if (!server->live_ms || since_ms < server->live_ms)
+            continue;
+        struct store_batch *batch = store_batch_new();
+        serve_data_step(batch, step);
+        store_submit(server->store, batch);
+        step += SERVE_EVERY;
+        since_ms = 0;
+    }
+}
+
+int main(int argc, char **argv)
+{
+    static struct server server;
+    int code = 1;
+
+    for (int i = 2; i + 1 < argc; i += 2) {
+        if (!strcmp(argv[i], "--token"))
+            server.token = argv[i + 1];
+        else if (!strcmp(argv[i], "--live"))
+            server.live_ms = (unsigned)strtoul(argv[i + 1], NULL, 10);
+    }
+    if (argc < 2)
+        return 2;
+    signal(SIGTERM, on_signal);
+    signal(SIGINT, on_signal);
+    signal(SIGPIPE, SIG_IGN);
+    if (!start(&server, argv[1])) {
+        run(&server);
+        code = 0;
+    }
+    http_stop(&server.http);
+    store_close(&server.store);
+    events_free(server.events);
+    return code;
+}

@@ -1,0 +1,16 @@
+/* Made-up runs that follow formulas, so that a test can say what the API must answer. */
+#ifndef FORESHOCK_TESTS_SERVE_DATA_H
+#define FORESHOCK_TESTS_SERVE_DATA_H
+
+#include "daemon/store/store.h"
+
+enum { SERVE_RUNNING = 1, SERVE_ENDED = 2, SERVE_STEPS = 1200, SERVE_EVERY = 10 };
+
+/* Runs `gpt-small` (running) and `exploded.1` (ended), their layers, sessions and alerts. */
+void serve_data_begin(struct store_batch *batch);
+
+/* The figures of one step of the running run; of the ended run too while the step is below
+ * SERVE_STEPS. */
+void serve_data_step(struct store_batch *batch, int64_t step);
+
+#endif
