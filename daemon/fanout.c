@@ -182,7 +182,7 @@ static void on_publish(void *ctx, int64_t run, struct store_batch *batch, const 
     submit(fanout, batch);
 }
 
-/* The attempt is over, and with it what was wrong in it. */
+/* The attempt or the run is over, and with it what was wrong in it. */
 static void resolve_all(struct fanout *fanout, struct watched *watched)
 {
     struct store_batch *batch = store_batch_new();
@@ -218,15 +218,23 @@ static void on_forget(void *ctx, int64_t run)
     free(watched);
 }
 
-static void on_attempt(void *ctx, int64_t run, uint32_t attempt)
+static void on_ended(void *ctx, int64_t run)
 {
     struct fanout *fanout = ctx;
     struct watched *watched = watched_of(fanout, run);
 
-    if (watched) {
-        resolve_all(fanout, watched);
-        on_forget(fanout, run);
-    }
+    if (!watched)
+        return;
+    resolve_all(fanout, watched);
+    on_forget(fanout, run);
+}
+
+static void on_attempt(void *ctx, int64_t run, uint32_t attempt)
+{
+    struct fanout *fanout = ctx;
+    struct watched *watched;
+
+    on_ended(fanout, run);
     watched = calloc(1, sizeof *watched);
     if (!watched || !(watched->engine = alert_engine_new(&fanout->settings))) {
         log_error("no detectors for a run: memory is short", LOG_INT("run_id", run));
@@ -327,6 +335,7 @@ struct runs_out fanout_out(struct fanout *fanout)
         .layer = on_layer,
         .lost = on_lost,
         .damaged = on_damaged,
+        .ended = on_ended,
         .forget = on_forget,
         .firing = on_firing,
         .ctx = fanout,

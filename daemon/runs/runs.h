@@ -31,6 +31,7 @@ struct runs_out {
     /* What the daemon itself knows. `layer` 0: the run itself. */
     void (*lost)(void *ctx, int64_t run, bool on, int64_t step, const char *text);
     void (*damaged)(void *ctx, int64_t run, int64_t layer, bool on, int64_t step, const char *text);
+    void (*ended)(void *ctx, int64_t run); /* every session said bye: nothing is wrong with it any more */
     void (*forget)(void *ctx, int64_t run);
     /* Tells the alerts that fire, for a client that came back. */
     void (*firing)(void *ctx, int64_t run, void (*each)(void *each_ctx, const struct wire_alert *), void *each_ctx);

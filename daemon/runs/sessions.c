@@ -149,6 +149,14 @@ static struct session *open_session(struct run *run, const struct wire_hello *he
     return session;
 }
 
+/* It had said bye, and with it the run had ended. */
+static void begin_anew(struct session *session)
+{
+    begin_attempt(session->run, session->run->attempt + 1);
+    session->attempt = session->run->attempt;
+    session->resumed = false;
+}
+
 static void tell_firing(void *ctx, const struct wire_alert *alert)
 {
     ingest_alert(ctx, alert);
@@ -208,6 +216,8 @@ int sessions_hello(void *ctx, struct peer *peer, const struct wire_hello *hello,
         run = open_run(runs, run_key);
     if (run && !session)
         session = open_session(run, hello, key);
+    else if (session && strcmp(run->state, "ended") == 0)
+        begin_anew(session);
     if (!session)
         return fault_set(fault, WIRE_CODE_LIMIT, WIRE_HELLO, "session", "memory for one more", "%s", key);
     if (hello->name.ptr) {
@@ -266,6 +276,7 @@ void sessions_dropped(void *ctx, void *known, uint64_t samples)
 static void close_session(struct session *session, const char *state)
 {
     struct run *run = session->run;
+    const struct runs_out *out = &run->runs->options.out;
     struct store_batch *batch = store_batch_new();
 
     session->open = false;
@@ -279,6 +290,8 @@ static void close_session(struct session *session, const char *state)
     rows_put_run(batch, run);
     rows_put_session(batch, session);
     rows_publish(run, batch, NULL, 0);
+    if (strcmp(run->state, "ended") == 0)
+        out->ended(out->ctx, run->id);
 }
 
 void sessions_bye(void *ctx, void *known)
