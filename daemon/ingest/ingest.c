@@ -168,6 +168,7 @@ static void on_hello(const struct source *source, const struct wire_hello *hello
     }
     peer_renew(peer);
     welcome(peer, attempt);
+    ingest->options.ops.welcomed(ingest->options.ops.ctx, peer->session);
 }
 
 /* A fence stands where both sockets have brought the same token. */
@@ -199,6 +200,20 @@ static void on_bye(struct peer *peer, uint64_t dropped)
     ops->bye(ops->ctx, session);
 }
 
+/* A layer whose weights could never come is refused at once, before anything is made for it. */
+static int on_layer(struct peer *peer, const struct wire_layer *layer, struct wire_fault *fault)
+{
+    const struct ingest_options *o = &peer->ingest->options;
+    uint64_t elements = layer->shape[0] * layer->shape[1], bytes; /* both are below 2^31 */
+    char text[96];
+
+    if (!__builtin_mul_overflow(elements, names_dtype_size(layer->dtype), &bytes) && bytes <= o->tensor_bytes)
+        return o->ops.layer(o->ops.ctx, peer->session, layer, fault);
+    snprintf(text, sizeof text, "weights of at most %" PRIu64 " bytes (limits.tensor_bytes)", o->tensor_bytes);
+    return fault_set(fault, WIRE_CODE_TENSOR_TOO_LARGE, WIRE_LAYER, "shape", text, "[%" PRIu64 ", %" PRIu64 "]",
+        layer->shape[0], layer->shape[1]);
+}
+
 static void on_peer_message(struct peer *peer, const struct wire_message *message)
 {
     const struct ingest_ops *ops = &peer->ingest->options.ops;
@@ -208,7 +223,7 @@ static void on_peer_message(struct peer *peer, const struct wire_message *messag
     peer_renew(peer);
     switch (message->type) {
     case WIRE_LAYER:
-        rc = ops->layer(ops->ctx, peer->session, &message->u.layer, &fault);
+        rc = on_layer(peer, &message->u.layer, &fault);
         break;
     case WIRE_SCALARS:
         rc = ops->scalars(ops->ctx, peer->session, &message->u.scalars, &fault);

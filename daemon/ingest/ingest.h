@@ -25,6 +25,7 @@ struct ingest_ops {
     /* A client opens a session, or resumes the one that `*session` is if it is not NULL. Sets *session and *attempt. */
     int (*hello)(void *ctx, struct peer *peer, const struct wire_hello *hello, void **session, uint32_t *attempt,
         struct wire_fault *fault);
+    void (*welcomed)(void *ctx, void *session); /* the client has its welcome, and can be told more */
     int (*layer)(void *ctx, void *session, const struct wire_layer *layer, struct wire_fault *fault);
     int (*scalars)(void *ctx, void *session, const struct wire_scalars *scalars, struct wire_fault *fault);
     int (*rewind)(void *ctx, void *session, uint64_t step, struct wire_fault *fault);

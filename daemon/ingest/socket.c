@@ -122,6 +122,7 @@ static int set_options(struct router *router)
         {ZMQ_LINGER, 200}, /* for the last words of a daemon that stops */
         {ZMQ_ROUTER_MANDATORY, 1}, /* so that a send to a peer that is gone says so */
         {ZMQ_ROUTER_HANDOVER, 1},  /* a client that returns with its identity takes it over */
+        {ZMQ_IPV6, 1}, /* tcp://[::1] */
         {ZMQ_HANDSHAKE_IVL, 5000},
         {ZMQ_HEARTBEAT_IVL, 5000},
         {ZMQ_HEARTBEAT_TIMEOUT, 15000},
@@ -133,14 +134,33 @@ static int set_options(struct router *router)
     return zmq_setsockopt(router->socket, ZMQ_MAXMSGSIZE, &o->frame_max, sizeof o->frame_max);
 }
 
+/* The folder of an ipc socket, ours alone where it has to be made ($XDG_RUNTIME_DIR/foreshock after a login). */
+static void make_folder(const char *endpoint)
+{
+    char path[256];
+    char *slash;
+
+    if (strncmp(endpoint, "ipc://", 6) != 0)
+        return;
+    snprintf(path, sizeof path, "%s", endpoint + 6);
+    slash = strrchr(path, '/');
+    if (slash && slash > path) {
+        *slash = '\0';
+        mkdir(path, 0700); /* there already, or the bind will tell */
+    }
+}
+
 static int bind_socket(struct router *router)
 {
-    /* The socket file takes the umask: owner and group may connect, whatever the daemon was started under. */
-    mode_t before = umask(0117);
-    int rc = zmq_bind(router->socket, router->options.endpoint);
-    int reason = errno;
     size_t size = sizeof router->endpoint;
+    mode_t before;
+    int rc, reason;
 
+    make_folder(router->options.endpoint);
+    /* The socket file takes the umask: owner and group may connect, whatever the daemon was started under. */
+    before = umask(0117);
+    rc = zmq_bind(router->socket, router->options.endpoint);
+    reason = errno;
     umask(before);
     errno = reason;
     return rc != 0 ? rc : zmq_getsockopt(router->socket, ZMQ_LAST_ENDPOINT, router->endpoint, &size);

@@ -1,6 +1,7 @@
 /* Room for lossless sessions: each tensor is asked for, and granted in the order asked as soon as the budget allows. A
  * grant is charged at once, so that what was promised is there when the pieces come. See peer.h. */
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "daemon/fault.h"
@@ -44,11 +45,13 @@ void wants_add(struct peer *peer, uint64_t tensor, uint64_t bytes, struct wire_f
 {
     struct ingest *ingest = peer->ingest;
     struct want *want;
+    char text[96];
 
     if (!peer->lossless) {
         fault_set(fault, WIRE_CODE_BAD_FIELD, WIRE_WANT, "lossless", "a session that said so in its hello", "false");
     } else if (bytes > ingest->options.tensor_bytes) {
-        fault_set(fault, WIRE_CODE_TENSOR_TOO_LARGE, WIRE_WANT, "bytes", "at most limits.tensor_bytes", "%" PRIu64, bytes);
+        snprintf(text, sizeof text, "at most %" PRIu64 " bytes (limits.tensor_bytes)", ingest->options.tensor_bytes);
+        fault_set(fault, WIRE_CODE_TENSOR_TOO_LARGE, WIRE_WANT, "bytes", text, "%" PRIu64, bytes);
     } else if (peer->wants == LIMIT_GRANTS || !(want = calloc(1, sizeof *want))) {
         fault_set(fault, WIRE_CODE_LIMIT, WIRE_WANT, "tensor", "fewer tensors asked for at a time", "%" PRIu64, tensor);
     } else {
@@ -64,16 +67,16 @@ void wants_add(struct peer *peer, uint64_t tensor, uint64_t bytes, struct wire_f
 bool wants_take(struct peer *peer, uint64_t tensor, uint64_t bytes)
 {
     struct want *want, *next;
+    bool good = false;
 
     DL_FOREACH_SAFE(peer->ingest->wants, want, next) {
-        if (want->peer == peer && want->tensor == tensor) {
-            bool good = want->granted && want->bytes >= bytes;
-
-            drop(want);
-            return good;
-        }
+        /* Numbers increase: what was asked for tensors before this one will not be used. */
+        if (want->peer != peer || want->tensor > tensor)
+            continue;
+        good |= want->tensor == tensor && want->granted && want->bytes >= bytes;
+        drop(want);
     }
-    return false;
+    return good;
 }
 
 void wants_forget(struct peer *peer)

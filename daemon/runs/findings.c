@@ -109,6 +109,18 @@ void find_baseline(const struct place *place, const struct store_baseline *row)
         findings->baselines[findings->baseline_count++] = *row;
 }
 
+void find_damage(const struct place *place, const char *text)
+{
+    struct findings *findings = place->findings;
+    struct strand_damage *damage;
+
+    if (!ROOM(findings, damage))
+        return;
+    damage = &findings->damages[findings->damage_count++];
+    damage->layer = place->layer;
+    snprintf(damage->text, sizeof damage->text, "%s", text);
+}
+
 void findings_clear(struct findings *findings)
 {
     for (size_t i = 0; i < findings->tracker_count; i++)
@@ -117,5 +129,6 @@ void findings_clear(struct findings *findings)
     free(findings->histograms);
     free(findings->trackers);
     free(findings->baselines);
+    free(findings->damages);
     memset(findings, 0, sizeof *findings);
 }

@@ -82,8 +82,12 @@ static struct layer *add_layer(struct run *run, struct store_layer *row)
 
     row->id = run->runs->next_layer;
     layer = block ? run_layer_new(run, row) : NULL;
-    if (!layer || block_add(block, layer) != 0)
+    if (!layer)
         return NULL;
+    if (block_add(block, layer) != 0) {
+        run_layer_free(run, layer);
+        return NULL;
+    }
     run->runs->next_layer++;
     batch = store_batch_new();
     rows_put_layer(batch, run, layer);

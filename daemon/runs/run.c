@@ -55,6 +55,12 @@ static void layer_free(struct layer *layer)
     free(layer);
 }
 
+void run_layer_free(struct run *run, struct layer *layer)
+{
+    HASH_DELETE(by_name, run->layers, layer);
+    layer_free(layer);
+}
+
 static void block_free(struct block *block)
 {
     strand_free(block->strand);
@@ -76,10 +82,8 @@ void run_free(struct run *run)
     HASH_CLEAR(by_name, run->named);
     DL_FOREACH_SAFE(run->blocks, block, next_block)
         block_free(block);
-    HASH_ITER(by_name, run->layers, layer, next_layer) {
-        HASH_DELETE(by_name, run->layers, layer);
-        layer_free(layer);
-    }
+    HASH_ITER(by_name, run->layers, layer, next_layer)
+        run_layer_free(run, layer);
     HASH_ITER(hh, run->scalars, scalar, next_scalar) {
         HASH_DEL(run->scalars, scalar);
         free(scalar);

@@ -45,6 +45,7 @@ struct ingest_ops runs_ingest_ops(struct runs *runs)
 {
     return (struct ingest_ops){
         .hello = sessions_hello,
+        .welcomed = sessions_welcomed,
         .layer = layers_declare,
         .scalars = scalars_log,
         .rewind = sessions_rewind,

@@ -35,14 +35,19 @@ static int check_shape(const struct layer *layer, const struct wire_tensor *head
     return 0;
 }
 
-/* Steps of the layer count within the newest attempt. */
+/* Steps of the layer and its block count within the newest attempt. */
 static void turn_attempt(struct layer *layer, uint32_t attempt)
 {
-    if (layer->attempt == attempt)
-        return;
-    layer->attempt = attempt;
-    layer->last_step[0] = layer->last_step[1] = -1;
-    layer->block->begun_step = layer->block->lost_step = -1;
+    struct block *block = layer->block;
+
+    if (layer->attempt != attempt) {
+        layer->attempt = attempt;
+        layer->last_step[0] = layer->last_step[1] = -1;
+    }
+    if (block->attempt != attempt) {
+        block->attempt = attempt;
+        block->begun_step = block->lost_step = -1;
+    }
 }
 
 int samples_begin(void *ctx, void *known, const struct wire_tensor *header, struct wire_fault *fault)
@@ -195,7 +200,7 @@ uint64_t samples_lost(void *ctx, void *known, const struct wire_tensor *header, 
     struct item *item, *next;
 
     (void)ctx;
-    if (!block || !whole)
+    if (!block || !whole || session->lossless)
         return count_lost(session, 1);
     if (block->lost_step == step)
         return 0;

@@ -149,12 +149,26 @@ static struct session *open_session(struct run *run, const struct wire_hello *he
     return session;
 }
 
-/* It had said bye, and with it the run had ended. */
-static void begin_anew(struct session *session)
+/* From now on the session sends for the newest attempt: its steps count from the beginning. */
+static void join_newest(struct session *session)
 {
-    begin_attempt(session->run, session->run->attempt + 1);
+    struct numbered *numbered;
+
     session->attempt = session->run->attempt;
     session->resumed = false;
+    for (numbered = session->numbers; numbered; numbered = numbered->hh.next)
+        numbered->last_step[0] = numbered->last_step[1] = -1;
+}
+
+/* It has said hello before, and may send again what it had no answer for. */
+static void resume(struct session *session)
+{
+    session->resumed = true;
+    if (strcmp(session->run->state, "ended") != 0)
+        return;
+    /* It had said bye, and with it the run had ended. */
+    begin_attempt(session->run, session->run->attempt + 1);
+    join_newest(session);
 }
 
 static void tell_firing(void *ctx, const struct wire_alert *alert)
@@ -162,13 +176,12 @@ static void tell_firing(void *ctx, const struct wire_alert *alert)
     ingest_alert(ctx, alert);
 }
 
+/* A session that was closed says hello again: it did not say bye, so its lease had run out. */
 static void come_back(struct session *session)
 {
     struct run *run = session->run;
     const struct runs_out *out = &run->runs->options.out;
 
-    if (!session->lost)
-        return;
     session->lost = false;
     log_info("session is back", LOG_STR("run", run->key), LOG_STR("session", session->key));
     if (!any_lost(run))
@@ -180,6 +193,7 @@ static void open_up(struct session *session, struct peer *peer, bool lossless)
 {
     struct run *run = session->run;
     struct store_batch *batch = store_batch_new();
+    bool returns = session->resumed && !session->open;
 
     if (!session->peer)
         stats_add(&run->runs->options.stats->sessions, 1);
@@ -194,7 +208,8 @@ static void open_up(struct session *session, struct peer *peer, bool lossless)
     rows_put_attempt(batch, run);
     rows_put_session(batch, session);
     rows_publish(run, batch, NULL, 0);
-    come_back(session);
+    if (returns)
+        come_back(session);
 }
 
 int sessions_hello(void *ctx, struct peer *peer, const struct wire_hello *hello, void **known, uint32_t *attempt,
@@ -214,10 +229,10 @@ int sessions_hello(void *ctx, struct peer *peer, const struct wire_hello *hello,
         return -1;
     if (!run)
         run = open_run(runs, run_key);
-    if (run && !session)
+    if (session)
+        resume(session);
+    else if (run)
         session = open_session(run, hello, key);
-    else if (session && strcmp(run->state, "ended") == 0)
-        begin_anew(session);
     if (!session)
         return fault_set(fault, WIRE_CODE_LIMIT, WIRE_HELLO, "session", "memory for one more", "%s", key);
     if (hello->name.ptr) {
@@ -229,7 +244,6 @@ int sessions_hello(void *ctx, struct peer *peer, const struct wire_hello *hello,
     if (hello->tags_count)
         take_tags(run, hello);
     open_up(session, peer, hello->lossless);
-    runs->options.out.firing(runs->options.out.ctx, run->id, tell_firing, peer);
     *known = session;
     *attempt = session->attempt;
     log_info("session opened", LOG_STR("run", run->key), LOG_STR("session", key), LOG_INT("rank", session->rank),
@@ -237,22 +251,26 @@ int sessions_hello(void *ctx, struct peer *peer, const struct wire_hello *hello,
     return 0;
 }
 
+void sessions_welcomed(void *ctx, void *known)
+{
+    struct runs *runs = ctx;
+    struct session *session = known;
+
+    runs->options.out.firing(runs->options.out.ctx, session->run->id, tell_firing, session->peer);
+}
+
 int sessions_rewind(void *ctx, void *known, uint64_t step, struct wire_fault *fault)
 {
     struct session *session = known;
     struct run *run = session->run;
     struct store_batch *batch;
-    struct numbered *numbered;
 
     (void)ctx;
     (void)fault;
     log_info("training goes back", LOG_STR("run", run->key), LOG_INT("step", step));
     if (session->attempt == run->attempt)
         begin_attempt(run, run->attempt + 1);
-    session->attempt = run->attempt;
-    session->resumed = false;
-    for (numbered = session->numbers; numbered; numbered = numbered->hh.next)
-        numbered->last_step[0] = numbered->last_step[1] = -1;
+    join_newest(session);
     batch = store_batch_new();
     rows_put_run(batch, run);
     rows_put_attempt(batch, run);

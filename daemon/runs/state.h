@@ -55,6 +55,7 @@ struct block {
     bool ready, busy;     /* waits for a worker; is with one */
     bool waiting;         /* an alignment is open for other ranks ... */
     uint64_t waiting_since_ms;
+    uint32_t attempt;     /* that the two below are of */
     int64_t begun_step;   /* of the newest sample that a worker took up; -1: none */
     int64_t lost_step;    /* of the newest sample of which a tensor was dropped; -1: none */
     UT_hash_handle by_name;
@@ -81,7 +82,7 @@ struct session {
     char *key, *client;
     uint32_t rank, world, attempt;
     bool open, lost, lossless;
-    bool resumed;            /* known from before the daemon's start: it may send again what is there already */
+    bool resumed;            /* it has said hello before: it may send again what is there already */
     struct peer *peer;       /* NULL: not live */
     struct numbered *numbers;
     uint64_t sequence;       /* of the newest item */
@@ -148,6 +149,7 @@ void run_free(struct run *run);
 struct session *run_session(struct run *run, const char *key);
 struct session *run_session_new(struct run *run, const char *key, const char *client);
 struct layer *run_layer_new(struct run *run, const struct store_layer *row);
+void run_layer_free(struct run *run, struct layer *layer);
 struct block *run_block_for(struct run *run, const char *name); /* "" makes a new one */
 int block_add(struct block *block, struct layer *layer);
 enum strand_role block_role(const char *role);
@@ -165,6 +167,7 @@ void rows_publish(struct run *run, struct store_batch *batch, const struct figur
 /* sessions.c */
 int sessions_hello(void *ctx, struct peer *peer, const struct wire_hello *hello, void **session, uint32_t *attempt,
     struct wire_fault *fault);
+void sessions_welcomed(void *ctx, void *session);
 int sessions_rewind(void *ctx, void *session, uint64_t step, struct wire_fault *fault);
 void sessions_dropped(void *ctx, void *session, uint64_t samples);
 void sessions_bye(void *ctx, void *session);

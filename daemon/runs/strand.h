@@ -60,6 +60,12 @@ struct strand_tracker {
     struct store_tracker row; /* row.state is ours */
 };
 
+/* A layer whose kept w(0) cannot be used, or whose new one cannot be kept. */
+struct strand_damage {
+    int64_t layer;
+    char text[STORE_ERROR_MAX];
+};
+
 /* What a turn of work found. Owns its arrays. */
 struct findings {
     struct figure *figures;
@@ -68,11 +74,10 @@ struct findings {
     size_t histogram_count, histogram_capacity;
     struct strand_tracker *trackers;
     size_t tracker_count, tracker_capacity;
-    struct store_baseline *baselines;
+    struct store_baseline *baselines; /* new ones: what was damaged of these layers is so no more */
     size_t baseline_count, baseline_capacity;
-    int64_t damaged_layer; /* 0: none */
-    int64_t repaired_layer; /* a new baseline took the place of a damaged one; 0: none */
-    char damaged_text[STORE_ERROR_MAX];
+    struct strand_damage *damages;
+    size_t damage_count, damage_capacity;
     uint64_t undefined, late;
     bool waiting;           /* an alignment is open for other ranks */
     bool failed;            /* memory was short: figures are missing */

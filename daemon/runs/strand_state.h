@@ -71,6 +71,7 @@ void find_bins(const struct place *place, const char *metric, const struct bins 
 void find_distribution(const struct place *place, const char *prefix, const struct distribution *distribution, bool std);
 void find_tracker(const struct place *place, const struct spectrum *spectrum);
 void find_baseline(const struct place *place, const struct store_baseline *row);
+void find_damage(const struct place *place, const char *text);
 
 /* strand_weights.c, strand_alignment.c, strand_neurons.c */
 void weights_take(struct strand *strand, struct strand_member *member, struct strand_item *item,

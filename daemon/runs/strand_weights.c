@@ -53,25 +53,31 @@ static struct matrix_view view_of(const void *data, const char *dtype_text, cons
                       : matrix_view_rows(data, dtype, member->options.rows, member->options.cols);
 }
 
+/* There is none until the client declares weights to be the initialization. */
+static void damage(struct strand_member *member, const struct place *place, const char *why)
+{
+    member->baseline.there = false;
+    member->baseline.damaged = true;
+    find_damage(place, why);
+}
+
 static void map_baseline(struct strand *strand, struct strand_member *member, const struct place *place)
 {
     struct baseline *b = &member->baseline;
+    char why[STORE_ERROR_MAX];
 
     if (!b->there || b->map)
         return;
-    b->map = store_baseline_map(strand->options.store, &b->row, place->findings->damaged_text);
-    if (b->map)
-        return;
-    b->there = false;
-    b->damaged = true;
-    place->findings->damaged_layer = member->options.id;
+    b->map = store_baseline_map(strand->options.store, &b->row, why);
+    if (!b->map)
+        damage(member, place, why);
 }
 
 static void take_baseline(struct strand *strand, struct strand_member *member, const struct strand_item *item,
     const struct place *place)
 {
     struct baseline *b = &member->baseline;
-    struct findings *findings = place->findings;
+    char why[STORE_ERROR_MAX];
     struct store_baseline row = {
         .layer = member->options.id,
         .step = item->step,
@@ -81,15 +87,13 @@ static void take_baseline(struct strand *strand, struct strand_member *member, c
     };
 
     if (store_baseline_write(strand->options.store, row.layer, row.attempt, tensor_data(item->tensor), row.bytes,
-            &row.checksum, findings->damaged_text) != 0) {
-        findings->damaged_layer = member->options.id;
+            &row.checksum, why) != 0) {
+        damage(member, place, why);
         return;
     }
     if (b->map)
         store_baseline_unmap(b->map, b->row.bytes);
     b->map = NULL;
-    if (b->damaged)
-        findings->repaired_layer = member->options.id;
     b->damaged = false;
     b->there = true;
     memcpy(b->dtype, item->dtype, sizeof b->dtype);

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/fault.h"
 #include "daemon/log.h"
 #include "daemon/runs/state.h"
 
@@ -87,25 +88,29 @@ static void on_work(uv_work_t *work)
         strand_run(hand->block->strand, &item->work, &hand->findings);
 }
 
-static void tell_damaged(struct run *run, const struct findings *findings)
+static void tell_damage(struct run *run, const struct strand_damage *damage)
 {
     const struct runs_out *out = &run->runs->options.out;
-    struct wire_fault fault = {.code = WIRE_CODE_BASELINE_DAMAGED};
+    struct wire_fault fault;
 
-    if (findings->repaired_layer)
-        out->damaged(out->ctx, run->id, findings->repaired_layer, false, run->last_step, "");
-    if (!findings->damaged_layer)
-        return;
     log_error("baseline damaged: rotation from the initialization stops", LOG_STR("run", run->key),
-        LOG_STR("why", findings->damaged_text));
-    out->damaged(out->ctx, run->id, findings->damaged_layer, true, run->last_step, findings->damaged_text);
-    snprintf(fault.field, sizeof fault.field, "layer");
-    snprintf(fault.value, sizeof fault.value, "%.*s", (int)sizeof fault.value - 1, findings->damaged_text);
-    snprintf(fault.expected, sizeof fault.expected, "the kept w(0) as it was written; send weights with initial");
-    snprintf(fault.about, sizeof fault.about, "tensor");
+        LOG_STR("why", damage->text));
+    out->damaged(out->ctx, run->id, damage->layer, true, run->last_step, damage->text);
+    fault_set(&fault, WIRE_CODE_BASELINE_DAMAGED, WIRE_TENSOR, "layer",
+        "the kept w(0) as it was written; send weights with initial", "%s", damage->text);
     for (struct session *s = run->sessions; s; s = s->hh.next)
         if (s->peer)
             ingest_error(s->peer, &fault, false);
+}
+
+static void tell_baselines(struct run *run, const struct findings *findings)
+{
+    const struct runs_out *out = &run->runs->options.out;
+
+    for (size_t i = 0; i < findings->damage_count; i++)
+        tell_damage(run, &findings->damages[i]);
+    for (size_t i = 0; i < findings->baseline_count; i++)
+        out->damaged(out->ctx, run->id, findings->baselines[i].layer, false, run->last_step, "");
 }
 
 /* What one sample found, as one batch. */
@@ -117,7 +122,7 @@ static void publish(struct block *block, const struct findings *findings, int64_
     run->undefined += findings->undefined;
     stats_add(&run->runs->options.stats->figures_undefined_total, findings->undefined);
     stats_add(&run->runs->options.stats->activations_late_total, findings->late);
-    if (findings->figure_count > 0)
+    if (step >= 0)
         samples_note_step(run, batch, step);
     for (size_t i = 0; i < findings->baseline_count; i++)
         store_put_baseline(batch, &findings->baselines[i]);
@@ -128,15 +133,16 @@ static void publish(struct block *block, const struct findings *findings, int64_
     for (size_t i = 0; i < findings->histogram_count; i++)
         store_put_histogram(batch, &findings->histograms[i]);
     rows_publish(run, batch, findings->figures, findings->figure_count);
-    tell_damaged(run, findings);
+    tell_baselines(run, findings);
 }
 
-static int64_t newest_step(const struct findings *findings)
+/* Within the run's newest attempt; -1: all that was found is of one that has ended. */
+static int64_t newest_step(const struct run *run, const struct findings *findings)
 {
     int64_t step = -1;
 
     for (size_t i = 0; i < findings->figure_count; i++)
-        if (findings->figures[i].step > step)
+        if (findings->figures[i].attempt == run->attempt && findings->figures[i].step > step)
             step = findings->figures[i].step;
     return step;
 }
@@ -171,7 +177,7 @@ static void on_worked(uv_work_t *work, int status)
         log_error("memory is short: figures are missing", LOG_STR("run", block->run->key));
     block->waiting = hand->findings.waiting;
     block->waiting_since_ms = uv_now(runs->options.loop);
-    publish(block, &hand->findings, newest_step(&hand->findings));
+    publish(block, &hand->findings, newest_step(block->run, &hand->findings));
     findings_clear(&hand->findings);
     finish_items(hand);
     make_ready(block);
@@ -192,7 +198,7 @@ static struct item *take_sample(struct block *block)
         DL_DELETE(block->queue, item);
         DL_APPEND(taken, item);
     }
-    if (step != INT64_MAX)
+    if (taken->session && taken->work.attempt == block->attempt)
         block->begun_step = step;
     return taken;
 }

@@ -162,6 +162,8 @@ void store_put_alert(struct store_batch *batch, const struct store_alert *alert)
     op->alert.summary = copy_text(batch, alert->summary);
     op->alert.layers = copy_text(batch, alert->layers);
     op->alert.evidence = copy_text(batch, alert->evidence);
+    if (batch)
+        batch->urgent = true;
 }
 
 void store_put_baseline(struct store_batch *batch, const struct store_baseline *baseline)
@@ -192,6 +194,7 @@ void store_put_ack(struct store_batch *batch, int64_t alert, double time)
 
 void store_put_fence(struct store_batch *batch, void (*done)(void *ctx, bool ok), void *ctx)
 {
+    batch->urgent = true;
     batch->fence = done;
     batch->fence_ctx = ctx;
 }

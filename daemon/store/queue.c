@@ -43,7 +43,7 @@ static bool has_room(const struct queue *queue)
 /* What waits should not wait for the next turn: somebody listens, or the bound is near. */
 static bool is_pressing(const struct queue *queue)
 {
-    return queue->fences > 0 || queue->count > STORE_QUEUE_MAX / 2 ||
+    return queue->urgent > 0 || queue->count > STORE_QUEUE_MAX / 2 ||
            queue->bytes > STORE_QUEUE_BYTES_MAX / 2;
 }
 
@@ -57,7 +57,7 @@ int queue_put(struct queue *queue, struct store_batch *batch)
         queue->tail = &batch->next;
         queue->count++;
         queue->bytes += batch->bytes;
-        queue->fences += batch->fence != NULL;
+        queue->urgent += batch->urgent;
         if (queue->head == batch || is_pressing(queue))
             pthread_cond_signal(&queue->wake);
     }
@@ -85,7 +85,7 @@ static uint64_t commit_due(const struct queue *queue, const struct queue_times *
 {
     if (!queue->head)
         return UINT64_MAX;
-    return is_pressing(queue) && times->fence_ms < times->commit_ms ? times->fence_ms
+    return is_pressing(queue) && times->urgent_ms < times->commit_ms ? times->urgent_ms
                                                                     : times->commit_ms;
 }
 
@@ -117,7 +117,7 @@ struct store_batch *queue_take(struct queue *queue, size_t bytes, bool *more)
     size_t sum = 0;
     for (; *end && sum < bytes; end = &(*end)->next) {
         sum += (*end)->bytes;
-        queue->fences -= (*end)->fence != NULL;
+        queue->urgent -= (*end)->urgent;
     }
     queue->head = *end;
     *end = NULL;
@@ -131,15 +131,15 @@ struct store_batch *queue_take(struct queue *queue, size_t bytes, bool *more)
 void queue_return(struct queue *queue, struct store_batch *batches)
 {
     struct store_batch **end = &batches;
-    size_t fences = 0;
+    size_t urgent = 0;
     for (; *end; end = &(*end)->next)
-        fences += (*end)->fence != NULL;
+        urgent += (*end)->urgent;
     pthread_mutex_lock(&queue->mutex);
     *end = queue->head;
     if (!queue->head)
         queue->tail = end;
     queue->head = batches;
-    queue->fences += fences;
+    queue->urgent += urgent;
     pthread_mutex_unlock(&queue->mutex);
 }
 

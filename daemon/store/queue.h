@@ -13,13 +13,13 @@ struct queue {
     pthread_cond_t wake;
     struct store_batch *head, **tail; /* what waits */
     size_t count, bytes;              /* of what waits and of what the writer has in hand */
-    size_t fences;                    /* of what waits */
+    size_t urgent;                    /* of what waits */
     bool closing;
 };
 
 /* When the writer wants to be woken: milliseconds of CLOCK_MONOTONIC. */
 struct queue_times {
-    uint64_t fence_ms;  /* from here on if a fence waits or the queue is half full */
+    uint64_t urgent_ms; /* from here on if an urgent batch waits or the queue is half full */
     uint64_t commit_ms; /* from here on for any batch */
     uint64_t turn_ms;   /* then in any case */
 };

@@ -2,7 +2,7 @@
  *
  * Layout of the state directory: `lock` (flock: one daemon a directory), `foreshock.db`,
  * `baselines/<layer>-<attempt>.w0`. Writes are values handed over in batches; each batch is
- * committed whole, in order, in a transaction with others that wait (at once when a fence waits
+ * committed whole, in order, in a transaction with others that wait (at once when a fence or an alert waits
  * or the last commit is half a second ago, else half a second after it). A batch is what one
  * event made: its figures and the alerts they changed become visible together, or not at all.
  * Points that the database has already are left as they are, so that a message sent twice counts

@@ -6,7 +6,7 @@
 #include "daemon/store/internal.h"
 #include "daemon/store/sql.h"
 
-#define COMMIT_INTERVAL_MS 500                /* between commits that no fence asks for */
+#define COMMIT_INTERVAL_MS 500                /* between commits that nobody waits for */
 #define COMMIT_BYTES       ((size_t)16 << 20) /* batches of one: some 40,000 figures */
 #define TURN_MS            500                /* at least one turn of the loop in this time */
 #define BUSY_TURN_MS       4 /* while retention has work: the pause between its slices */
@@ -123,7 +123,7 @@ static void put_off(struct writer *writer, struct store_batch *group, int rc)
     writer->retry_ms = writer->retry_ms ? writer->retry_ms * 2 : RETRY_MIN_MS;
     if (writer->retry_ms > RETRY_MAX_MS)
         writer->retry_ms = RETRY_MAX_MS;
-    writer->times.fence_ms = writer->times.commit_ms = queue_now_ms() + writer->retry_ms;
+    writer->times.urgent_ms = writer->times.commit_ms = queue_now_ms() + writer->retry_ms;
     /* A log that is in the database can be begun anew: on a full disk that is the room to delete
      * something. */
     sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
@@ -148,7 +148,7 @@ static int commit_waiting(struct writer *writer, bool *more)
     if (writer->retry_ms > 0)
         store_log(&store->options, "the store writes again");
     writer->retry_ms = 0;
-    writer->times.fence_ms = 0;
+    writer->times.urgent_ms = 0;
     writer->times.commit_ms = *more ? 0 : queue_now_ms() + COMMIT_INTERVAL_MS;
     settle(store, group, true);
     return SQLITE_OK;

@@ -8,6 +8,7 @@ warning nor explosion) and foreshockd confirmed that it has all of it, 1 if not.
 """
 import argparse
 import json
+import logging
 import math
 import sys
 import time
@@ -33,7 +34,7 @@ MANTISSA_BITS = 5       # explicit bits that the faulty weight storage keeps
 WEIGHT_DECAY = 0.1
 CLIP_NORM = 1.0
 STEPS_AFTER_EXPLOSION = 60
-LINE_SECONDS = 2.0
+LINE_SECONDS = 3.0
 FLUSH_SECONDS = 20.0
 LAST_ALERTS_SECONDS = 1.0   # for an alert that is on its way when all samples are analysed
 
@@ -123,7 +124,10 @@ def open_monitor(options: argparse.Namespace, model: torch.nn.Module) -> Any:
     if options.no_watch:
         return nullcontext(Unwatched())
     import foreshock
-    return foreshock.watch(model, run=options.run, every=options.every)
+    logging.getLogger("foreshock.alerts").setLevel(logging.CRITICAL)  # shown here, with the step
+    fault = "healthy" if options.healthy else options.fault
+    run = options.run or f"demo-{fault}-seed{options.seed}"
+    return foreshock.watch(model, run=run, every=options.every)
 
 
 def say(text: str) -> None:
@@ -166,8 +170,9 @@ def parse_arguments() -> argparse.Namespace:
     parser.add_argument("--every", type=int, default=5, help="steps between two samples")
     parser.add_argument("--fault", choices=["lr-ramp", "rounding"], default="lr-ramp")
     parser.add_argument("--healthy", action="store_true", help="the same run without the fault")
-    parser.add_argument("--run", help="run id (default: the client's choice)")
-    parser.add_argument("--threads", type=int, choices=[1, 2], default=2)
+    parser.add_argument("--run", help="run id (default: told by fault and seed)")
+    parser.add_argument("--threads", type=int, choices=[1, 2], default=1,
+                        help="of PyTorch; the daemon works on another core")
     parser.add_argument("--no-watch", action="store_true", help="train without foreshock")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the verdict here")
     return parser.parse_args()

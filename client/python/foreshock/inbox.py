@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Deque, Dict, List, Set, Tuple
 
 log = logging.getLogger("foreshock")
+alert_log = logging.getLogger("foreshock.alerts")  # a level of its own, for programs that show alerts themselves
 
 ERRORS_MAX = 100
 ALERTS_MAX = 1_000
@@ -64,7 +65,7 @@ class Inbox:
             if known and (known.state, known.severity) == (alert.state, alert.severity):
                 return
             self._fresh.append(alert)
-        log.warning(
+        alert_log.warning(
             "foreshock alert %d %s: %s (%s)", alert.id, alert.state, alert.title, alert.summary
         )
 

@@ -45,8 +45,8 @@ class Link:
         poller.register(self._ear.fileno(), zmq.POLLIN)
         poller.register(self._monitor, zmq.POLLIN)
         poller.register(self._control, zmq.POLLIN | (zmq.POLLOUT if control_full else 0))
-        if self._tensors is not None and tensors_full:
-            poller.register(self._tensors, zmq.POLLOUT)
+        if self._tensors is not None:
+            poller.register(self._tensors, zmq.POLLIN | (zmq.POLLOUT if tensors_full else 0))
         poller.poll(timeout_ms)
         try:
             self._ear.recv(4096)
@@ -60,12 +60,13 @@ class Link:
             yield recv_monitor_message(self._monitor)["event"] == zmq.EVENT_HANDSHAKE_SUCCEEDED
 
     def received(self) -> Iterator[List[bytes]]:
-        """The frames of each message that has arrived."""
-        while True:
-            try:
-                yield self._control.recv_multipart(zmq.DONTWAIT)
-            except zmq.Again:
-                return
+        """The frames of each message that has arrived; on the tensor socket those are errors."""
+        for made in (self._control, self._tensors):
+            while made is not None and not made.closed:
+                try:
+                    yield made.recv_multipart(zmq.DONTWAIT)
+                except zmq.Again:
+                    break
 
     def send_control(self, header: bytes) -> bool:
         """False: no connection, or its queue is full."""

@@ -113,6 +113,11 @@ class Queue:
             if isinstance(item, Flush) and item.token == token:
                 return done
 
+    def forget(self, items: List[object]) -> None:
+        """These need not be sent (again)."""
+        self.waiting = deque(item for item in self.waiting if item not in items)
+        self.sent = deque(item for item in self.sent if item not in items)
+
     def requeue(self) -> None:
         """Everything that was sent and not acknowledged is to be sent again, in order."""
         self.waiting.extendleft(reversed(self.sent))
@@ -291,9 +296,14 @@ class Outbox:
         with self.changed:
             self._free(sample)
 
-    def requeue(self) -> None:
-        """After a new welcome: what the daemon has not acknowledged is to be sent again."""
+    def requeue(self, rewound: bool) -> None:
+        """After a new welcome: what the daemon has not acknowledged is to be sent again, but for the
+        rewind that was under way if the session's attempt says that the daemon has `rewound`."""
         with self.changed:
+            if rewound:
+                done = [item for item in self.control.sent if isinstance(item, Rewind)]
+                self.control.forget(done)
+                self.samples.forget(done)
             self.control.requeue()
             self.samples.requeue()
 

@@ -61,6 +61,7 @@ class Transport:
         self._stopping = False
         self._told_absent = False
         self._welcomes = 0
+        self._attempt = 0  # of the last welcome
         self._next_hello = float("inf")
         self._in_flight: Deque[Tuple[list, Sample]] = deque()  # sent, still read by ZeroMQ
         self._begin_session({})
@@ -274,7 +275,8 @@ class Transport:
         if self._outbox.wait is None and self._trackers:
             self._skip_sample()  # the daemon before may hold a part of it
         self._begin_session(message)
-        self._outbox.requeue()
+        self._outbox.requeue(rewound=message["attempt"] > self._attempt > 0)
+        self._attempt = message["attempt"]
         self._link.open_tensors(tensor_endpoint(self.endpoint, message["tensors"]))
         self._next_hello = float("inf")
         self.state = State.READY
