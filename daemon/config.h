@@ -21,7 +21,7 @@
 #define CONFIG_TOKEN_MAX     256
 #define CONFIG_HOST_MAX      48 /* bytes of a numeric address, the NUL included */
 /* Bytes of a socket's path; the tensor socket's is the control socket's with ".tensors" after it */
-#define CONFIG_IPC_PATH_MAX 107
+#define CONFIG_IPC_PATH_MAX  107
 
 struct config_list {
     char *items[CONFIG_LIST_MAX];
@@ -38,12 +38,12 @@ struct config {
     } ingest;
 
     struct {
-        char *address;     /* as it was written */
-        char *token;       /* NULL: none wanted */
-        char *admin_token; /* NULL: make one at each start */
+        char *address;                       /* as it was written */
+        char *token;                         /* NULL: none wanted */
+        char *admin_token;                   /* NULL: make one at each start */
         char *token_file, *admin_token_file; /* config_load fills the tokens from them */
-        struct config_list hosts; /* names allowed in Host besides loopback ones */
-        bool on;                  /* false: the next three are not set */
+        struct config_list hosts;            /* names allowed in Host besides loopback ones */
+        bool on;                             /* false: the next three are not set */
         struct sockaddr_storage socket;
         char host[CONFIG_HOST_MAX]; /* numeric, without brackets */
         uint16_t port;              /* 0: pick a free one */

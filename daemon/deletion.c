@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define WAIT_SECONDS 2
+#define WAIT_SECONDS      2
 #define RETRY_NANOSECONDS 20000000
 
 /* Held by the thread that asks and by the post to the loop: whoever lets go last frees it. */
@@ -95,14 +95,10 @@ enum http_delete deletion_ask(void *desk, int64_t run)
         clock_gettime(CLOCK_REALTIME, &now);
     }
     switch (answer) {
-    case RUNS_DELETED:
-        return HTTP_DELETE_DONE;
+    case RUNS_DELETED: return HTTP_DELETE_DONE;
     case RUNS_DELETE_RUNNING:
-    case RUNS_DELETE_BUSY:
-        return HTTP_DELETE_RUNNING;
-    case RUNS_DELETE_UNKNOWN:
-        return HTTP_DELETE_GONE;
-    default:
-        return HTTP_DELETE_FAILED;
+    case RUNS_DELETE_BUSY: return HTTP_DELETE_RUNNING;
+    case RUNS_DELETE_UNKNOWN: return HTTP_DELETE_GONE;
+    default: return HTTP_DELETE_FAILED;
     }
 }

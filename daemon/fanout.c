@@ -100,17 +100,19 @@ static char *evidence_json(const struct watched *watched, const struct alert *al
     for (size_t i = 0; i < alert->evidence_count; i++) {
         const struct alert_evidence *e = &alert->evidence[i];
 
-        json_array_append_new(list,
-            json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:I}", "layer", layer_name(watched, e->layer), "metric", e->metric,
-                "value", number(e->value), "threshold", number(e->threshold), "baseline", number(e->baseline), "window",
-                number(e->window), "step", (json_int_t)e->step));
+        json_array_append_new(
+            list, json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:I}", "layer",
+                      layer_name(watched, e->layer), "metric", e->metric, "value", number(e->value),
+                      "threshold", number(e->threshold), "baseline", number(e->baseline), "window",
+                      number(e->window), "step", (json_int_t)e->step));
     }
     text = json_dumps(list, JSON_COMPACT | JSON_REAL_PRECISION(10));
     json_decref(list);
     return text;
 }
 
-static void put_alert(struct store_batch *batch, const struct watched *watched, const struct alert *alert)
+static void put_alert(
+    struct store_batch *batch, const struct watched *watched, const struct alert *alert)
 {
     char *layers = layers_json(watched, alert), *evidence = evidence_json(watched, alert);
 
@@ -145,8 +147,9 @@ static void on_change(void *ctx, enum alert_change change, const struct alert *t
         alert_engine_bind(drain->watched->engine, alert.rule, alert.id);
     }
     if (change != ALERT_UPDATED)
-        log_info(change == ALERT_OPENED ? "alert fires" : "alert resolved", LOG_STR("rule", rule_table[alert.rule].name),
-            LOG_INT("run_id", drain->watched->run), LOG_INT("step", alert.started_step), LOG_STR("summary", alert.summary));
+        log_info(change == ALERT_OPENED ? "alert fires" : "alert resolved",
+            LOG_STR("rule", rule_table[alert.rule].name), LOG_INT("run_id", drain->watched->run),
+            LOG_INT("step", alert.started_step), LOG_STR("summary", alert.summary));
     put_alert(drain->batch, drain->watched, &alert);
 }
 
@@ -162,10 +165,12 @@ static void submit(struct fanout *fanout, struct store_batch *batch)
     static struct log_limit limit = LOG_LIMIT(1);
 
     if (store_submit(fanout->store, batch) != 0)
-        log_limited(&limit, LOG_LEVEL_ERROR, "figures are lost: the store is behind and its queue is full");
+        log_limited(
+            &limit, LOG_LEVEL_ERROR, "figures are lost: the store is behind and its queue is full");
 }
 
-static void on_publish(void *ctx, int64_t run, struct store_batch *batch, const struct figure *figures, size_t count)
+static void on_publish(
+    void *ctx, int64_t run, struct store_batch *batch, const struct figure *figures, size_t count)
 {
     struct fanout *fanout = ctx;
     struct watched *watched = watched_of(fanout, run);
@@ -214,7 +219,7 @@ static void on_forget(void *ctx, int64_t run)
     HASH_DEL(fanout->runs, watched);
     alert_engine_free(watched->engine);
     LL_FOREACH_SAFE(watched->layers, layer, next)
-        free(layer);
+    free(layer);
     free(watched);
 }
 
@@ -254,7 +259,8 @@ static void on_begins(void *ctx, int64_t run, int64_t step)
         alert_engine_begins(watched->engine, step);
 }
 
-static void on_layer(void *ctx, int64_t run, int64_t id, const char *name, const char *role, const char *block)
+static void on_layer(
+    void *ctx, int64_t run, int64_t id, const char *name, const char *role, const char *block)
 {
     struct watched *watched = watched_of(ctx, run);
     struct layer_id *layer = watched ? calloc(1, sizeof *layer) : NULL;
@@ -268,15 +274,16 @@ static void on_layer(void *ctx, int64_t run, int64_t id, const char *name, const
     LL_PREPEND(watched->layers, layer);
 }
 
-static void condition(struct fanout *fanout, int64_t run, enum alert_rule rule, int64_t layer, bool on, int64_t step,
-    const char *text)
+static void condition(struct fanout *fanout, int64_t run, enum alert_rule rule, int64_t layer,
+    bool on, int64_t step, const char *text)
 {
     struct watched *watched = watched_of(fanout, run);
     struct store_batch *batch;
 
     if (!watched)
         return;
-    alert_engine_condition(watched->engine, rule, layer, on, step < 0 ? 0 : step, now_seconds(), text);
+    alert_engine_condition(
+        watched->engine, rule, layer, on, step < 0 ? 0 : step, now_seconds(), text);
     batch = store_batch_new();
     drain(fanout, watched, batch);
     submit(fanout, batch);
@@ -287,12 +294,14 @@ static void on_lost(void *ctx, int64_t run, bool on, int64_t step, const char *t
     condition(ctx, run, RULE_RUN_LOST, 0, on, step, text);
 }
 
-static void on_damaged(void *ctx, int64_t run, int64_t layer, bool on, int64_t step, const char *text)
+static void on_damaged(
+    void *ctx, int64_t run, int64_t layer, bool on, int64_t step, const char *text)
 {
     condition(ctx, run, RULE_BASELINE_DAMAGED, layer, on, step, text);
 }
 
-static size_t wire_layers(const struct watched *watched, const struct alert *alert, struct wire_str *layers)
+static size_t wire_layers(
+    const struct watched *watched, const struct alert *alert, struct wire_str *layers)
 {
     size_t count = 0;
 
@@ -302,7 +311,8 @@ static size_t wire_layers(const struct watched *watched, const struct alert *ale
     return count;
 }
 
-static void on_firing(void *ctx, int64_t run, void (*each)(void *, const struct wire_alert *), void *each_ctx)
+static void on_firing(
+    void *ctx, int64_t run, void (*each)(void *, const struct wire_alert *), void *each_ctx)
 {
     struct watched *watched = watched_of(ctx, run);
     struct wire_str layers[WIRE_ALERT_LAYERS_MAX];
@@ -349,20 +359,22 @@ static void replay_figure(void *ctx, const struct figure *f)
     alert_engine_figure(watched->engine, f->layer, f->metric, f->step, f->time, f->value);
 }
 
-static void restore_condition(struct watched *watched, enum alert_rule rule, const struct store_alert *row)
+static void restore_condition(
+    struct watched *watched, enum alert_rule rule, const struct store_alert *row)
 {
     json_t *layers = json_loads(row->layers, 0, NULL), *name;
     size_t i;
 
     if (json_array_size(layers) == 0)
-        alert_engine_condition(watched->engine, rule, 0, true, row->started_step, row->started_at, row->summary);
-    json_array_foreach(layers, i, name) {
+        alert_engine_condition(
+            watched->engine, rule, 0, true, row->started_step, row->started_at, row->summary);
+    json_array_foreach (layers, i, name) {
         const char *wanted = json_string_value(name);
 
         for (struct layer_id *layer = watched->layers; wanted && layer; layer = layer->next)
             if (strcmp(layer_name(watched, layer->id), wanted) == 0)
-                alert_engine_condition(watched->engine, rule, layer->id, true, row->started_step, row->started_at,
-                    row->summary);
+                alert_engine_condition(watched->engine, rule, layer->id, true, row->started_step,
+                    row->started_at, row->summary);
     }
     json_decref(layers);
 }
@@ -393,7 +405,8 @@ int fanout_restore(struct fanout *fanout, char *err)
     const struct store_catalog open_alerts = {.alert = on_open_alert, .ctx = fanout};
 
     for (struct watched *watched = fanout->runs; watched; watched = watched->hh.next)
-        if (store_replay(fanout->store, watched->run, watched->attempt, alert_metric_names(), replay_figure, watched, err))
+        if (store_replay(fanout->store, watched->run, watched->attempt, alert_metric_names(),
+                replay_figure, watched, err))
             return -1;
     if (store_catalog(fanout->store, &open_alerts, err) != 0)
         return -1;

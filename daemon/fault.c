@@ -7,8 +7,8 @@
 
 #include "proto/names.h"
 
-int fault_set(struct wire_fault *fault, enum wire_code code, enum wire_type about, const char *field,
-    const char *expected, const char *value, ...)
+int fault_set(struct wire_fault *fault, enum wire_code code, enum wire_type about,
+    const char *field, const char *expected, const char *value, ...)
 {
     char text[512];
     va_list args;

@@ -4,20 +4,22 @@
 
 #include "proto/wire.h"
 
-#define LIMIT_WORKERS 64u               /* OpenBLAS has 2 x 64 buffers: more concurrent callers than that abort it */
-#define LIMIT_ENDPOINTS 8u              /* control endpoints */
-#define LIMIT_ENDPOINT_PATH 107u        /* sun_path less its NUL */
-#define LIMIT_CONTROL_FRAME (4u * WIRE_HEADER_MAX) /* so that a header somewhat too large gets an answer, not a hang-up */
-#define LIMIT_TENSOR_FRAME (2u * WIRE_PIECE_MAX)   /* the same for a piece */
-#define LIMIT_CONTROL_HWM 1000          /* messages a peer; control is never dropped for tensors */
-#define LIMIT_TENSOR_HWM 4              /* pieces a peer that wait in ZeroMQ, outside the memory budget */
-#define LIMIT_TURN_MESSAGES 256u        /* read from one socket in one turn of the loop */
-#define LIMIT_TURN_BYTES (64u << 20)
-#define LIMIT_GRANTS 64u                /* wants that a lossless session may have waiting */
-#define LIMIT_SCALAR_NAMES 1024u        /* different scalars of a run */
-#define LIMIT_TICK_MS 100u              /* the loop's own clock */
-#define LIMIT_STALL_MS 1000u            /* a tick later than this: the loop stood still, leases start anew */
-#define LIMIT_TOLD_MS 1000u             /* between two `budget` or `stale` errors to one peer */
+/* OpenBLAS has 2 x 64 buffers: more concurrent callers than that abort it. */
+#define LIMIT_WORKERS       64u
+#define LIMIT_ENDPOINTS     8u   /* control endpoints */
+#define LIMIT_ENDPOINT_PATH 107u /* sun_path less its NUL */
+/* What is somewhat too large gets an answer, not a hang-up. */
+#define LIMIT_CONTROL_FRAME (4u * WIRE_HEADER_MAX)
+#define LIMIT_TENSOR_FRAME  (2u * WIRE_PIECE_MAX)
+#define LIMIT_CONTROL_HWM   1000 /* messages a peer; control is never dropped for tensors */
+#define LIMIT_TENSOR_HWM    4    /* pieces a peer that wait in ZeroMQ, outside the memory budget */
+#define LIMIT_TURN_MESSAGES 256u /* read from one socket in one turn of the loop */
+#define LIMIT_TURN_BYTES    (64u << 20)
+#define LIMIT_GRANTS        64u   /* wants that a lossless session may have waiting */
+#define LIMIT_SCALAR_NAMES  1024u /* different scalars of a run */
+#define LIMIT_TICK_MS       100u  /* the loop's own clock */
+#define LIMIT_STALL_MS      1000u /* a tick later than this: the loop stood still, leases start anew */
+#define LIMIT_TOLD_MS       1000u /* between two `budget` or `stale` errors to one peer */
 
 _Static_assert(LIMIT_CONTROL_FRAME > WIRE_HEADER_MAX, "a header at its bound must pass");
 _Static_assert(LIMIT_TENSOR_FRAME > WIRE_PIECE_MAX, "a piece at its bound must pass");

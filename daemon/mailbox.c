@@ -64,7 +64,8 @@ void mailbox_drain(struct mailbox *mailbox)
     posts = mailbox->posts;
     mailbox->posts = NULL;
     uv_mutex_unlock(&mailbox->mutex);
-    DL_FOREACH_SAFE(posts, post, next) {
+    DL_FOREACH_SAFE(posts, post, next)
+    {
         post->fn(post->arg);
         free(post);
     }

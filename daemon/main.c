@@ -21,7 +21,13 @@
 #include "daemon/store/store.h"
 #include "daemon/token.h"
 
-enum exit_code { EXIT_STOPPED = 0, EXIT_FAILED = 1, EXIT_USAGE = 2, EXIT_STATE = 3, EXIT_ENDPOINT = 4 };
+enum exit_code {
+    EXIT_STOPPED = 0,
+    EXIT_FAILED = 1,
+    EXIT_USAGE = 2,
+    EXIT_STATE = 3,
+    EXIT_ENDPOINT = 4
+};
 
 struct daemon {
     struct config config;
@@ -44,7 +50,8 @@ struct daemon {
     char err[CONFIG_ERROR_MAX];
 };
 
-_Static_assert(CONFIG_ERROR_MAX >= STORE_ERROR_MAX && CONFIG_ERROR_MAX >= HTTP_ERROR_MAX, "one buffer serves all");
+_Static_assert(CONFIG_ERROR_MAX >= STORE_ERROR_MAX && CONFIG_ERROR_MAX >= HTTP_ERROR_MAX,
+    "one buffer serves all");
 _Static_assert(CONFIG_ENDPOINTS_MAX <= LIMIT_ENDPOINTS, "every endpoint has its place");
 
 /* What the store has committed goes to the event streams, and alerts to the trainings too. On the writer thread. */
@@ -112,7 +119,11 @@ static int start_store(struct daemon *daemon)
         .retention_seconds = c->retention.age_seconds,
         .disk_free_min = c->retention.disk_free_min,
         .stats = &daemon->stats,
-        .sink = {.figures = sink_figures, .alert = sink_alert, .run = sink_run, .gone = sink_gone, .ctx = daemon},
+        .sink = {.figures = sink_figures,
+            .alert = sink_alert,
+            .run = sink_run,
+            .gone = sink_gone,
+            .ctx = daemon},
         .log = log_store,
     };
     int rc = store_open(&daemon->store, &options, daemon->err);
@@ -147,7 +158,9 @@ static int start_runs(struct daemon *daemon)
         snprintf(daemon->err, sizeof daemon->err, "memory is short");
         return EXIT_FAILED;
     }
-    return runs_restore(daemon->runs, daemon->err) || fanout_restore(daemon->fanout, daemon->err) ? EXIT_FAILED : 0;
+    return runs_restore(daemon->runs, daemon->err) || fanout_restore(daemon->fanout, daemon->err)
+               ? EXIT_FAILED
+               : 0;
 }
 
 static int start_ingest(struct daemon *daemon)
@@ -205,7 +218,8 @@ static int start_http(struct daemon *daemon)
 
     if (!c->http.on)
         return 0;
-    if (!c->http.admin_token && token_make(c->state_dir, daemon->admin_token, daemon->err, sizeof daemon->err) != 0)
+    if (!c->http.admin_token &&
+        token_make(c->state_dir, daemon->admin_token, daemon->err, sizeof daemon->err) != 0)
         return EXIT_STATE;
     daemon->desk = (struct deletion_desk){daemon->mailbox, daemon->runs};
     rc = http_start(&daemon->http, &options, daemon->err);
@@ -284,7 +298,8 @@ static void announce(const struct daemon *daemon)
     for (size_t i = 0; (endpoint = ingest_endpoint(daemon->ingest, i)); i++)
         printf("foreshockd: ingest %s\n", endpoint);
     if (daemon->http)
-        printf(strchr(c->http.host, ':') ? "foreshockd: http http://[%s]:%u/\n" : "foreshockd: http http://%s:%u/\n",
+        printf(strchr(c->http.host, ':') ? "foreshockd: http http://[%s]:%u/\n"
+                                         : "foreshockd: http http://%s:%u/\n",
             c->http.host, http_port(daemon->http));
     fflush(stdout);
     log_info("ready", LOG_STR("version", FORESHOCK_VERSION), LOG_STR("state_dir", c->state_dir),
@@ -344,7 +359,8 @@ static int run(struct daemon *daemon)
 
 static int check(const struct daemon *daemon)
 {
-    printf("foreshockd: the configuration is good (%s)\n", daemon->args.file ? daemon->args.file : CONFIG_FILE);
+    printf("foreshockd: the configuration is good (%s)\n",
+        daemon->args.file ? daemon->args.file : CONFIG_FILE);
     return 0;
 }
 
@@ -360,7 +376,9 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     }
     if (daemon.args.action == CONFIG_HELP || daemon.args.action == CONFIG_VERSION) {
-        fputs(daemon.args.action == CONFIG_HELP ? config_usage() : "foreshockd " FORESHOCK_VERSION "\n", stdout);
+        fputs(daemon.args.action == CONFIG_HELP ? config_usage()
+                                                : "foreshockd " FORESHOCK_VERSION "\n",
+            stdout);
         return EXIT_STOPPED;
     }
     if (config_load(&daemon.config, &daemon.args, daemon.err) != 0) {

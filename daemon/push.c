@@ -26,7 +26,8 @@ static void post_free(struct post *post)
     free(post);
 }
 
-static struct post *post_new(struct runs *runs, const char *run_key, const struct store_alert *alert)
+static struct post *post_new(
+    struct runs *runs, const char *run_key, const struct store_alert *alert)
 {
     struct post *post = calloc(1, sizeof *post);
 
@@ -42,7 +43,8 @@ static struct post *post_new(struct runs *runs, const char *run_key, const struc
     post->layers = json_loads(alert->layers, 0, NULL);
     post->id = (uint64_t)alert->id;
     post->step = (uint64_t)alert->started_step;
-    if (post->run_key && post->rule && post->severity && post->state && post->title && post->summary && post->layers)
+    if (post->run_key && post->rule && post->severity && post->state && post->title &&
+        post->summary && post->layers)
         return post;
     post_free(post);
     return NULL;
@@ -55,7 +57,7 @@ static void on_loop(void *arg)
     size_t count = 0, i;
     json_t *name;
 
-    json_array_foreach(post->layers, i, name) {
+    json_array_foreach (post->layers, i, name) {
         if (count < WIRE_ALERT_LAYERS_MAX && json_is_string(name))
             layers[count++] = wire_str(json_string_value(name));
     }
@@ -74,7 +76,8 @@ static void on_loop(void *arg)
     post_free(post);
 }
 
-void push_alert(struct mailbox *mailbox, struct runs *runs, const char *run_key, const struct store_alert *alert)
+void push_alert(struct mailbox *mailbox, struct runs *runs, const char *run_key,
+    const struct store_alert *alert)
 {
     struct post *post;
 

@@ -7,6 +7,7 @@
 #include "daemon/store/store.h"
 
 /* Copies the alert and posts it to the loop. Observed alerts are not told. Any thread. */
-void push_alert(struct mailbox *mailbox, struct runs *runs, const char *run_key, const struct store_alert *alert);
+void push_alert(struct mailbox *mailbox, struct runs *runs, const char *run_key,
+    const struct store_alert *alert);
 
 #endif

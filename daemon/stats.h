@@ -9,38 +9,40 @@
 #include "proto/wire.h"
 
 /* X(member, Prometheus type, help); the metric's name is foreshock_<member> */
-#define STATS_TABLE(X)                                                                                                 \
-    X(messages_received_total, "counter", "Messages received on both ingest sockets.")                                 \
-    X(bytes_received_total, "counter", "Bytes received on both ingest sockets.")                                       \
-    X(tensors_received_total, "counter", "Tensors received whole.")                                                    \
-    X(tensors_analysed_total, "counter", "Tensors analysed.")                                                          \
-    X(figures_total, "counter", "Figures computed or logged.")                                                         \
-    X(figures_undefined_total, "counter", "Figures not published because they are undefined.")                         \
-    X(figures_stored_total, "counter", "Figures committed to the database.")                                           \
-    X(dropped_budget_total, "counter", "Tensors dropped because the memory budget was spent.")                         \
-    X(dropped_superseded_total, "counter", "Tensors dropped because a newer sample of the block was waiting.")         \
-    X(dropped_stale_total, "counter", "Tensors dropped because their pieces stopped coming.")                          \
-    X(dropped_refused_total, "counter", "Tensors dropped because a message was refused.")                              \
-    X(activations_late_total, "counter", "Activation samples that came after their step was closed.")                  \
-    X(dropped_client_total, "counter", "Samples that clients dropped by themselves.")                                  \
-    X(passes_total, "counter", "Times a weight matrix was read by the spectrum tracker.")                              \
-    X(ingest_bytes, "gauge", "Bytes of tensors waiting for analysis.")                                                 \
-    X(kept_bytes, "gauge", "Bytes of kept previous snapshots.")                                                        \
-    X(sessions, "gauge", "Live sessions.")                                                                             \
-    X(runs_running, "gauge", "Running runs.")                                                                          \
-    X(leases_lost_total, "counter", "Leases that ran out without a bye.")                                              \
-    X(stalls_total, "counter", "Times the loop stood still for more than a second.")                                   \
-    X(store_queue, "gauge", "Batches waiting for the writer.")                                                         \
-    X(store_commits_total, "counter", "Transactions committed.")                                                       \
-    X(store_errors_total, "counter", "Transactions that failed and are tried again.")                                  \
-    X(store_commit_microseconds_total, "counter", "Time spent committing.")                                            \
-    X(store_bytes, "gauge", "Bytes of the database and its baselines.")                                                \
-    X(store_wal_bytes, "gauge", "Bytes of the write-ahead log.")                                                       \
-    X(store_retired_runs_total, "counter", "Runs, or parts of runs, removed by retention.")                            \
-    X(http_requests_total, "counter", "HTTP requests answered.")                                                       \
-    X(http_errors_total, "counter", "HTTP requests answered with a status of 400 or above.")                           \
-    X(http_query_microseconds_total, "counter", "Time spent reading the database for HTTP.")                           \
-    X(sse_clients, "gauge", "Open event streams.")                                                                     \
+#define STATS_TABLE(X)                                                                             \
+    X(messages_received_total, "counter", "Messages received on both ingest sockets.")             \
+    X(bytes_received_total, "counter", "Bytes received on both ingest sockets.")                   \
+    X(tensors_received_total, "counter", "Tensors received whole.")                                \
+    X(tensors_analysed_total, "counter", "Tensors analysed.")                                      \
+    X(figures_total, "counter", "Figures computed or logged.")                                     \
+    X(figures_undefined_total, "counter", "Figures not published because they are undefined.")     \
+    X(figures_stored_total, "counter", "Figures committed to the database.")                       \
+    X(dropped_budget_total, "counter", "Tensors dropped because the memory budget was spent.")     \
+    X(dropped_superseded_total, "counter",                                                         \
+        "Tensors dropped because a newer sample of the block was waiting.")                        \
+    X(dropped_stale_total, "counter", "Tensors dropped because their pieces stopped coming.")      \
+    X(dropped_refused_total, "counter", "Tensors dropped because a message was refused.")          \
+    X(activations_late_total, "counter",                                                           \
+        "Activation samples that came after their step was closed.")                               \
+    X(dropped_client_total, "counter", "Samples that clients dropped by themselves.")              \
+    X(passes_total, "counter", "Times a weight matrix was read by the spectrum tracker.")          \
+    X(ingest_bytes, "gauge", "Bytes of tensors waiting for analysis.")                             \
+    X(kept_bytes, "gauge", "Bytes of kept previous snapshots.")                                    \
+    X(sessions, "gauge", "Live sessions.")                                                         \
+    X(runs_running, "gauge", "Running runs.")                                                      \
+    X(leases_lost_total, "counter", "Leases that ran out without a bye.")                          \
+    X(stalls_total, "counter", "Times the loop stood still for more than a second.")               \
+    X(store_queue, "gauge", "Batches waiting for the writer.")                                     \
+    X(store_commits_total, "counter", "Transactions committed.")                                   \
+    X(store_errors_total, "counter", "Transactions that failed and are tried again.")              \
+    X(store_commit_microseconds_total, "counter", "Time spent committing.")                        \
+    X(store_bytes, "gauge", "Bytes of the database and its baselines.")                            \
+    X(store_wal_bytes, "gauge", "Bytes of the write-ahead log.")                                   \
+    X(store_retired_runs_total, "counter", "Runs, or parts of runs, removed by retention.")        \
+    X(http_requests_total, "counter", "HTTP requests answered.")                                   \
+    X(http_errors_total, "counter", "HTTP requests answered with a status of 400 or above.")       \
+    X(http_query_microseconds_total, "counter", "Time spent reading the database for HTTP.")       \
+    X(sse_clients, "gauge", "Open event streams.")                                                 \
     X(sse_dropped_total, "counter", "Events that a slow event stream lost.")
 
 #define STATS_MEMBER(name, type, help) _Atomic uint64_t name;

@@ -31,7 +31,8 @@ struct tensor *tensor_new(uint64_t bytes, _Atomic uint64_t *account)
     return tensor;
 }
 
-int tensor_add_piece(struct tensor *tensor, const void *data, size_t size, void *owner, void (*release)(void *owner))
+int tensor_add_piece(
+    struct tensor *tensor, const void *data, size_t size, void *owner, void (*release)(void *owner))
 {
     if (tensor->count == tensor->capacity) {
         size_t capacity = tensor->capacity ? 2 * tensor->capacity : 4;

@@ -17,7 +17,8 @@ struct tensor *tensor_new(uint64_t bytes, _Atomic uint64_t *account);
 
 /* Appends a piece; `release(owner)` gives it back, on whatever thread. The sum of the pieces must not exceed the tensor's
  * bytes. 0, or -1 when memory is short (the piece stays the caller's). */
-int tensor_add_piece(struct tensor *tensor, const void *data, size_t size, void *owner, void (*release)(void *owner));
+int tensor_add_piece(struct tensor *tensor, const void *data, size_t size, void *owner,
+    void (*release)(void *owner));
 
 uint64_t tensor_bytes(const struct tensor *tensor);
 uint64_t tensor_received(const struct tensor *tensor);

@@ -10,18 +10,35 @@ static const struct {
     const char *name;
     uint64_t size;
 } dtypes[] = {
-    {"float64", 8}, {"float32", 4},       {"bfloat16", 2},
-    {"float16", 2}, {"float8_e4m3fn", 1}, {"float8_e5m2", 1},
+    {"float64", 8},
+    {"float32", 4},
+    {"bfloat16", 2},
+    {"float16", 2},
+    {"float8_e4m3fn", 1},
+    {"float8_e5m2", 1},
 };
 
 static const char *const roles[] = {
-    "linear",   "attn.q", "attn.k",  "attn.v",    "attn.o",
-    "mlp.gate", "mlp.in", "mlp.out", "embedding", "head",
+    "linear",
+    "attn.q",
+    "attn.k",
+    "attn.v",
+    "attn.o",
+    "mlp.gate",
+    "mlp.in",
+    "mlp.out",
+    "embedding",
+    "head",
 };
 
 /* Metrics of the daemon's own begin with these. */
 static const char *const reserved_prefixes[] = {
-    "spectral.", "sa.", "rotation.", "weights.", "gate.", "activation.",
+    "spectral.",
+    "sa.",
+    "rotation.",
+    "weights.",
+    "gate.",
+    "activation.",
 };
 
 static const char *const severities[] = {"warning", "critical"};

@@ -11,61 +11,61 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define WIRE_VERSION 1u
-#define WIRE_HEADER_MAX 65536u
-#define WIRE_DEPTH_MAX 4u
-#define WIRE_PIECE_MAX 16777216u
-#define WIRE_NAME_MAX 256u
-#define WIRE_RUN_MAX 128u
-#define WIRE_SESSION_MAX 64u
-#define WIRE_SCALAR_NAME_MAX 64u
-#define WIRE_TAGS_MAX 32u
-#define WIRE_SCALARS_MAX 256u
+#define WIRE_VERSION          1u
+#define WIRE_HEADER_MAX       65536u
+#define WIRE_DEPTH_MAX        4u
+#define WIRE_PIECE_MAX        16777216u
+#define WIRE_NAME_MAX         256u
+#define WIRE_RUN_MAX          128u
+#define WIRE_SESSION_MAX      64u
+#define WIRE_SCALAR_NAME_MAX  64u
+#define WIRE_TAGS_MAX         32u
+#define WIRE_SCALARS_MAX      256u
 #define WIRE_ALERT_LAYERS_MAX 64u
 #define WIRE_LAYER_NUMBER_MAX 65535u
-#define WIRE_WORLD_MAX 65536u
-#define WIRE_DIM_MAX 2147483647u
-#define WIRE_STEP_MAX ((UINT64_C(1) << 53) - 1)
-#define WIRE_TICKET_SIZE 16u
+#define WIRE_WORLD_MAX        65536u
+#define WIRE_DIM_MAX          2147483647u
+#define WIRE_STEP_MAX         ((UINT64_C(1) << 53) - 1)
+#define WIRE_TICKET_SIZE      16u
 
 /* enum wire_type, and its names on the wire */
-#define WIRE_TYPES(X)                                                                                                  \
-    X(HELLO, "hello")                                                                                                  \
-    X(LAYER, "layer")                                                                                                  \
-    X(SCALARS, "scalars")                                                                                              \
-    X(HEARTBEAT, "heartbeat")                                                                                          \
-    X(REWIND, "rewind")                                                                                                \
-    X(WANT, "want")                                                                                                    \
-    X(FLUSH, "flush")                                                                                                  \
-    X(BYE, "bye")                                                                                                      \
-    X(TENSOR, "tensor")                                                                                                \
-    X(WELCOME, "welcome")                                                                                              \
-    X(ERROR, "error")                                                                                                  \
-    X(PULSE, "pulse")                                                                                                  \
-    X(GRANT, "grant")                                                                                                  \
-    X(FLUSHED, "flushed")                                                                                              \
-    X(ALERT, "alert")                                                                                                  \
+#define WIRE_TYPES(X)                                                                              \
+    X(HELLO, "hello")                                                                              \
+    X(LAYER, "layer")                                                                              \
+    X(SCALARS, "scalars")                                                                          \
+    X(HEARTBEAT, "heartbeat")                                                                      \
+    X(REWIND, "rewind")                                                                            \
+    X(WANT, "want")                                                                                \
+    X(FLUSH, "flush")                                                                              \
+    X(BYE, "bye")                                                                                  \
+    X(TENSOR, "tensor")                                                                            \
+    X(WELCOME, "welcome")                                                                          \
+    X(ERROR, "error")                                                                              \
+    X(PULSE, "pulse")                                                                              \
+    X(GRANT, "grant")                                                                              \
+    X(FLUSHED, "flushed")                                                                          \
+    X(ALERT, "alert")                                                                              \
     X(CLOSING, "closing")
 
 /* enum wire_code, and its names on the wire */
-#define WIRE_CODES(X)                                                                                                  \
-    X(BAD_HEADER, "bad_header")                                                                                        \
-    X(TRUNCATED, "truncated")                                                                                          \
-    X(UNKNOWN_TYPE, "unknown_type")                                                                                    \
-    X(VERSION, "version")                                                                                              \
-    X(BAD_FIELD, "bad_field")                                                                                          \
-    X(UNKNOWN_SESSION, "unknown_session")                                                                              \
-    X(UNKNOWN_TICKET, "unknown_ticket")                                                                                \
-    X(RANK_TAKEN, "rank_taken")                                                                                        \
-    X(LAYER_UNKNOWN, "layer_unknown")                                                                                  \
-    X(LAYER_CONFLICT, "layer_conflict")                                                                                \
-    X(LIMIT, "limit")                                                                                                  \
-    X(TENSOR_TOO_LARGE, "tensor_too_large")                                                                            \
-    X(TENSOR_MISMATCH, "tensor_mismatch")                                                                              \
-    X(STEP_BACKWARDS, "step_backwards")                                                                                \
-    X(BUDGET, "budget")                                                                                                \
-    X(STALE, "stale")                                                                                                  \
-    X(NOT_YET, "not_yet")                                                                                              \
+#define WIRE_CODES(X)                                                                              \
+    X(BAD_HEADER, "bad_header")                                                                    \
+    X(TRUNCATED, "truncated")                                                                      \
+    X(UNKNOWN_TYPE, "unknown_type")                                                                \
+    X(VERSION, "version")                                                                          \
+    X(BAD_FIELD, "bad_field")                                                                      \
+    X(UNKNOWN_SESSION, "unknown_session")                                                          \
+    X(UNKNOWN_TICKET, "unknown_ticket")                                                            \
+    X(RANK_TAKEN, "rank_taken")                                                                    \
+    X(LAYER_UNKNOWN, "layer_unknown")                                                              \
+    X(LAYER_CONFLICT, "layer_conflict")                                                            \
+    X(LIMIT, "limit")                                                                              \
+    X(TENSOR_TOO_LARGE, "tensor_too_large")                                                        \
+    X(TENSOR_MISMATCH, "tensor_mismatch")                                                          \
+    X(STEP_BACKWARDS, "step_backwards")                                                            \
+    X(BUDGET, "budget")                                                                            \
+    X(STALE, "stale")                                                                              \
+    X(NOT_YET, "not_yet")                                                                          \
     X(BASELINE_DAMAGED, "baseline_damaged")
 
 #define WIRE_ENUM_TYPE(id, name) WIRE_##id,
@@ -204,7 +204,8 @@ int wire_scan(const void *header, size_t size);
 
 /* Decodes and validates one header. 0 and `*message` (to be freed), or -1 and `*fault`, with nothing to free. The fault is the
  * first in the order of PROTOCOL.md's tables; WIRE_CODE_BUDGET when memory is short. */
-int wire_decode(const void *header, size_t size, struct wire_message *message, struct wire_fault *fault);
+int wire_decode(
+    const void *header, size_t size, struct wire_message *message, struct wire_fault *fault);
 void wire_message_free(struct wire_message *message);
 
 /* Encodes one message into `*out`, malloc'ed, owned by the caller. 0, or -1 when memory is short or the message is above

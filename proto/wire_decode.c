@@ -36,8 +36,8 @@ static void *member(const struct decoding *d, size_t offset)
 }
 
 /* A value that is there and not of its field's form. */
-static int refuse(const struct decoding *d, const struct wire_field *field,
-                  const msgpack_object *value)
+static int refuse(
+    const struct decoding *d, const struct wire_field *field, const msgpack_object *value)
 {
     enum wire_code code = field->form->refusal ? field->form->refusal : WIRE_CODE_BAD_FIELD;
     return wire_fault_set(d->fault, code, field->key, value, field->form->expected);
@@ -108,24 +108,17 @@ static bool read_kind(const msgpack_object *value, enum wire_kind *out)
 static bool read_double(const msgpack_object *value, double *out)
 {
     switch (value->type) {
-    case MSGPACK_OBJECT_POSITIVE_INTEGER:
-        *out = (double)value->via.u64;
-        return true;
-    case MSGPACK_OBJECT_NEGATIVE_INTEGER:
-        *out = (double)value->via.i64;
-        return true;
+    case MSGPACK_OBJECT_POSITIVE_INTEGER: *out = (double)value->via.u64; return true;
+    case MSGPACK_OBJECT_NEGATIVE_INTEGER: *out = (double)value->via.i64; return true;
     case MSGPACK_OBJECT_FLOAT32:
-    case MSGPACK_OBJECT_FLOAT64:
-        *out = value->via.f64;
-        return true;
-    default:
-        return false;
+    case MSGPACK_OBJECT_FLOAT64: *out = value->via.f64; return true;
+    default: return false;
     }
 }
 
 /* Checks a map of names before its elements are read: not too many, none twice. */
-static int check_map(const struct decoding *d, const struct wire_field *field,
-                     const msgpack_object *value)
+static int check_map(
+    const struct decoding *d, const struct wire_field *field, const msgpack_object *value)
 {
     if (value->type != MSGPACK_OBJECT_MAP)
         return refuse(d, field, value);
@@ -137,8 +130,8 @@ static int check_map(const struct decoding *d, const struct wire_field *field,
 }
 
 /* Room for the elements of a map or an array, which `field` is going to point to. */
-static void *new_elements(const struct decoding *d, const struct wire_field *field, uint32_t count,
-                          size_t size)
+static void *new_elements(
+    const struct decoding *d, const struct wire_field *field, uint32_t count, size_t size)
 {
     void *elements = msgpack_zone_malloc(d->storage, (count + 1) * size);
     if (!elements)
@@ -148,8 +141,8 @@ static void *new_elements(const struct decoding *d, const struct wire_field *fie
     return elements;
 }
 
-static int read_tags(const struct decoding *d, const struct wire_field *field,
-                     const msgpack_object *value)
+static int read_tags(
+    const struct decoding *d, const struct wire_field *field, const msgpack_object *value)
 {
     if (check_map(d, field, value) < 0)
         return -1;
@@ -167,8 +160,8 @@ static int read_tags(const struct decoding *d, const struct wire_field *field,
     return 0;
 }
 
-static int read_scalars(const struct decoding *d, const struct wire_field *field,
-                        const msgpack_object *value)
+static int read_scalars(
+    const struct decoding *d, const struct wire_field *field, const msgpack_object *value)
 {
     if (check_map(d, field, value) < 0)
         return -1;
@@ -186,8 +179,8 @@ static int read_scalars(const struct decoding *d, const struct wire_field *field
     return 0;
 }
 
-static int read_names(const struct decoding *d, const struct wire_field *field,
-                      const msgpack_object *value)
+static int read_names(
+    const struct decoding *d, const struct wire_field *field, const msgpack_object *value)
 {
     if (value->type != MSGPACK_OBJECT_ARRAY)
         return refuse(d, field, value);
@@ -205,8 +198,8 @@ static int read_names(const struct decoding *d, const struct wire_field *field,
     return 0;
 }
 
-static int read_u32(const struct decoding *d, const struct wire_field *field,
-                    const msgpack_object *value)
+static int read_u32(
+    const struct decoding *d, const struct wire_field *field, const msgpack_object *value)
 {
     uint64_t number;
     if (!read_uint(field->form, value, &number))
@@ -215,8 +208,8 @@ static int read_u32(const struct decoding *d, const struct wire_field *field,
     return 0;
 }
 
-static int read_bool(const struct decoding *d, const struct wire_field *field,
-                     const msgpack_object *value)
+static int read_bool(
+    const struct decoding *d, const struct wire_field *field, const msgpack_object *value)
 {
     if (value->type != MSGPACK_OBJECT_BOOLEAN)
         return refuse(d, field, value);
@@ -224,8 +217,8 @@ static int read_bool(const struct decoding *d, const struct wire_field *field,
     return 0;
 }
 
-static int read_str(const struct decoding *d, const struct wire_field *field,
-                    const msgpack_object *value)
+static int read_str(
+    const struct decoding *d, const struct wire_field *field, const msgpack_object *value)
 {
     if (!is_valid_str(value, field->form->valid))
         return refuse(d, field, value);
@@ -233,40 +226,24 @@ static int read_str(const struct decoding *d, const struct wire_field *field,
     return 0;
 }
 
-static int read_value(const struct decoding *d, const struct wire_field *field,
-                      const msgpack_object *value)
+static int read_value(
+    const struct decoding *d, const struct wire_field *field, const msgpack_object *value)
 {
     void *at = member(d, field->at);
     bool good = false;
 
     switch (field->form->store) {
-    case WIRE_STORE_U32:
-        return read_u32(d, field, value);
-    case WIRE_STORE_BOOL:
-        return read_bool(d, field, value);
-    case WIRE_STORE_STR:
-        return read_str(d, field, value);
-    case WIRE_STORE_TAGS:
-        return read_tags(d, field, value);
-    case WIRE_STORE_SCALARS:
-        return read_scalars(d, field, value);
-    case WIRE_STORE_NAMES:
-        return read_names(d, field, value);
-    case WIRE_STORE_U64:
-        good = read_uint(field->form, value, at);
-        break;
-    case WIRE_STORE_PAIR:
-        good = read_pair(field->form, value, at);
-        break;
-    case WIRE_STORE_TICKET:
-        good = read_ticket(value, at);
-        break;
-    case WIRE_STORE_KIND:
-        good = read_kind(value, at);
-        break;
-    case WIRE_STORE_MARK:
-        good = *(bool *)at = true;
-        break;
+    case WIRE_STORE_U32: return read_u32(d, field, value);
+    case WIRE_STORE_BOOL: return read_bool(d, field, value);
+    case WIRE_STORE_STR: return read_str(d, field, value);
+    case WIRE_STORE_TAGS: return read_tags(d, field, value);
+    case WIRE_STORE_SCALARS: return read_scalars(d, field, value);
+    case WIRE_STORE_NAMES: return read_names(d, field, value);
+    case WIRE_STORE_U64: good = read_uint(field->form, value, at); break;
+    case WIRE_STORE_PAIR: good = read_pair(field->form, value, at); break;
+    case WIRE_STORE_TICKET: good = read_ticket(value, at); break;
+    case WIRE_STORE_KIND: good = read_kind(value, at); break;
+    case WIRE_STORE_MARK: good = *(bool *)at = true; break;
     }
     if (!good)
         return refuse(d, field, value);
@@ -283,8 +260,8 @@ static int read_field(const struct decoding *d, const struct wire_field *field)
     if (value)
         return read_value(d, field, value);
     if (!field->optional)
-        return wire_fault_set(d->fault, WIRE_CODE_BAD_FIELD, field->key, NULL,
-                              field->form->expected);
+        return wire_fault_set(
+            d->fault, WIRE_CODE_BAD_FIELD, field->key, NULL, field->form->expected);
     if (field->left_out)
         *(struct wire_str *)member(d, field->at) = wire_str(field->left_out);
     return 0;
@@ -309,8 +286,8 @@ static int read_type(const struct decoding *d)
 }
 
 /* A fault that two fields make together; told with the value of `key`, which is there. */
-static int refuse_together(const struct decoding *d, enum wire_code code, const char *key,
-                           const char *expected)
+static int refuse_together(
+    const struct decoding *d, enum wire_code code, const char *key, const char *expected)
 {
     const msgpack_object *value;
     find(d, key, &value);
@@ -324,19 +301,19 @@ static int check_layer(const struct decoding *d)
         return 0;
     if (layer->rows[0] < layer->rows[1] && layer->rows[1] - layer->rows[0] == layer->shape[0])
         return 0;
-    return refuse_together(d, WIRE_CODE_BAD_FIELD, "rows",
-                           "[r0, r1) of as many rows as the shape has");
+    return refuse_together(
+        d, WIRE_CODE_BAD_FIELD, "rows", "[r0, r1) of as many rows as the shape has");
 }
 
 static int check_tensor(const struct decoding *d)
 {
     const struct wire_tensor *tensor = &d->message->u.tensor;
     uint64_t total;
-    bool overflow = __builtin_mul_overflow(tensor->shape[0] * tensor->shape[1],
-                                           names_dtype_size(tensor->dtype), &total);
+    bool overflow = __builtin_mul_overflow(
+        tensor->shape[0] * tensor->shape[1], names_dtype_size(tensor->dtype), &total);
     if (overflow || total != tensor->total)
-        return refuse_together(d, WIRE_CODE_TENSOR_MISMATCH, "total",
-                               "the product of shape and the size of dtype");
+        return refuse_together(
+            d, WIRE_CODE_TENSOR_MISMATCH, "total", "the product of shape and the size of dtype");
     if (tensor->offset >= tensor->total)
         return refuse_together(d, WIRE_CODE_TENSOR_MISMATCH, "offset", "less than total");
     if (tensor->initial && tensor->kind != WIRE_WEIGHTS)
@@ -352,12 +329,9 @@ static int check_together(const struct decoding *d)
         if (hello->rank >= hello->world)
             return refuse_together(d, WIRE_CODE_BAD_FIELD, "rank", "less than world");
         return 0;
-    case WIRE_LAYER:
-        return check_layer(d);
-    case WIRE_TENSOR:
-        return check_tensor(d);
-    default:
-        return 0;
+    case WIRE_LAYER: return check_layer(d);
+    case WIRE_TENSOR: return check_tensor(d);
+    default: return 0;
     }
 }
 
@@ -400,8 +374,8 @@ static int unpack_and_read(struct decoding *d, const void *header, size_t size)
     return result;
 }
 
-int wire_decode(const void *header, size_t size, struct wire_message *message,
-                struct wire_fault *fault)
+int wire_decode(
+    const void *header, size_t size, struct wire_message *message, struct wire_fault *fault)
 {
     struct decoding d = {NULL, NULL, message, fault};
 

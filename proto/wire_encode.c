@@ -28,14 +28,11 @@ static bool is_written(const struct wire_message *message, const struct wire_fie
         return text->ptr && !(field->left_out && wire_str_equal(*text, field->left_out));
     }
     case WIRE_STORE_BOOL:
-    case WIRE_STORE_MARK:
-        return *(const bool *)at;
+    case WIRE_STORE_MARK: return *(const bool *)at;
     case WIRE_STORE_TAGS:
     case WIRE_STORE_SCALARS:
-    case WIRE_STORE_NAMES:
-        return count_of(message, field) > 0;
-    default:
-        return *(const bool *)member(message, field->beside);
+    case WIRE_STORE_NAMES: return count_of(message, field) > 0;
+    default: return *(const bool *)member(message, field->beside);
     }
 }
 
@@ -79,25 +76,19 @@ static int pack_names(msgpack_packer *packer, const struct wire_str *names, size
     return failed;
 }
 
-static int pack_value(msgpack_packer *packer, const struct wire_message *message,
-                      const struct wire_field *field)
+static int pack_value(
+    msgpack_packer *packer, const struct wire_message *message, const struct wire_field *field)
 {
     const void *at = member(message, field->at);
 
     switch (field->form->store) {
-    case WIRE_STORE_U32:
-        return msgpack_pack_uint32(packer, *(const uint32_t *)at);
-    case WIRE_STORE_U64:
-        return msgpack_pack_uint64(packer, *(const uint64_t *)at);
-    case WIRE_STORE_PAIR:
-        return pack_pair(packer, at);
+    case WIRE_STORE_U32: return msgpack_pack_uint32(packer, *(const uint32_t *)at);
+    case WIRE_STORE_U64: return msgpack_pack_uint64(packer, *(const uint64_t *)at);
+    case WIRE_STORE_PAIR: return pack_pair(packer, at);
     case WIRE_STORE_BOOL:
-    case WIRE_STORE_MARK:
-        return pack_bool(packer, *(const bool *)at);
-    case WIRE_STORE_STR:
-        return pack_str(packer, *(const struct wire_str *)at);
-    case WIRE_STORE_TICKET:
-        return msgpack_pack_bin_with_body(packer, at, WIRE_TICKET_SIZE);
+    case WIRE_STORE_MARK: return pack_bool(packer, *(const bool *)at);
+    case WIRE_STORE_STR: return pack_str(packer, *(const struct wire_str *)at);
+    case WIRE_STORE_TICKET: return msgpack_pack_bin_with_body(packer, at, WIRE_TICKET_SIZE);
     case WIRE_STORE_KIND: {
         bool weights = *(const enum wire_kind *)at == WIRE_WEIGHTS;
         return pack_str(packer, wire_str(weights ? "weights" : "activations"));
@@ -105,8 +96,8 @@ static int pack_value(msgpack_packer *packer, const struct wire_message *message
     case WIRE_STORE_TAGS:
         return pack_tags(packer, *(const struct wire_tag *const *)at, count_of(message, field));
     case WIRE_STORE_SCALARS:
-        return pack_scalars(packer, *(const struct wire_scalar *const *)at,
-                            count_of(message, field));
+        return pack_scalars(
+            packer, *(const struct wire_scalar *const *)at, count_of(message, field));
     case WIRE_STORE_NAMES:
         return pack_names(packer, *(const struct wire_str *const *)at, count_of(message, field));
     }

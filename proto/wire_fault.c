@@ -27,37 +27,20 @@ __attribute__((format(printf, 2, 3))) static void put(struct text *text, const c
 static void put_plain(struct text *text, const msgpack_object *value)
 {
     switch (value->type) {
-    case MSGPACK_OBJECT_NIL:
-        put(text, "nil");
-        break;
-    case MSGPACK_OBJECT_BOOLEAN:
-        put(text, "%s", value->via.boolean ? "true" : "false");
-        break;
-    case MSGPACK_OBJECT_POSITIVE_INTEGER:
-        put(text, "%" PRIu64, value->via.u64);
-        break;
-    case MSGPACK_OBJECT_NEGATIVE_INTEGER:
-        put(text, "%" PRId64, value->via.i64);
-        break;
+    case MSGPACK_OBJECT_NIL: put(text, "nil"); break;
+    case MSGPACK_OBJECT_BOOLEAN: put(text, "%s", value->via.boolean ? "true" : "false"); break;
+    case MSGPACK_OBJECT_POSITIVE_INTEGER: put(text, "%" PRIu64, value->via.u64); break;
+    case MSGPACK_OBJECT_NEGATIVE_INTEGER: put(text, "%" PRId64, value->via.i64); break;
     case MSGPACK_OBJECT_FLOAT32:
-    case MSGPACK_OBJECT_FLOAT64:
-        put(text, "%.17g", value->via.f64);
-        break;
+    case MSGPACK_OBJECT_FLOAT64: put(text, "%.17g", value->via.f64); break;
     case MSGPACK_OBJECT_STR:
         text->used += names_clean(text->out + text->used, text->size - text->used,
-                                  (struct wire_str){value->via.str.ptr, value->via.str.size});
+            (struct wire_str){value->via.str.ptr, value->via.str.size});
         break;
-    case MSGPACK_OBJECT_BIN:
-        put(text, "%" PRIu32 " bytes of binary", value->via.bin.size);
-        break;
-    case MSGPACK_OBJECT_MAP:
-        put(text, "a map of %" PRIu32, value->via.map.size);
-        break;
-    case MSGPACK_OBJECT_ARRAY:
-        put(text, "an array of %" PRIu32, value->via.array.size);
-        break;
-    case MSGPACK_OBJECT_EXT: /* the scanner lets none pass */
-        break;
+    case MSGPACK_OBJECT_BIN: put(text, "%" PRIu32 " bytes of binary", value->via.bin.size); break;
+    case MSGPACK_OBJECT_MAP: put(text, "a map of %" PRIu32, value->via.map.size); break;
+    case MSGPACK_OBJECT_ARRAY: put(text, "an array of %" PRIu32, value->via.array.size); break;
+    case MSGPACK_OBJECT_EXT: /* the scanner lets none pass */ break;
     }
 }
 
@@ -77,7 +60,7 @@ static void put_value(struct text *text, const msgpack_object *value)
 }
 
 int wire_fault_set(struct wire_fault *fault, enum wire_code code, const char *field,
-                   const msgpack_object *value, const char *expected)
+    const msgpack_object *value, const char *expected)
 {
     struct text text = {fault->value, sizeof(fault->value), 0};
 

@@ -9,6 +9,6 @@
 /* Fills all but `about`. `value` NULL: the field is missing. Always returns -1, so that a check can
  * end with it. */
 int wire_fault_set(struct wire_fault *fault, enum wire_code code, const char *field,
-                   const msgpack_object *value, const char *expected);
+    const msgpack_object *value, const char *expected);
 
 #endif

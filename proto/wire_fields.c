@@ -49,16 +49,15 @@ static const struct wire_form form_role =
 static const struct wire_form form_severity = TEXT(names_valid_severity, "warning or critical");
 static const struct wire_form form_state = TEXT(names_valid_state, "firing or resolved");
 
-static const struct wire_form form_tags =
-    ELEMENTS(WIRE_STORE_TAGS, WIRE_TAGS_MAX, wire_valid_name,
-             "at most 32 tags, each a name with a text of at most 256 bytes");
+static const struct wire_form form_tags = ELEMENTS(WIRE_STORE_TAGS, WIRE_TAGS_MAX, wire_valid_name,
+    "at most 32 tags, each a name with a text of at most 256 bytes");
 static const struct wire_form form_scalars =
     ELEMENTS(WIRE_STORE_SCALARS, WIRE_SCALARS_MAX, wire_valid_scalar_name,
-             "at most 256 numbers, each with a name of 1 to 64 letters, digits and _ . / -, "
-             "beginning with a letter and not with spectral. sa. rotation. weights. gate. "
-             "activation.");
-static const struct wire_form form_names = ELEMENTS(WIRE_STORE_NAMES, WIRE_ALERT_LAYERS_MAX,
-                                                    wire_valid_name, "at most 64 names of layers");
+        "at most 256 numbers, each with a name of 1 to 64 letters, digits and _ . / -, "
+        "beginning with a letter and not with spectral. sa. rotation. weights. gate. "
+        "activation.");
+static const struct wire_form form_names = ELEMENTS(
+    WIRE_STORE_NAMES, WIRE_ALERT_LAYERS_MAX, wire_valid_name, "at most 64 names of layers");
 
 static const struct wire_form form_bool = OTHER(WIRE_STORE_BOOL, "true or false");
 static const struct wire_form form_kind = OTHER(WIRE_STORE_KIND, "weights or activations");
@@ -74,10 +73,14 @@ static const struct wire_form form_mark = OTHER(WIRE_STORE_MARK, "anything");
 /* clang-format on */
 
 static const struct wire_field hello_fields[] = {
-    MUST("version", version, hello.version), MUST("run", run, hello.run),
-    MUST("session", session, hello.session), MUST("rank", rank, hello.rank),
-    MUST("world", world, hello.world),       MAY("name", name, hello.name),
-    MAY("client", label, hello.client),      MAY_WITH("tags", tags, hello.tags, hello.tags_count),
+    MUST("version", version, hello.version),
+    MUST("run", run, hello.run),
+    MUST("session", session, hello.session),
+    MUST("rank", rank, hello.rank),
+    MUST("world", world, hello.world),
+    MAY("name", name, hello.name),
+    MAY("client", label, hello.client),
+    MAY_WITH("tags", tags, hello.tags, hello.tags_count),
     MAY("lossless", bool, hello.lossless),
 };
 
@@ -117,11 +120,16 @@ static const struct wire_field flush_fields[] = {
 };
 
 static const struct wire_field tensor_fields[] = {
-    MUST("ticket", ticket, tensor.ticket), MUST("tensor", uint, tensor.tensor),
-    MUST("kind", kind, tensor.kind),       MUST("layer", number, tensor.layer),
-    MUST("step", step, tensor.step),       MUST("dtype", dtype, tensor.dtype),
-    MUST("shape", shape, tensor.shape),    MUST("offset", uint, tensor.offset),
-    MUST("total", uint, tensor.total),     MAY("initial", bool, tensor.initial),
+    MUST("ticket", ticket, tensor.ticket),
+    MUST("tensor", uint, tensor.tensor),
+    MUST("kind", kind, tensor.kind),
+    MUST("layer", number, tensor.layer),
+    MUST("step", step, tensor.step),
+    MUST("dtype", dtype, tensor.dtype),
+    MUST("shape", shape, tensor.shape),
+    MUST("offset", uint, tensor.offset),
+    MUST("total", uint, tensor.total),
+    MAY("initial", bool, tensor.initial),
 };
 
 static const struct wire_field welcome_fields[] = {
@@ -137,9 +145,12 @@ static const struct wire_field welcome_fields[] = {
 };
 
 static const struct wire_field error_fields[] = {
-    MUST("code", text, error.code),   MUST("field", text, error.field),
-    MUST("value", text, error.value), MUST("expected", text, error.expected),
-    MUST("about", text, error.about), MUST("fatal", bool, error.fatal),
+    MUST("code", text, error.code),
+    MUST("field", text, error.field),
+    MUST("value", text, error.value),
+    MUST("expected", text, error.expected),
+    MUST("about", text, error.about),
+    MUST("fatal", bool, error.fatal),
 };
 
 static const struct wire_field grant_fields[] = {
@@ -170,14 +181,22 @@ static const struct {
     const struct wire_field *fields;
     size_t count;
 } tables[WIRE_TYPE_COUNT] = {
-    [WIRE_HELLO] = TABLE(hello_fields),     [WIRE_LAYER] = TABLE(layer_fields),
-    [WIRE_SCALARS] = TABLE(scalars_fields), [WIRE_HEARTBEAT] = TABLE(dropped_fields),
-    [WIRE_REWIND] = TABLE(rewind_fields),   [WIRE_WANT] = TABLE(want_fields),
-    [WIRE_FLUSH] = TABLE(flush_fields),     [WIRE_BYE] = TABLE(dropped_fields),
-    [WIRE_TENSOR] = TABLE(tensor_fields),   [WIRE_WELCOME] = TABLE(welcome_fields),
-    [WIRE_ERROR] = TABLE(error_fields),     [WIRE_PULSE] = TABLE(dropped_fields),
-    [WIRE_GRANT] = TABLE(grant_fields),     [WIRE_FLUSHED] = TABLE(flushed_fields),
-    [WIRE_ALERT] = TABLE(alert_fields),     [WIRE_CLOSING] = {NULL, 0},
+    [WIRE_HELLO] = TABLE(hello_fields),
+    [WIRE_LAYER] = TABLE(layer_fields),
+    [WIRE_SCALARS] = TABLE(scalars_fields),
+    [WIRE_HEARTBEAT] = TABLE(dropped_fields),
+    [WIRE_REWIND] = TABLE(rewind_fields),
+    [WIRE_WANT] = TABLE(want_fields),
+    [WIRE_FLUSH] = TABLE(flush_fields),
+    [WIRE_BYE] = TABLE(dropped_fields),
+    [WIRE_TENSOR] = TABLE(tensor_fields),
+    [WIRE_WELCOME] = TABLE(welcome_fields),
+    [WIRE_ERROR] = TABLE(error_fields),
+    [WIRE_PULSE] = TABLE(dropped_fields),
+    [WIRE_GRANT] = TABLE(grant_fields),
+    [WIRE_FLUSHED] = TABLE(flushed_fields),
+    [WIRE_ALERT] = TABLE(alert_fields),
+    [WIRE_CLOSING] = {NULL, 0},
 };
 
 const struct wire_field *wire_fields(enum wire_type type, size_t *count)

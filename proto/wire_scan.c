@@ -98,16 +98,13 @@ static bool scan_value(struct cursor *cursor, unsigned depth)
 
     skip(cursor, 1);
     switch (lead.shape) {
-    case SCALAR:
-        return skip(cursor, lead.follow);
-    case BLOB:
-        return read_count(cursor, lead, &count) && skip(cursor, count);
+    case SCALAR: return skip(cursor, lead.follow);
+    case BLOB: return read_count(cursor, lead, &count) && skip(cursor, count);
     case ARRAY:
     case MAP:
         return read_count(cursor, lead, &count) &&
                scan_elements(cursor, count, lead.shape == MAP, depth + 1);
-    case REFUSED:
-        break;
+    case REFUSED: break;
     }
     return false;
 }

@@ -101,7 +101,7 @@ CREATE TABLE alert (
 ) STRICT;
 CREATE INDEX alert_by_run ON alert (run_id, state);
 
--- The initialization w(0) of a layer: file baselines/<layer_id>-<attempt>.w0 in the state directory.
+-- The initialization w(0) of a layer: file baselines/<layer_id>-<attempt>-<step>.w0 in the state directory.
 CREATE TABLE baseline (
     layer_id  INTEGER PRIMARY KEY REFERENCES layer ON DELETE CASCADE,
     attempt   INTEGER NOT NULL,                      -- in which it was taken

@@ -47,7 +47,8 @@ static void lose(struct peer *peer, const struct wire_tensor *header, _Atomic ui
     skip(peer, header);
 }
 
-static void refuse(struct peer *peer, const struct wire_tensor *header, const struct wire_fault *fault)
+static void refuse(
+    struct peer *peer, const struct wire_tensor *header, const struct wire_fault *fault)
 {
     ingest_error(peer, fault, false);
     lose(peer, header, &stats_of(peer)->dropped_refused_total);
@@ -74,19 +75,23 @@ static bool expected_bytes(const struct wire_tensor *header, uint64_t *bytes)
            !__builtin_mul_overflow(elements, names_dtype_size(header->dtype), bytes);
 }
 
-static int check_total(struct peer *peer, const struct wire_tensor *header, struct wire_fault *fault)
+static int check_total(
+    struct peer *peer, const struct wire_tensor *header, struct wire_fault *fault)
 {
     uint64_t limit = peer->ingest->options.tensor_bytes, expected = 0;
     char text[128];
 
     if (!expected_bytes(header, &expected) || expected != header->total) {
-        snprintf(text, sizeof text, "%" PRIu64 " bytes, as shape [%" PRIu64 ", %" PRIu64 "] and dtype %.*s make", expected,
+        snprintf(text, sizeof text,
+            "%" PRIu64 " bytes, as shape [%" PRIu64 ", %" PRIu64 "] and dtype %.*s make", expected,
             header->shape[0], header->shape[1], (int)header->dtype.len, header->dtype.ptr);
-        return fault_set(fault, WIRE_CODE_TENSOR_MISMATCH, WIRE_TENSOR, "total", text, "%" PRIu64, header->total);
+        return fault_set(fault, WIRE_CODE_TENSOR_MISMATCH, WIRE_TENSOR, "total", text, "%" PRIu64,
+            header->total);
     }
     if (header->total > limit) {
         snprintf(text, sizeof text, "at most %" PRIu64 " bytes (limits.tensor_bytes)", limit);
-        return fault_set(fault, WIRE_CODE_TENSOR_TOO_LARGE, WIRE_TENSOR, "total", text, "%" PRIu64, header->total);
+        return fault_set(fault, WIRE_CODE_TENSOR_TOO_LARGE, WIRE_TENSOR, "total", text, "%" PRIu64,
+            header->total);
     }
     return 0;
 }
@@ -119,7 +124,8 @@ static void begin(struct peer *peer, const struct wire_tensor *header)
     if (granted || has_room(peer, header->total))
         a->tensor = tensor_new(header->total, &stats_of(peer)->ingest_bytes);
     if (!a->tensor) {
-        fault_set(&fault, WIRE_CODE_BUDGET, WIRE_TENSOR, "total", "room in limits.memory_bytes", "%" PRIu64, header->total);
+        fault_set(&fault, WIRE_CODE_BUDGET, WIRE_TENSOR, "total", "room in limits.memory_bytes",
+            "%" PRIu64, header->total);
         tell_seldom(peer, &fault);
         lose(peer, header, &stats_of(peer)->dropped_budget_total);
         return;
@@ -134,25 +140,30 @@ static void begin(struct peer *peer, const struct wire_tensor *header)
 
 static bool same_tensor(const struct wire_tensor *a, const struct wire_tensor *b)
 {
-    return a->tensor == b->tensor && a->kind == b->kind && a->layer == b->layer && a->step == b->step &&
-           a->total == b->total && a->shape[0] == b->shape[0] && a->shape[1] == b->shape[1] &&
-           a->initial == b->initial && wire_str_equal(b->dtype, a->dtype.ptr);
+    return a->tensor == b->tensor && a->kind == b->kind && a->layer == b->layer &&
+           a->step == b->step && a->total == b->total && a->shape[0] == b->shape[0] &&
+           a->shape[1] == b->shape[1] && a->initial == b->initial &&
+           wire_str_equal(b->dtype, a->dtype.ptr);
 }
 
-static int check_piece(const struct assembly *a, const struct wire_tensor *header, size_t size, struct wire_fault *fault)
+static int check_piece(const struct assembly *a, const struct wire_tensor *header, size_t size,
+    struct wire_fault *fault)
 {
     char text[128];
 
     if (!same_tensor(&a->header, header) || header->offset != a->offset) {
-        snprintf(text, sizeof text, "tensor %" PRIu64 " to go on at offset %" PRIu64, a->header.tensor, a->offset);
-        return fault_set(fault, WIRE_CODE_TENSOR_MISMATCH, WIRE_TENSOR, "offset", text, "tensor %" PRIu64 " at %" PRIu64,
-            header->tensor, header->offset);
+        snprintf(text, sizeof text, "tensor %" PRIu64 " to go on at offset %" PRIu64,
+            a->header.tensor, a->offset);
+        return fault_set(fault, WIRE_CODE_TENSOR_MISMATCH, WIRE_TENSOR, "offset", text,
+            "tensor %" PRIu64 " at %" PRIu64, header->tensor, header->offset);
     }
     if (size == 0 || size > WIRE_PIECE_MAX || size > a->header.total - a->offset) {
         uint64_t left = a->header.total - a->offset;
 
-        snprintf(text, sizeof text, "1 to %" PRIu64 " bytes", left < WIRE_PIECE_MAX ? left : WIRE_PIECE_MAX);
-        return fault_set(fault, WIRE_CODE_TENSOR_MISMATCH, WIRE_TENSOR, "payload", text, "%zu bytes", size);
+        snprintf(text, sizeof text, "1 to %" PRIu64 " bytes",
+            left < WIRE_PIECE_MAX ? left : WIRE_PIECE_MAX);
+        return fault_set(
+            fault, WIRE_CODE_TENSOR_MISMATCH, WIRE_TENSOR, "payload", text, "%zu bytes", size);
     }
     return 0;
 }
@@ -185,7 +196,8 @@ static int keep_large(struct tensor *tensor, zmq_msg_t *payload)
         return -1;
     zmq_msg_init(frame);
     zmq_msg_move(frame, payload);
-    if (tensor_add_piece(tensor, zmq_msg_data(frame), zmq_msg_size(frame), frame, release_frame) == 0)
+    if (tensor_add_piece(tensor, zmq_msg_data(frame), zmq_msg_size(frame), frame, release_frame) ==
+        0)
         return 0;
     release_frame(frame);
     return -1;
@@ -193,7 +205,8 @@ static int keep_large(struct tensor *tensor, zmq_msg_t *payload)
 
 static int keep(struct tensor *tensor, zmq_msg_t *payload)
 {
-    return zmq_msg_size(payload) <= SMALL_FRAME ? keep_small(tensor, payload) : keep_large(tensor, payload);
+    return zmq_msg_size(payload) <= SMALL_FRAME ? keep_small(tensor, payload)
+                                                : keep_large(tensor, payload);
 }
 
 static void hand_over(struct peer *peer)
@@ -217,8 +230,8 @@ void assembly_piece(struct peer *peer, const struct wire_tensor *header, zmq_msg
     if (a->skipping && header->tensor == a->header.tensor && header->offset != 0)
         return;
     if (a->busy && header->tensor != a->header.tensor) {
-        fault_set(&fault, WIRE_CODE_TENSOR_MISMATCH, WIRE_TENSOR, "tensor", "the rest of the tensor before it",
-            "%" PRIu64, header->tensor);
+        fault_set(&fault, WIRE_CODE_TENSOR_MISMATCH, WIRE_TENSOR, "tensor",
+            "the rest of the tensor before it", "%" PRIu64, header->tensor);
         refuse(peer, &a->header, &fault);
     }
     if (!a->busy && header->offset == 0)
@@ -226,8 +239,8 @@ void assembly_piece(struct peer *peer, const struct wire_tensor *header, zmq_msg
     if (a->skipping && header->tensor == a->header.tensor)
         return;
     if (!a->busy) {
-        fault_set(&fault, WIRE_CODE_TENSOR_MISMATCH, WIRE_TENSOR, "offset", "0 for a tensor's first piece", "%" PRIu64,
-            header->offset);
+        fault_set(&fault, WIRE_CODE_TENSOR_MISMATCH, WIRE_TENSOR, "offset",
+            "0 for a tensor's first piece", "%" PRIu64, header->offset);
         refuse(peer, header, &fault);
         return;
     }
@@ -240,7 +253,8 @@ void assembly_piece(struct peer *peer, const struct wire_tensor *header, zmq_msg
         return;
     }
     a->offset += size;
-    a->deadline_ms = peer->ingest->reading_ms + (uint64_t)(1000 * peer->ingest->options.sample_deadline_seconds);
+    a->deadline_ms =
+        peer->ingest->reading_ms + (uint64_t)(1000 * peer->ingest->options.sample_deadline_seconds);
     if (a->offset == a->header.total)
         hand_over(peer);
 }
@@ -252,8 +266,9 @@ void assembly_expire(struct peer *peer)
 
     if (!a->busy || peer->ingest->reading_ms < a->deadline_ms)
         return;
-    fault_set(&fault, WIRE_CODE_STALE, WIRE_TENSOR, "offset", "the rest of the tensor before the deadline",
-        "%" PRIu64 " of %" PRIu64 " bytes came", a->offset, a->header.total);
+    fault_set(&fault, WIRE_CODE_STALE, WIRE_TENSOR, "offset",
+        "the rest of the tensor before the deadline", "%" PRIu64 " of %" PRIu64 " bytes came",
+        a->offset, a->header.total);
     tell_seldom(peer, &fault);
     lose(peer, &a->header, &stats_of(peer)->dropped_stale_total);
 }

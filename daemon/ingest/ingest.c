@@ -29,8 +29,9 @@ static void count_refusal(struct ingest *ingest, const char *key, const struct w
 
     stats_add(&ingest->options.stats->refused[fault->code], 1);
     log_limited(&limit, LOG_LEVEL_WARNING, "message refused", LOG_STR("session", key),
-        LOG_STR("code", wire_code_name(fault->code)), LOG_STR("about", fault->about), LOG_STR("field", fault->field),
-        LOG_STR("value", fault->value), LOG_STR("expected", fault->expected));
+        LOG_STR("code", wire_code_name(fault->code)), LOG_STR("about", fault->about),
+        LOG_STR("field", fault->field), LOG_STR("value", fault->value),
+        LOG_STR("expected", fault->expected));
 }
 
 static struct wire_message error_message(const struct wire_fault *fault, bool fatal)
@@ -73,7 +74,8 @@ void ingest_error(struct peer *peer, const struct wire_fault *fault, bool fatal)
 
 void ingest_flushed(struct peer *peer, uint64_t token)
 {
-    peer_send(peer, &(struct wire_message){.type = WIRE_FLUSHED, .u.flushed = {token, peer->dropped}});
+    peer_send(
+        peer, &(struct wire_message){.type = WIRE_FLUSHED, .u.flushed = {token, peer->dropped}});
 }
 
 void ingest_alert(struct peer *peer, const struct wire_alert *alert)
@@ -129,15 +131,15 @@ static void welcome(struct peer *peer, uint32_t attempt)
     peer_send(peer, &message);
 }
 
-static int open_peer(struct ingest *ingest, const char *key, const struct wire_hello *hello, struct peer **peer,
-    uint32_t *attempt, struct wire_fault *fault)
+static int open_peer(struct ingest *ingest, const char *key, const struct wire_hello *hello,
+    struct peer **peer, uint32_t *attempt, struct wire_fault *fault)
 {
     const struct ingest_ops *ops = &ingest->options.ops;
     bool made = !*peer;
 
     if (made && HASH_CNT(by_key, ingest->peers) >= ingest->options.sessions_max)
-        return fault_set(fault, WIRE_CODE_LIMIT, WIRE_HELLO, "session", "fewer live sessions (limits.sessions)", "%u",
-            HASH_CNT(by_key, ingest->peers));
+        return fault_set(fault, WIRE_CODE_LIMIT, WIRE_HELLO, "session",
+            "fewer live sessions (limits.sessions)", "%u", HASH_CNT(by_key, ingest->peers));
     if (made && !(*peer = peer_new(ingest, key, NULL)))
         return fault_set(fault, WIRE_CODE_LIMIT, WIRE_HELLO, "session", "memory", "%s", key);
     if (ops->hello(ops->ctx, *peer, hello, &(*peer)->session, attempt, fault) == 0)
@@ -155,7 +157,8 @@ static void on_hello(const struct source *source, const struct wire_hello *hello
     struct peer *peer;
     uint32_t attempt;
 
-    snprintf(key, sizeof key, "%.*s %.*s", (int)hello->run.len, hello->run.ptr, (int)hello->session.len, hello->session.ptr);
+    snprintf(key, sizeof key, "%.*s %.*s", (int)hello->run.len, hello->run.ptr,
+        (int)hello->session.len, hello->session.ptr);
     HASH_FIND(by_key, ingest->peers, key, strlen(key), peer);
     if (open_peer(ingest, key, hello, &peer, &attempt, &fault) != 0) {
         answer_fault(source, &fault, fault.code != WIRE_CODE_RANK_TAKEN);
@@ -163,7 +166,8 @@ static void on_hello(const struct source *source, const struct wire_hello *hello
     }
     peer->lossless = hello->lossless;
     if (peer_connect(peer, source->router, source->identity, source->identity_size) != 0) {
-        log_error("a session cannot be connected: no randomness for its ticket", LOG_STR("session", key));
+        log_error(
+            "a session cannot be connected: no randomness for its ticket", LOG_STR("session", key));
         return;
     }
     peer_renew(peer);
@@ -176,7 +180,8 @@ static void flush_when_both(struct peer *peer)
 {
     const struct ingest_ops *ops = &peer->ingest->options.ops;
 
-    if (!peer->flush_on_control || !peer->flush_on_tensors || peer->control_token != peer->tensor_token)
+    if (!peer->flush_on_control || !peer->flush_on_tensors ||
+        peer->control_token != peer->tensor_token)
         return;
     peer->flush_on_control = peer->flush_on_tensors = false;
     ops->flush(ops->ctx, peer->session, peer->control_token);
@@ -207,11 +212,13 @@ static int on_layer(struct peer *peer, const struct wire_layer *layer, struct wi
     uint64_t elements = layer->shape[0] * layer->shape[1], bytes; /* both are below 2^31 */
     char text[96];
 
-    if (!__builtin_mul_overflow(elements, names_dtype_size(layer->dtype), &bytes) && bytes <= o->tensor_bytes)
+    if (!__builtin_mul_overflow(elements, names_dtype_size(layer->dtype), &bytes) &&
+        bytes <= o->tensor_bytes)
         return o->ops.layer(o->ops.ctx, peer->session, layer, fault);
-    snprintf(text, sizeof text, "weights of at most %" PRIu64 " bytes (limits.tensor_bytes)", o->tensor_bytes);
-    return fault_set(fault, WIRE_CODE_TENSOR_TOO_LARGE, WIRE_LAYER, "shape", text, "[%" PRIu64 ", %" PRIu64 "]",
-        layer->shape[0], layer->shape[1]);
+    snprintf(text, sizeof text, "weights of at most %" PRIu64 " bytes (limits.tensor_bytes)",
+        o->tensor_bytes);
+    return fault_set(fault, WIRE_CODE_TENSOR_TOO_LARGE, WIRE_LAYER, "shape", text,
+        "[%" PRIu64 ", %" PRIu64 "]", layer->shape[0], layer->shape[1]);
 }
 
 static void on_peer_message(struct peer *peer, const struct wire_message *message)
@@ -222,39 +229,30 @@ static void on_peer_message(struct peer *peer, const struct wire_message *messag
 
     peer_renew(peer);
     switch (message->type) {
-    case WIRE_LAYER:
-        rc = on_layer(peer, &message->u.layer, &fault);
-        break;
+    case WIRE_LAYER: rc = on_layer(peer, &message->u.layer, &fault); break;
     case WIRE_SCALARS:
         rc = ops->scalars(ops->ctx, peer->session, &message->u.scalars, &fault);
         break;
-    case WIRE_REWIND:
-        rc = ops->rewind(ops->ctx, peer->session, message->u.step, &fault);
-        break;
-    case WIRE_HEARTBEAT:
-        on_heartbeat(peer, message->u.dropped);
-        return;
-    case WIRE_WANT:
-        wants_add(peer, message->u.want.tensor, message->u.want.bytes, &fault);
-        return;
+    case WIRE_REWIND: rc = ops->rewind(ops->ctx, peer->session, message->u.step, &fault); break;
+    case WIRE_HEARTBEAT: on_heartbeat(peer, message->u.dropped); return;
+    case WIRE_WANT: wants_add(peer, message->u.want.tensor, message->u.want.bytes, &fault); return;
     case WIRE_FLUSH:
         peer->flush_on_control = true;
         peer->control_token = message->u.flush.token;
         flush_when_both(peer);
         return;
-    case WIRE_BYE:
-        on_bye(peer, message->u.dropped);
-        return;
+    case WIRE_BYE: on_bye(peer, message->u.dropped); return;
     default:
-        rc = fault_set(&fault, WIRE_CODE_UNKNOWN_TYPE, message->type, "type", "a message of a client's control socket",
-            "%s", wire_type_name(message->type));
+        rc = fault_set(&fault, WIRE_CODE_UNKNOWN_TYPE, message->type, "type",
+            "a message of a client's control socket", "%s", wire_type_name(message->type));
     }
     if (rc < 0)
         ingest_error(peer, &fault, false);
 }
 
 /* Decodes a header of a message that must have `frames` frames. The type in `fault` is as far as it could be read. */
-static int decode(const struct source *source, struct router_message *m, struct wire_message *message)
+static int decode(
+    const struct source *source, struct router_message *m, struct wire_message *message)
 {
     struct wire_fault fault;
     size_t wanted;
@@ -273,17 +271,19 @@ static int decode(const struct source *source, struct router_message *m, struct 
     wanted = message->type == WIRE_TENSOR ? 2 : 1;
     if (m->frames == wanted)
         return 0;
-    fault_set(&fault, WIRE_CODE_TRUNCATED, message->type, "frames", wanted == 2 ? "2: header and payload" : "1: the header",
-        "%zu", m->frames);
+    fault_set(&fault, WIRE_CODE_TRUNCATED, message->type, "frames",
+        wanted == 2 ? "2: header and payload" : "1: the header", "%zu", m->frames);
     answer_fault(source, &fault, false);
     wire_message_free(message);
     return -1;
 }
 
-static struct source source_of(struct ingest *ingest, struct router *router, struct router_message *m)
+static struct source source_of(
+    struct ingest *ingest, struct router *router, struct router_message *m)
 {
     stats_add(&ingest->options.stats->messages_received_total, 1);
-    stats_add(&ingest->options.stats->bytes_received_total, zmq_msg_size(&m->header) + zmq_msg_size(&m->payload));
+    stats_add(&ingest->options.stats->bytes_received_total,
+        zmq_msg_size(&m->header) + zmq_msg_size(&m->payload));
     return (struct source){ingest, router, zmq_msg_data(&m->identity), zmq_msg_size(&m->identity)};
 }
 
@@ -302,7 +302,8 @@ static void on_control(void *ctx, struct router *router, struct router_message *
     } else if (peer) {
         on_peer_message(peer, &message);
     } else {
-        fault_set(&fault, WIRE_CODE_UNKNOWN_SESSION, message.type, "session", "hello first", "none");
+        fault_set(
+            &fault, WIRE_CODE_UNKNOWN_SESSION, message.type, "session", "hello first", "none");
         answer_fault(&source, &fault, false);
     }
     wire_message_free(&message);
@@ -312,7 +313,8 @@ static const uint8_t *ticket_of(const struct wire_message *message)
 {
     if (message->type == WIRE_TENSOR)
         return message->u.tensor.ticket;
-    return message->type == WIRE_FLUSH && message->u.flush.has_ticket ? message->u.flush.ticket : NULL;
+    return message->type == WIRE_FLUSH && message->u.flush.has_ticket ? message->u.flush.ticket
+                                                                      : NULL;
 }
 
 static void on_tensors(void *ctx, struct router *router, struct router_message *m)
@@ -328,11 +330,12 @@ static void on_tensors(void *ctx, struct router *router, struct router_message *
     ticket = ticket_of(&message);
     peer = ticket ? peer_by_ticket(source.ingest, ticket) : NULL;
     if (!ticket) {
-        fault_set(&fault, WIRE_CODE_UNKNOWN_TYPE, message.type, "type", "tensor, or flush with a ticket, on this socket",
-            "%s", wire_type_name(message.type));
+        fault_set(&fault, WIRE_CODE_UNKNOWN_TYPE, message.type, "type",
+            "tensor, or flush with a ticket, on this socket", "%s", wire_type_name(message.type));
         answer_fault(&source, &fault, false);
     } else if (!peer) {
-        fault_set(&fault, WIRE_CODE_UNKNOWN_TICKET, message.type, "ticket", "the ticket of a live session's welcome", "?");
+        fault_set(&fault, WIRE_CODE_UNKNOWN_TICKET, message.type, "ticket",
+            "the ticket of a live session's welcome", "?");
         answer_fault(&source, &fault, false);
     } else if (message.type == WIRE_TENSOR) {
         peer_renew(peer);
@@ -381,12 +384,12 @@ static void on_tick(uv_timer_t *timer)
         stats_add(&ingest->options.stats->stalls_total, 1);
         log_warning("the loop stood still: leases start anew", LOG_INT("ms", passed));
         HASH_ITER(by_key, ingest->peers, peer, next)
-            peer_renew(peer);
+        peer_renew(peer);
         passed = LIMIT_TICK_MS;
     }
     ingest->reading_ms += passed;
     HASH_ITER(by_key, ingest->peers, peer, next)
-        look_after(peer);
+    look_after(peer);
     wants_serve(ingest);
 }
 
@@ -407,8 +410,8 @@ static bool ipc_is_taken(const char *endpoint)
     return taken;
 }
 
-static struct router *bind_one(struct ingest *ingest, uv_loop_t *loop, const char *endpoint, bool control, char *err,
-    size_t err_size)
+static struct router *bind_one(struct ingest *ingest, uv_loop_t *loop, const char *endpoint,
+    bool control, char *err, size_t err_size)
 {
     struct router_options options = {
         .endpoint = endpoint,
@@ -425,13 +428,15 @@ static struct router *bind_one(struct ingest *ingest, uv_loop_t *loop, const cha
     return router_new(loop, ingest->zmq, &options, err, err_size);
 }
 
-static int bind_pair(struct ingest *ingest, uv_loop_t *loop, const char *endpoint, char *err, size_t err_size)
+static int bind_pair(
+    struct ingest *ingest, uv_loop_t *loop, const char *endpoint, char *err, size_t err_size)
 {
     struct binding *binding = &ingest->bindings[ingest->binding_count];
     char tensors[256];
 
     if (strncmp(endpoint, "tcp://", 6) == 0)
-        snprintf(tensors, sizeof tensors, "%.*s:*", (int)(strrchr(endpoint, ':') - endpoint), endpoint);
+        snprintf(
+            tensors, sizeof tensors, "%.*s:*", (int)(strrchr(endpoint, ':') - endpoint), endpoint);
     else
         snprintf(tensors, sizeof tensors, "%s.tensors", endpoint);
     binding->control = bind_one(ingest, loop, endpoint, true, err, err_size);
@@ -446,7 +451,8 @@ static int bind_pair(struct ingest *ingest, uv_loop_t *loop, const char *endpoin
     return 0;
 }
 
-struct ingest *ingest_new(uv_loop_t *loop, const struct ingest_options *options, char *err, size_t err_size)
+struct ingest *ingest_new(
+    uv_loop_t *loop, const struct ingest_options *options, char *err, size_t err_size)
 {
     struct ingest *ingest = calloc(1, sizeof *ingest);
 
@@ -474,7 +480,8 @@ const char *ingest_endpoint(const struct ingest *ingest, size_t n)
     return n < ingest->binding_count ? router_endpoint(ingest->bindings[n].control) : NULL;
 }
 
-struct peer *ingest_expect(struct ingest *ingest, const char *run, const char *session_key, void *session)
+struct peer *ingest_expect(
+    struct ingest *ingest, const char *run, const char *session_key, void *session)
 {
     char key[PEER_KEY_MAX];
 
@@ -491,7 +498,8 @@ void ingest_close(struct ingest *ingest)
 {
     struct peer *peer, *next;
 
-    HASH_ITER(by_key, ingest->peers, peer, next) {
+    HASH_ITER(by_key, ingest->peers, peer, next)
+    {
         peer_send(peer, &(struct wire_message){.type = WIRE_CLOSING});
         peer_free(peer);
     }

@@ -23,25 +23,32 @@ enum { INGEST_KNOWN = 1 };
  * and the client is told. */
 struct ingest_ops {
     /* A client opens a session, or resumes the one that `*session` is if it is not NULL. Sets *session and *attempt. */
-    int (*hello)(void *ctx, struct peer *peer, const struct wire_hello *hello, void **session, uint32_t *attempt,
-        struct wire_fault *fault);
-    void (*welcomed)(void *ctx, void *session); /* the client has its welcome, and can be told more */
-    int (*layer)(void *ctx, void *session, const struct wire_layer *layer, struct wire_fault *fault);
-    int (*scalars)(void *ctx, void *session, const struct wire_scalars *scalars, struct wire_fault *fault);
+    int (*hello)(void *ctx, struct peer *peer, const struct wire_hello *hello, void **session,
+        uint32_t *attempt, struct wire_fault *fault);
+    void (*welcomed)(
+        void *ctx, void *session); /* the client has its welcome, and can be told more */
+    int (*layer)(
+        void *ctx, void *session, const struct wire_layer *layer, struct wire_fault *fault);
+    int (*scalars)(
+        void *ctx, void *session, const struct wire_scalars *scalars, struct wire_fault *fault);
     int (*rewind)(void *ctx, void *session, uint64_t step, struct wire_fault *fault);
     /* The first piece of a tensor is here: may it come? INGEST_KNOWN: it was there before, throw it away without a word. */
-    int (*tensor_begin)(void *ctx, void *session, const struct wire_tensor *header, struct wire_fault *fault);
+    int (*tensor_begin)(
+        void *ctx, void *session, const struct wire_tensor *header, struct wire_fault *fault);
     /* It is whole, and the room above's from now on. */
-    void (*tensor)(void *ctx, void *session, const struct wire_tensor *header, struct tensor *tensor);
+    void (*tensor)(
+        void *ctx, void *session, const struct wire_tensor *header, struct tensor *tensor);
     /* It will not come. `sample`: nor shall the others of its block and step (it was dropped, not refused). Returns how many
      * samples that costs: 0 when others of the same sample were lost before. */
-    uint64_t (*tensor_lost)(void *ctx, void *session, const struct wire_tensor *header, bool sample);
+    uint64_t (*tensor_lost)(
+        void *ctx, void *session, const struct wire_tensor *header, bool sample);
     /* Everything before it has been handed over: answer with ingest_flushed when it is committed. */
     void (*flush)(void *ctx, void *session, uint64_t token);
-    void (*client_dropped)(void *ctx, void *session, uint64_t samples); /* in all, since the client's start */
-    void (*bye)(void *ctx, void *session);  /* the peer and the session are over */
-    void (*lost)(void *ctx, void *session); /* the lease ran out; the same */
-    void (*seen)(void *ctx, void *session); /* a sign of life, at most once a tick */
+    void (*client_dropped)(
+        void *ctx, void *session, uint64_t samples); /* in all, since the client's start */
+    void (*bye)(void *ctx, void *session);           /* the peer and the session are over */
+    void (*lost)(void *ctx, void *session);          /* the lease ran out; the same */
+    void (*seen)(void *ctx, void *session);          /* a sign of life, at most once a tick */
     void *ctx;
 };
 
@@ -56,13 +63,15 @@ struct ingest_options {
 };
 
 /* Binds every endpoint (a control and a tensor socket each). NULL, and `err` says which could not be bound and why. */
-struct ingest *ingest_new(uv_loop_t *loop, const struct ingest_options *options, char *err, size_t err_size);
+struct ingest *ingest_new(
+    uv_loop_t *loop, const struct ingest_options *options, char *err, size_t err_size);
 
 /* The n-th bound control endpoint, or NULL. */
 const char *ingest_endpoint(const struct ingest *ingest, size_t n);
 
 /* A session that was live when the daemon stopped: it gets a full lease to come back. NULL: memory is short. */
-struct peer *ingest_expect(struct ingest *ingest, const char *run, const char *session_key, void *session);
+struct peer *ingest_expect(
+    struct ingest *ingest, const char *run, const char *session_key, void *session);
 
 /* Answers and pushes; silently nothing when the peer is not connected. */
 void ingest_error(struct peer *peer, const struct wire_fault *fault, bool fatal);

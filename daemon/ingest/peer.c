@@ -68,7 +68,8 @@ int peer_connect(struct peer *peer, struct router *control, const void *identity
 
 void peer_renew(struct peer *peer)
 {
-    peer->lease_until_ms = peer->ingest->reading_ms + (uint64_t)(1000 * peer->ingest->options.lease_seconds);
+    peer->lease_until_ms =
+        peer->ingest->reading_ms + (uint64_t)(1000 * peer->ingest->options.lease_seconds);
     peer->seen = true;
 }
 

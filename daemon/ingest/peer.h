@@ -9,7 +9,7 @@
 #include "daemon/ingest/socket.h"
 #include "daemon/limits.h"
 
-#define PEER_KEY_MAX (WIRE_RUN_MAX + WIRE_SESSION_MAX + 2)
+#define PEER_KEY_MAX      (WIRE_RUN_MAX + WIRE_SESSION_MAX + 2)
 #define PEER_IDENTITY_MAX 255 /* ZeroMQ's own bound */
 
 /* A lossless session's request for room for one tensor; its bytes are charged once it is granted. */
@@ -22,13 +22,13 @@ struct want {
 
 /* The tensor whose pieces are coming. */
 struct assembly {
-    bool busy;             /* pieces are expected */
-    bool skipping;         /* of a tensor that was refused or dropped: its pieces are thrown away */
+    bool busy;     /* pieces are expected */
+    bool skipping; /* of a tensor that was refused or dropped: its pieces are thrown away */
     struct wire_tensor header;
-    char dtype[16];        /* what header.dtype points to */
+    char dtype[16]; /* what header.dtype points to */
     struct tensor *tensor;
-    uint64_t offset;       /* of the next piece */
-    uint64_t deadline_ms;  /* on the reading clock */
+    uint64_t offset;      /* of the next piece */
+    uint64_t deadline_ms; /* on the reading clock */
 };
 
 struct peer {
@@ -60,10 +60,11 @@ struct ingest {
     uv_timer_t tick;
     struct binding bindings[LIMIT_ENDPOINTS];
     size_t binding_count;
-    struct peer *peers, *connected, *ticketed; /* the same peers by key, by identity on the control socket, by ticket */
-    struct want *wants;                        /* granted and waiting, in order */
-    uint64_t reading_ms;                       /* the reading clock: time in which the loop turned */
-    uint64_t tick_at_ms;                       /* monotonic time of the last tick */
+    struct peer *peers, *connected,
+        *ticketed;       /* the same peers by key, by identity on the control socket, by ticket */
+    struct want *wants;  /* granted and waiting, in order */
+    uint64_t reading_ms; /* the reading clock: time in which the loop turned */
+    uint64_t tick_at_ms; /* monotonic time of the last tick */
 };
 
 struct peer *peer_new(struct ingest *ingest, const char *key, void *session);
@@ -87,7 +88,8 @@ void assembly_reset(struct peer *peer);
 /* Room for lossless sessions (wants.c). */
 void wants_add(struct peer *peer, uint64_t tensor, uint64_t bytes, struct wire_fault *fault);
 void wants_serve(struct ingest *ingest);
-bool wants_take(struct peer *peer, uint64_t tensor, uint64_t bytes); /* the granted room becomes the tensor's */
+bool wants_take(
+    struct peer *peer, uint64_t tensor, uint64_t bytes); /* the granted room becomes the tensor's */
 void wants_forget(struct peer *peer);
 
 #endif

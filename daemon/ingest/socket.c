@@ -77,7 +77,9 @@ static bool receive_message(struct router *router, struct router_message *messag
         return false;
     while (zmq_msg_more(frame)) {
         message->frames++;
-        frame = message->frames == 1 ? &message->header : message->frames == 2 ? &message->payload : &surplus;
+        frame = message->frames == 1   ? &message->header
+                : message->frames == 2 ? &message->payload
+                                       : &surplus;
         if (!receive_frame(router, frame))
             break;
         *bytes += zmq_msg_size(frame);
@@ -119,10 +121,10 @@ static int set_options(struct router *router)
     } ints[] = {
         {ZMQ_RCVHWM, o->receive_hwm},
         {ZMQ_SNDHWM, LIMIT_CONTROL_HWM},
-        {ZMQ_LINGER, 200}, /* for the last words of a daemon that stops */
+        {ZMQ_LINGER, 200},         /* for the last words of a daemon that stops */
         {ZMQ_ROUTER_MANDATORY, 1}, /* so that a send to a peer that is gone says so */
         {ZMQ_ROUTER_HANDOVER, 1},  /* a client that returns with its identity takes it over */
-        {ZMQ_IPV6, 1}, /* tcp://[::1] */
+        {ZMQ_IPV6, 1},             /* tcp://[::1] */
         {ZMQ_HANDSHAKE_IVL, 5000},
         {ZMQ_HEARTBEAT_IVL, 5000},
         {ZMQ_HEARTBEAT_TIMEOUT, 15000},
@@ -163,7 +165,8 @@ static int bind_socket(struct router *router)
     reason = errno;
     umask(before);
     errno = reason;
-    return rc != 0 ? rc : zmq_getsockopt(router->socket, ZMQ_LAST_ENDPOINT, router->endpoint, &size);
+    return rc != 0 ? rc
+                   : zmq_getsockopt(router->socket, ZMQ_LAST_ENDPOINT, router->endpoint, &size);
 }
 
 static int start_handles(uv_loop_t *loop, struct router *router)
@@ -171,7 +174,8 @@ static int start_handles(uv_loop_t *loop, struct router *router)
     int fd;
     size_t size = sizeof fd;
 
-    if (zmq_getsockopt(router->socket, ZMQ_FD, &fd, &size) != 0 || uv_poll_init(loop, &router->poll, fd) != 0)
+    if (zmq_getsockopt(router->socket, ZMQ_FD, &fd, &size) != 0 ||
+        uv_poll_init(loop, &router->poll, fd) != 0)
         return -1;
     uv_prepare_init(loop, &router->prepare);
     uv_check_init(loop, &router->check);
@@ -184,8 +188,8 @@ static int start_handles(uv_loop_t *loop, struct router *router)
     return 0;
 }
 
-struct router *router_new(uv_loop_t *loop, void *zmq_context, const struct router_options *options, char *err,
-    size_t err_size)
+struct router *router_new(uv_loop_t *loop, void *zmq_context, const struct router_options *options,
+    char *err, size_t err_size)
 {
     struct router *router = calloc(1, sizeof *router);
 
@@ -195,8 +199,10 @@ struct router *router_new(uv_loop_t *loop, void *zmq_context, const struct route
     }
     router->options = *options;
     router->socket = zmq_socket(zmq_context, ZMQ_ROUTER);
-    if (!router->socket || set_options(router) != 0 || bind_socket(router) != 0 || start_handles(loop, router) != 0) {
-        snprintf(err, err_size, "ingest endpoint %s: cannot be bound: %s", options->endpoint, zmq_strerror(errno));
+    if (!router->socket || set_options(router) != 0 || bind_socket(router) != 0 ||
+        start_handles(loop, router) != 0) {
+        snprintf(err, err_size, "ingest endpoint %s: cannot be bound: %s", options->endpoint,
+            zmq_strerror(errno));
         if (router->socket)
             zmq_close(router->socket);
         free(router);
@@ -210,7 +216,8 @@ const char *router_endpoint(const struct router *router)
     return router->endpoint;
 }
 
-bool router_send(struct router *router, const void *identity, size_t identity_size, const void *data, size_t size)
+bool router_send(struct router *router, const void *identity, size_t identity_size,
+    const void *data, size_t size)
 {
     if (zmq_send(router->socket, identity, identity_size, ZMQ_DONTWAIT | ZMQ_SNDMORE) < 0)
         return false;

@@ -29,14 +29,15 @@ struct router_options {
 };
 
 /* Binds. ipc sockets are made with mode 0660. On failure NULL, and `err` tells the endpoint and the reason. */
-struct router *router_new(uv_loop_t *loop, void *zmq_context, const struct router_options *options, char *err,
-    size_t err_size);
+struct router *router_new(uv_loop_t *loop, void *zmq_context, const struct router_options *options,
+    char *err, size_t err_size);
 
 /* The endpoint as bound (with the port that a `*` was given). Lives as long as the router. */
 const char *router_endpoint(const struct router *router);
 
 /* Sends one single-frame message without waiting. false: the peer is gone or does not read. */
-bool router_send(struct router *router, const void *identity, size_t identity_size, const void *data, size_t size);
+bool router_send(struct router *router, const void *identity, size_t identity_size,
+    const void *data, size_t size);
 
 /* Stops reading, unbinds, closes the ZeroMQ socket; frees itself once the loop has run its closing turn. Not from `receive`. */
 void router_close(struct router *router);

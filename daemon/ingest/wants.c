@@ -30,7 +30,8 @@ void wants_serve(struct ingest *ingest)
 {
     struct want *want;
 
-    DL_FOREACH(ingest->wants, want) {
+    DL_FOREACH(ingest->wants, want)
+    {
         if (want->granted)
             continue;
         if (!fits(ingest, want->bytes))
@@ -48,12 +49,15 @@ void wants_add(struct peer *peer, uint64_t tensor, uint64_t bytes, struct wire_f
     char text[96];
 
     if (!peer->lossless) {
-        fault_set(fault, WIRE_CODE_BAD_FIELD, WIRE_WANT, "lossless", "a session that said so in its hello", "false");
+        fault_set(fault, WIRE_CODE_BAD_FIELD, WIRE_WANT, "lossless",
+            "a session that said so in its hello", "false");
     } else if (bytes > ingest->options.tensor_bytes) {
-        snprintf(text, sizeof text, "at most %" PRIu64 " bytes (limits.tensor_bytes)", ingest->options.tensor_bytes);
+        snprintf(text, sizeof text, "at most %" PRIu64 " bytes (limits.tensor_bytes)",
+            ingest->options.tensor_bytes);
         fault_set(fault, WIRE_CODE_TENSOR_TOO_LARGE, WIRE_WANT, "bytes", text, "%" PRIu64, bytes);
     } else if (peer->wants == LIMIT_GRANTS || !(want = calloc(1, sizeof *want))) {
-        fault_set(fault, WIRE_CODE_LIMIT, WIRE_WANT, "tensor", "fewer tensors asked for at a time", "%" PRIu64, tensor);
+        fault_set(fault, WIRE_CODE_LIMIT, WIRE_WANT, "tensor", "fewer tensors asked for at a time",
+            "%" PRIu64, tensor);
     } else {
         *want = (struct want){.peer = peer, .tensor = tensor, .bytes = bytes};
         peer->wants++;
@@ -69,7 +73,8 @@ bool wants_take(struct peer *peer, uint64_t tensor, uint64_t bytes)
     struct want *want, *next;
     bool good = false;
 
-    DL_FOREACH_SAFE(peer->ingest->wants, want, next) {
+    DL_FOREACH_SAFE(peer->ingest->wants, want, next)
+    {
         /* Numbers increase: what was asked for tensors before this one will not be used. */
         if (want->peer != peer || want->tensor > tensor)
             continue;
@@ -84,6 +89,6 @@ void wants_forget(struct peer *peer)
     struct want *want, *next;
 
     DL_FOREACH_SAFE(peer->ingest->wants, want, next)
-        if (want->peer == peer)
-            drop(want);
+    if (want->peer == peer)
+        drop(want);
 }

@@ -7,7 +7,8 @@
 #include "daemon/runs/strand_state.h"
 
 /* Room for one more element; false (and findings->failed) when memory is short. */
-static bool grow(struct findings *findings, void **array, size_t *capacity, size_t count, size_t size)
+static bool grow(
+    struct findings *findings, void **array, size_t *capacity, size_t count, size_t size)
 {
     size_t wanted = *capacity ? 2 * *capacity : 16;
     void *grown;
@@ -24,7 +25,8 @@ static bool grow(struct findings *findings, void **array, size_t *capacity, size
     return true;
 }
 
-#define ROOM(f, name) grow(f, (void **)&(f)->name##s, &(f)->name##_capacity, (f)->name##_count, sizeof *(f)->name##s)
+#define ROOM(f, name)                                                                              \
+    grow(f, (void **)&(f)->name##s, &(f)->name##_capacity, (f)->name##_count, sizeof *(f)->name##s)
 
 void find_if(const struct place *place, const char *metric, double value)
 {
@@ -68,12 +70,14 @@ void find_bins(const struct place *place, const char *metric, const struct bins 
         histogram->counts[i] = bins->count[i] < UINT32_MAX ? (uint32_t)bins->count[i] : UINT32_MAX;
 }
 
-void find_distribution(const struct place *place, const char *prefix, const struct distribution *d, bool std)
+void find_distribution(
+    const struct place *place, const char *prefix, const struct distribution *d, bool std)
 {
     const struct {
         const char *name;
         double value;
-    } parts[] = {{"mean", d->mean}, {"p05", d->p05}, {"p25", d->p25}, {"p50", d->p50}, {"p75", d->p75}, {"p95", d->p95}};
+    } parts[] = {{"mean", d->mean}, {"p05", d->p05}, {"p25", d->p25}, {"p50", d->p50},
+        {"p75", d->p75}, {"p95", d->p95}};
     char metric[RECORD_METRIC_MAX];
 
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
@@ -97,8 +101,11 @@ void find_tracker(const struct place *place, const struct spectrum *spectrum)
         return;
     }
     spectrum_export(spectrum, state);
-    findings->trackers[findings->tracker_count++] = (struct strand_tracker){
-        {.layer = place->layer, .attempt = place->attempt, .step = place->step, .state = state, .size = size}};
+    findings->trackers[findings->tracker_count++] = (struct strand_tracker){{.layer = place->layer,
+        .attempt = place->attempt,
+        .step = place->step,
+        .state = state,
+        .size = size}};
 }
 
 void find_baseline(const struct place *place, const struct store_baseline *row)

@@ -7,7 +7,8 @@
 #include "daemon/log.h"
 #include "daemon/runs/state.h"
 
-static int conflict(struct wire_fault *fault, const char *field, const char *expected, const char *value)
+static int conflict(
+    struct wire_fault *fault, const char *field, const char *expected, const char *value)
 {
     return fault_set(fault, WIRE_CODE_LAYER_CONFLICT, WIRE_LAYER, field, expected, "%s", value);
 }
@@ -15,9 +16,11 @@ static int conflict(struct wire_fault *fault, const char *field, const char *exp
 /* in and gate are [ff, d], out is [d, ff]. */
 static bool fits_member(const struct layer *member, const char *role, uint64_t rows, uint64_t cols)
 {
-    bool turned = (block_role(member->role) == STRAND_MLP_OUT) != (block_role(role) == STRAND_MLP_OUT);
+    bool turned =
+        (block_role(member->role) == STRAND_MLP_OUT) != (block_role(role) == STRAND_MLP_OUT);
 
-    return turned ? member->rows == cols && member->cols == rows : member->rows == rows && member->cols == cols;
+    return turned ? member->rows == cols && member->cols == rows
+                  : member->rows == rows && member->cols == cols;
 }
 
 static int check_block(struct run *run, const struct store_layer *row, struct wire_fault *fault)
@@ -37,26 +40,32 @@ static int check_block(struct run *run, const struct store_layer *row, struct wi
 
         if (!member || fits_member(member, row->role, row->rows, row->cols))
             continue;
-        snprintf(text, sizeof text, "[ff, d] for mlp.in and mlp.gate, [d, ff] for mlp.out; %s is [%" PRIu64 ", %" PRIu64 "]",
+        snprintf(text, sizeof text,
+            "[ff, d] for mlp.in and mlp.gate, [d, ff] for mlp.out; %s is [%" PRIu64 ", %" PRIu64
+            "]",
             member->role, member->rows, member->cols);
-        return fault_set(fault, WIRE_CODE_LAYER_CONFLICT, WIRE_LAYER, "shape", text, "[%" PRIu64 ", %" PRIu64 "]", row->rows,
-            row->cols);
+        return fault_set(fault, WIRE_CODE_LAYER_CONFLICT, WIRE_LAYER, "shape", text,
+            "[%" PRIu64 ", %" PRIu64 "]", row->rows, row->cols);
     }
     return 0;
 }
 
-static int check_same(const struct layer *layer, const struct store_layer *row, struct wire_fault *fault)
+static int check_same(
+    const struct layer *layer, const struct store_layer *row, struct wire_fault *fault)
 {
     char text[96];
 
     if (layer->rows != row->rows || layer->cols != row->cols) {
-        snprintf(text, sizeof text, "[%" PRIu64 ", %" PRIu64 "], as declared before", layer->rows, layer->cols);
-        return fault_set(fault, WIRE_CODE_LAYER_CONFLICT, WIRE_LAYER, "shape", text, "[%" PRIu64 ", %" PRIu64 "]", row->rows,
-            row->cols);
+        snprintf(text, sizeof text, "[%" PRIu64 ", %" PRIu64 "], as declared before", layer->rows,
+            layer->cols);
+        return fault_set(fault, WIRE_CODE_LAYER_CONFLICT, WIRE_LAYER, "shape", text,
+            "[%" PRIu64 ", %" PRIu64 "]", row->rows, row->cols);
     }
     if (strcmp(layer->role, row->role) != 0)
         return conflict(fault, "role", layer->role, row->role);
-    return strcmp(layer->block_name, row->block) != 0 ? conflict(fault, "block", layer->block_name, row->block) : 0;
+    return strcmp(layer->block_name, row->block) != 0
+               ? conflict(fault, "block", layer->block_name, row->block)
+               : 0;
 }
 
 /* The block has all that an MLP has: its figures get a name to be filed under. */
@@ -137,14 +146,17 @@ int layers_declare(void *ctx, void *known, const struct wire_layer *wire, struct
     struct session *session = known;
     struct run *run = session->run;
     char name[WIRE_NAME_MAX + 1], block[WIRE_NAME_MAX + 1], role[16], dtype[16];
-    struct store_layer row = {.run = run->id, .name = name, .block = block, .role = role, .dtype = dtype};
+    struct store_layer row = {
+        .run = run->id, .name = name, .block = block, .role = role, .dtype = dtype};
     struct layer *layer;
 
     (void)ctx;
     if (wire->has_shard)
-        return fault_set(fault, WIRE_CODE_NOT_YET, WIRE_LAYER, "shard", "whole matrices; shards are not there yet", "given");
+        return fault_set(fault, WIRE_CODE_NOT_YET, WIRE_LAYER, "shard",
+            "whole matrices; shards are not there yet", "given");
     snprintf(name, sizeof name, "%.*s", (int)wire->name.len, wire->name.ptr);
-    snprintf(block, sizeof block, "%.*s", (int)wire->block.len, wire->block.ptr ? wire->block.ptr : "");
+    snprintf(
+        block, sizeof block, "%.*s", (int)wire->block.len, wire->block.ptr ? wire->block.ptr : "");
     snprintf(role, sizeof role, "%.*s", (int)wire->role.len, wire->role.ptr);
     snprintf(dtype, sizeof dtype, "%.*s", (int)wire->dtype.len, wire->dtype.ptr);
     row.rows = wire->shape[0];
@@ -158,10 +170,12 @@ int layers_declare(void *ctx, void *known, const struct wire_layer *wire, struct
     if (layer)
         renew(run, layer, &row);
     else if (HASH_CNT(by_name, run->layers) >= run->runs->options.layers_max)
-        return fault_set(fault, WIRE_CODE_LIMIT, WIRE_LAYER, "name", "fewer layers (limits.layers_per_run)", "%s", name);
+        return fault_set(fault, WIRE_CODE_LIMIT, WIRE_LAYER, "name",
+            "fewer layers (limits.layers_per_run)", "%s", name);
     else
         layer = add_layer(run, &row);
     if (!layer || number(session, wire->layer, layer) != 0)
-        return fault_set(fault, WIRE_CODE_LIMIT, WIRE_LAYER, "name", "memory for one more layer", "%s", name);
+        return fault_set(
+            fault, WIRE_CODE_LIMIT, WIRE_LAYER, "name", "memory for one more layer", "%s", name);
     return 0;
 }

@@ -75,7 +75,8 @@ void rows_put_block(struct store_batch *batch, const struct block *block)
                            });
 }
 
-void rows_publish(struct run *run, struct store_batch *batch, const struct figure *figures, size_t count)
+void rows_publish(
+    struct run *run, struct store_batch *batch, const struct figure *figures, size_t count)
 {
     const struct runs_out *out = &run->runs->options.out;
 

@@ -35,12 +35,13 @@ static void session_free(struct session *session)
     struct numbered *numbered, *next;
     struct fence *fence, *after;
 
-    HASH_ITER(hh, session->numbers, numbered, next) {
+    HASH_ITER(hh, session->numbers, numbered, next)
+    {
         HASH_DEL(session->numbers, numbered);
         free(numbered);
     }
     DL_FOREACH_SAFE(session->fences, fence, after)
-        free(fence);
+    free(fence);
     free(session->key);
     free(session->client);
     free(session);
@@ -75,16 +76,18 @@ void run_free(struct run *run)
     struct block *block, *next_block;
     struct scalar *scalar, *next_scalar;
 
-    HASH_ITER(hh, run->sessions, session, next_session) {
+    HASH_ITER(hh, run->sessions, session, next_session)
+    {
         HASH_DEL(run->sessions, session);
         session_free(session);
     }
     HASH_CLEAR(by_name, run->named);
     DL_FOREACH_SAFE(run->blocks, block, next_block)
-        block_free(block);
+    block_free(block);
     HASH_ITER(by_name, run->layers, layer, next_layer)
-        run_layer_free(run, layer);
-    HASH_ITER(hh, run->scalars, scalar, next_scalar) {
+    run_layer_free(run, layer);
+    HASH_ITER(hh, run->scalars, scalar, next_scalar)
+    {
         HASH_DEL(run->scalars, scalar);
         free(scalar);
     }

@@ -127,9 +127,9 @@ void runs_stop(struct runs *runs)
     runs->stopping = true;
     runs->ingest = NULL;
     HASH_ITER(by_id, runs->by_id, run, next)
-        for (struct session *session = run->sessions; session; session = session->hh.next)
-            session->peer = NULL;
-    while (runs->busy > 0)
+    for (struct session *session = run->sessions; session; session = session->hh.next)
+        session->peer = NULL;
+    while (runs->busy > 0 || runs->trimming)
         uv_run(runs->options.loop, UV_RUN_ONCE);
     uv_close((uv_handle_t *)&runs->tick, NULL);
 }
@@ -138,7 +138,8 @@ static void free_queue(struct block *block)
 {
     struct item *item, *next;
 
-    DL_FOREACH_SAFE(block->queue, item, next) {
+    DL_FOREACH_SAFE(block->queue, item, next)
+    {
         tensor_free(item->work.tensor);
         free(item);
     }
@@ -149,9 +150,10 @@ void runs_free(struct runs *runs)
     struct run *run, *next;
     struct block *block;
 
-    HASH_ITER(by_id, runs->by_id, run, next) {
+    HASH_ITER(by_id, runs->by_id, run, next)
+    {
         DL_FOREACH(run->blocks, block)
-            free_queue(block);
+        free_queue(block);
         run_free(run);
     }
     free(runs);

@@ -22,19 +22,23 @@ struct runs;
 /* Where things go. */
 struct runs_out {
     /* One event's rows and figures. The batch is the receiver's from now on. */
-    void (*publish)(void *ctx, int64_t run, struct store_batch *batch, const struct figure *figures, size_t count);
+    void (*publish)(void *ctx, int64_t run, struct store_batch *batch, const struct figure *figures,
+        size_t count);
     /* A run begins, or an attempt of it: what was known of it by its figures starts anew. */
     void (*attempt)(void *ctx, int64_t run, uint32_t attempt);
     void (*begins)(void *ctx, int64_t run, int64_t step); /* the first step of the attempt */
     /* `role` "" for an MLP block, `block` "" for none. */
-    void (*layer)(void *ctx, int64_t run, int64_t layer, const char *name, const char *role, const char *block);
+    void (*layer)(void *ctx, int64_t run, int64_t layer, const char *name, const char *role,
+        const char *block);
     /* What the daemon itself knows. `layer` 0: the run itself. */
     void (*lost)(void *ctx, int64_t run, bool on, int64_t step, const char *text);
     void (*damaged)(void *ctx, int64_t run, int64_t layer, bool on, int64_t step, const char *text);
-    void (*ended)(void *ctx, int64_t run); /* every session said bye: nothing is wrong with it any more */
+    void (*ended)(
+        void *ctx, int64_t run); /* every session said bye: nothing is wrong with it any more */
     void (*forget)(void *ctx, int64_t run);
     /* Tells the alerts that fire, for a client that came back. */
-    void (*firing)(void *ctx, int64_t run, void (*each)(void *each_ctx, const struct wire_alert *), void *each_ctx);
+    void (*firing)(void *ctx, int64_t run, void (*each)(void *each_ctx, const struct wire_alert *),
+        void *each_ctx);
     void *ctx;
 };
 
@@ -67,7 +71,13 @@ void runs_alert(struct runs *runs, const char *run_key, const struct wire_alert 
 
 /* Deletes a run that is not running. BUSY: its last samples are still being worked on, ask again. FAILED: the store does not
  * take it. */
-enum runs_deleted { RUNS_DELETED, RUNS_DELETE_RUNNING, RUNS_DELETE_BUSY, RUNS_DELETE_UNKNOWN, RUNS_DELETE_FAILED };
+enum runs_deleted {
+    RUNS_DELETED,
+    RUNS_DELETE_RUNNING,
+    RUNS_DELETE_BUSY,
+    RUNS_DELETE_UNKNOWN,
+    RUNS_DELETE_FAILED
+};
 enum runs_deleted runs_delete(struct runs *runs, int64_t run);
 
 /* The store has retired a run by itself: the loop forgets it too. */

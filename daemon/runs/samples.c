@@ -14,23 +14,26 @@ static struct numbered *find_number(struct session *session, uint32_t n)
     return numbered;
 }
 
-static int check_shape(const struct layer *layer, const struct wire_tensor *header, struct wire_fault *fault)
+static int check_shape(
+    const struct layer *layer, const struct wire_tensor *header, struct wire_fault *fault)
 {
     bool weights = header->kind == WIRE_WEIGHTS;
     char text[128];
 
     if (header->shape[1] != layer->cols || (weights && header->shape[0] != layer->rows)) {
         if (weights)
-            snprintf(text, sizeof text, "[%" PRIu64 ", %" PRIu64 "], as declared", layer->rows, layer->cols);
+            snprintf(text, sizeof text, "[%" PRIu64 ", %" PRIu64 "], as declared", layer->rows,
+                layer->cols);
         else
-            snprintf(text, sizeof text, "[tokens, %" PRIu64 "], as the layer was declared", layer->cols);
-        return fault_set(fault, WIRE_CODE_TENSOR_MISMATCH, WIRE_TENSOR, "shape", text, "[%" PRIu64 ", %" PRIu64 "]",
-            header->shape[0], header->shape[1]);
+            snprintf(
+                text, sizeof text, "[tokens, %" PRIu64 "], as the layer was declared", layer->cols);
+        return fault_set(fault, WIRE_CODE_TENSOR_MISMATCH, WIRE_TENSOR, "shape", text,
+            "[%" PRIu64 ", %" PRIu64 "]", header->shape[0], header->shape[1]);
     }
     if (weights && !wire_str_equal(header->dtype, layer->dtype)) {
         snprintf(text, sizeof text, "%s, as declared", layer->dtype);
-        return fault_set(fault, WIRE_CODE_TENSOR_MISMATCH, WIRE_TENSOR, "dtype", text, "%.*s", (int)header->dtype.len,
-            header->dtype.ptr);
+        return fault_set(fault, WIRE_CODE_TENSOR_MISMATCH, WIRE_TENSOR, "dtype", text, "%.*s",
+            (int)header->dtype.len, header->dtype.ptr);
     }
     return 0;
 }
@@ -50,7 +53,8 @@ static void turn_attempt(struct layer *layer, uint32_t attempt)
     }
 }
 
-int samples_begin(void *ctx, void *known, const struct wire_tensor *header, struct wire_fault *fault)
+int samples_begin(
+    void *ctx, void *known, const struct wire_tensor *header, struct wire_fault *fault)
 {
     struct session *session = known;
     struct numbered *numbered = find_number(session, header->layer);
@@ -60,8 +64,8 @@ int samples_begin(void *ctx, void *known, const struct wire_tensor *header, stru
 
     (void)ctx;
     if (!numbered)
-        return fault_set(fault, WIRE_CODE_LAYER_UNKNOWN, WIRE_TENSOR, "layer", "a layer that was declared", "%" PRIu32,
-            header->layer);
+        return fault_set(fault, WIRE_CODE_LAYER_UNKNOWN, WIRE_TENSOR, "layer",
+            "a layer that was declared", "%" PRIu32, header->layer);
     layer = numbered->layer;
     if (check_shape(layer, header, fault) != 0)
         return -1;
@@ -69,10 +73,13 @@ int samples_begin(void *ctx, void *known, const struct wire_tensor *header, stru
         return INGEST_KNOWN; /* of an attempt that another rank has ended */
     turn_attempt(layer, session->attempt);
     if (step < numbered->last_step[header->kind] && !session->resumed) {
-        snprintf(text, sizeof text, "at least %" PRId64 ", or a rewind", numbered->last_step[header->kind]);
-        return fault_set(fault, WIRE_CODE_STEP_BACKWARDS, WIRE_TENSOR, "step", text, "%" PRId64, step);
+        snprintf(text, sizeof text, "at least %" PRId64 ", or a rewind",
+            numbered->last_step[header->kind]);
+        return fault_set(
+            fault, WIRE_CODE_STEP_BACKWARDS, WIRE_TENSOR, "step", text, "%" PRId64, step);
     }
-    if (step <= numbered->last_step[header->kind] || (header->kind == WIRE_WEIGHTS && step <= layer->last_step[WIRE_WEIGHTS]))
+    if (step <= numbered->last_step[header->kind] ||
+        (header->kind == WIRE_WEIGHTS && step <= layer->last_step[WIRE_WEIGHTS]))
         return INGEST_KNOWN;
     return layer->block->lost_step == step && !session->lossless ? INGEST_KNOWN : 0;
 }
@@ -103,10 +110,12 @@ static void supersede(struct block *block, int64_t step)
     struct item *item, *next;
     int64_t counted = -1;
 
-    DL_FOREACH_SAFE(block->queue, item, next) {
+    DL_FOREACH_SAFE(block->queue, item, next)
+    {
         struct session *session = item->session;
 
-        if (!session || session->lossless || item->work.step >= step || item->work.step <= block->begun_step)
+        if (!session || session->lossless || item->work.step >= step ||
+            item->work.step <= block->begun_step)
             continue;
         if (item->work.step != counted && session->peer)
             ingest_count_dropped(session->peer, count_lost(session, 1));
@@ -140,8 +149,8 @@ void samples_note_step(struct run *run, struct store_batch *batch, int64_t step)
     rows_put_run(batch, run);
 }
 
-static struct item *make_item(struct session *session, struct layer *layer, const struct wire_tensor *header,
-    struct tensor *tensor)
+static struct item *make_item(struct session *session, struct layer *layer,
+    const struct wire_tensor *header, struct tensor *tensor)
 {
     struct item *item = calloc(1, sizeof *item);
 
@@ -162,7 +171,8 @@ static struct item *make_item(struct session *session, struct layer *layer, cons
         .ranks = ranks_live(session->run),
         .time = runs_now(),
     };
-    snprintf(item->work.dtype, sizeof item->work.dtype, "%.*s", (int)header->dtype.len, header->dtype.ptr);
+    snprintf(item->work.dtype, sizeof item->work.dtype, "%.*s", (int)header->dtype.len,
+        header->dtype.ptr);
     return item;
 }
 
@@ -206,8 +216,8 @@ uint64_t samples_lost(void *ctx, void *known, const struct wire_tensor *header, 
         return 0;
     block->lost_step = step;
     DL_FOREACH_SAFE(block->queue, item, next)
-        if (item->session == session && item->work.step == step && step > block->begun_step)
-            give_up(block, item);
+    if (item->session == session && item->work.step == step && step > block->begun_step)
+        give_up(block, item);
     return count_lost(session, 1);
 }
 
@@ -245,7 +255,8 @@ void samples_rest(struct run *run)
     struct block *block;
 
     DL_FOREACH(run->blocks, block)
-        own_work(block, STRAND_REST);
+    own_work(block, STRAND_REST);
+    run->runs->trim_due = true;
     work_start(run->runs);
 }
 
@@ -255,9 +266,12 @@ void samples_close_waiting(struct runs *runs)
     struct run *run, *next;
     struct block *block;
 
-    HASH_ITER(by_id, runs->by_id, run, next) {
-        DL_FOREACH(run->blocks, block) {
-            if (!block->waiting || (double)(now - block->waiting_since_ms) < 1000 * runs->options.sample_deadline_seconds)
+    HASH_ITER(by_id, runs->by_id, run, next)
+    {
+        DL_FOREACH(run->blocks, block)
+        {
+            if (!block->waiting || (double)(now - block->waiting_since_ms) <
+                                       1000 * runs->options.sample_deadline_seconds)
                 continue;
             block->waiting = false;
             own_work(block, STRAND_CLOSE);

@@ -11,7 +11,8 @@ static struct scalar *scalar_for(struct run *run, const char name[RECORD_METRIC_
     struct scalar *scalar;
 
     HASH_FIND_STR(run->scalars, name, scalar);
-    if (scalar || HASH_COUNT(run->scalars) >= LIMIT_SCALAR_NAMES || !(scalar = calloc(1, sizeof *scalar)))
+    if (scalar || HASH_COUNT(run->scalars) >= LIMIT_SCALAR_NAMES ||
+        !(scalar = calloc(1, sizeof *scalar)))
         return scalar;
     memcpy(scalar->name, name, sizeof scalar->name);
     scalar->last_step = -1;
@@ -20,7 +21,8 @@ static struct scalar *scalar_for(struct run *run, const char name[RECORD_METRIC_
 }
 
 /* 1: a figure that is new; 0: one that is there already; -1: refused. */
-static int judge(struct session *session, struct scalar *scalar, uint64_t step, struct wire_fault *fault)
+static int judge(
+    struct session *session, struct scalar *scalar, uint64_t step, struct wire_fault *fault)
 {
     if ((int64_t)step > scalar->last_step) {
         scalar->last_step = (int64_t)step;
@@ -31,11 +33,13 @@ static int judge(struct session *session, struct scalar *scalar, uint64_t step, 
         return 0;
     char text[96];
 
-    snprintf(text, sizeof text, "at least %" PRId64 " for `%.40s`, or a rewind", scalar->last_step, scalar->name);
+    snprintf(text, sizeof text, "at least %" PRId64 " for `%.40s`, or a rewind", scalar->last_step,
+        scalar->name);
     return fault_set(fault, WIRE_CODE_STEP_BACKWARDS, WIRE_SCALARS, "step", text, "%" PRIu64, step);
 }
 
-int scalars_log(void *ctx, void *known, const struct wire_scalars *scalars, struct wire_fault *fault)
+int scalars_log(
+    void *ctx, void *known, const struct wire_scalars *scalars, struct wire_fault *fault)
 {
     struct session *session = known;
     struct run *run = session->run;
@@ -53,10 +57,12 @@ int scalars_log(void *ctx, void *known, const struct wire_scalars *scalars, stru
         struct scalar *scalar;
         int verdict;
 
-        snprintf(figure->metric, sizeof figure->metric, "%.*s", (int)value->name.len, value->name.ptr);
+        snprintf(
+            figure->metric, sizeof figure->metric, "%.*s", (int)value->name.len, value->name.ptr);
         scalar = scalar_for(run, figure->metric);
         if (!scalar) {
-            rc = fault_set(fault, WIRE_CODE_LIMIT, WIRE_SCALARS, "values", "fewer names of scalars", "%s", figure->metric);
+            rc = fault_set(fault, WIRE_CODE_LIMIT, WIRE_SCALARS, "values", "fewer names of scalars",
+                "%s", figure->metric);
             continue;
         }
         verdict = judge(session, scalar, scalars->step, fault);

@@ -45,7 +45,8 @@ static void take_tags(struct run *run, const struct wire_hello *hello)
     json_decref(tags);
 }
 
-static struct session *live_session_of_rank(struct run *run, uint32_t rank, const struct session *but)
+static struct session *live_session_of_rank(
+    struct run *run, uint32_t rank, const struct session *but)
 {
     for (struct session *s = run->sessions; s; s = s->hh.next)
         if (s != but && s->open && s->rank == rank)
@@ -85,7 +86,8 @@ static void begin_attempt(struct run *run, uint32_t number)
     run->attempt = number;
     run->attempt_started_at = runs_now();
     run->first_step = -1;
-    HASH_ITER(hh, run->scalars, scalar, next) {
+    HASH_ITER(hh, run->scalars, scalar, next)
+    {
         HASH_DEL(run->scalars, scalar);
         free(scalar);
     }
@@ -116,22 +118,23 @@ static size_t running(const struct runs *runs)
 }
 
 /* Whether this hello may come in. `session` NULL: a new one. */
-static int check_hello(struct runs *runs, struct run *run, struct session *session, const struct wire_hello *hello,
-    struct wire_fault *fault)
+static int check_hello(struct runs *runs, struct run *run, struct session *session,
+    const struct wire_hello *hello, struct wire_fault *fault)
 {
     struct session *holder = run ? live_session_of_rank(run, hello->rank, session) : NULL;
 
     if (holder)
         return fault_set(fault, WIRE_CODE_RANK_TAKEN, WIRE_HELLO, "rank",
-            "that the session which holds this rank says bye, or its lease ends", "%" PRIu32 ", held by session %s",
-            hello->rank, holder->key);
+            "that the session which holds this rank says bye, or its lease ends",
+            "%" PRIu32 ", held by session %s", hello->rank, holder->key);
     if ((!run || strcmp(run->state, "running") != 0) && running(runs) >= runs->options.runs_max)
-        return fault_set(fault, WIRE_CODE_LIMIT, WIRE_HELLO, "run", "fewer running runs (limits.runs)", "%zu",
-            running(runs));
+        return fault_set(fault, WIRE_CODE_LIMIT, WIRE_HELLO, "run",
+            "fewer running runs (limits.runs)", "%zu", running(runs));
     return 0;
 }
 
-static struct session *open_session(struct run *run, const struct wire_hello *hello, const char *key)
+static struct session *open_session(
+    struct run *run, const struct wire_hello *hello, const char *key)
 {
     bool again = rank_was_seen(run, hello->rank);
     char client[WIRE_NAME_MAX + 1];
@@ -212,8 +215,8 @@ static void open_up(struct session *session, struct peer *peer, bool lossless)
         come_back(session);
 }
 
-int sessions_hello(void *ctx, struct peer *peer, const struct wire_hello *hello, void **known, uint32_t *attempt,
-    struct wire_fault *fault)
+int sessions_hello(void *ctx, struct peer *peer, const struct wire_hello *hello, void **known,
+    uint32_t *attempt, struct wire_fault *fault)
 {
     struct runs *runs = ctx;
     struct session *session = *known;
@@ -234,7 +237,8 @@ int sessions_hello(void *ctx, struct peer *peer, const struct wire_hello *hello,
     else if (run)
         session = open_session(run, hello, key);
     if (!session)
-        return fault_set(fault, WIRE_CODE_LIMIT, WIRE_HELLO, "session", "memory for one more", "%s", key);
+        return fault_set(
+            fault, WIRE_CODE_LIMIT, WIRE_HELLO, "session", "memory for one more", "%s", key);
     if (hello->name.ptr) {
         char name[WIRE_NAME_MAX + 1];
 
@@ -246,8 +250,9 @@ int sessions_hello(void *ctx, struct peer *peer, const struct wire_hello *hello,
     open_up(session, peer, hello->lossless);
     *known = session;
     *attempt = session->attempt;
-    log_info("session opened", LOG_STR("run", run->key), LOG_STR("session", key), LOG_INT("rank", session->rank),
-        LOG_INT("attempt", session->attempt), LOG_STR("client", session->client));
+    log_info("session opened", LOG_STR("run", run->key), LOG_STR("session", key),
+        LOG_INT("rank", session->rank), LOG_INT("attempt", session->attempt),
+        LOG_STR("client", session->client));
     return 0;
 }
 
@@ -333,7 +338,8 @@ void sessions_lost(void *ctx, void *known)
     (void)ctx;
     session->lost = true;
     close_session(session, "lost");
-    snprintf(text, sizeof text, "Rank %" PRIu32 " has been silent for the whole of its lease and did not say bye.",
+    snprintf(text, sizeof text,
+        "Rank %" PRIu32 " has been silent for the whole of its lease and did not say bye.",
         session->rank);
     out->lost(out->ctx, run->id, true, run->last_step, text);
 }

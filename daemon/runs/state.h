@@ -20,13 +20,13 @@ struct layer {
     uint64_t rows, cols, row_begin, row_end;
     bool transposed;
     struct block *block;
-    size_t place;               /* in the block's strand */
-    uint32_t attempt;           /* that the two below are of */
-    int64_t last_step[2];       /* newest step, by wire_kind; -1: none */
+    size_t place;                   /* in the block's strand */
+    uint32_t attempt;               /* that the two below are of */
+    int64_t last_step[2];           /* newest step, by wire_kind; -1: none */
     struct store_baseline baseline; /* as restored */
     char baseline_dtype[16];
     bool has_baseline;
-    void *tracker;              /* as restored, until the strand has it */
+    void *tracker; /* as restored, until the strand has it */
     size_t tracker_size;
     uint32_t tracker_attempt;
     int64_t tracker_step;
@@ -37,29 +37,29 @@ struct layer {
 struct item {
     struct strand_item work;
     struct block *block;
-    struct session *session; /* NULL: the daemon's own work */
-    uint64_t sequence;       /* within the session */
-    struct item *prev, *next;               /* in the block's queue, then in the worker's hand */
-    struct item *earlier, *later;           /* in the session's list of what is not yet done */
+    struct session *session;      /* NULL: the daemon's own work */
+    uint64_t sequence;            /* within the session */
+    struct item *prev, *next;     /* in the block's queue, then in the worker's hand */
+    struct item *earlier, *later; /* in the session's list of what is not yet done */
 };
 
 /* Layers that share a name of a block, or one layer alone. */
 struct block {
     struct run *run;
-    char *name;           /* "" for a layer alone */
-    int64_t id;           /* of the MLP block's row; 0: it is none */
+    char *name; /* "" for a layer alone */
+    int64_t id; /* of the MLP block's row; 0: it is none */
     struct layer *roles[STRAND_ROLES];
     size_t layers;
     struct strand *strand;
     struct item *queue;
-    bool ready, busy;     /* waits for a worker; is with one */
-    bool waiting;         /* an alignment is open for other ranks ... */
+    bool ready, busy; /* waits for a worker; is with one */
+    bool waiting;     /* an alignment is open for other ranks ... */
     uint64_t waiting_since_ms;
-    uint32_t attempt;     /* that the two below are of */
-    int64_t begun_step;   /* of the newest sample that a worker took up; -1: none */
-    int64_t lost_step;    /* of the newest sample of which a tensor was dropped; -1: none */
+    uint32_t attempt;   /* that the two below are of */
+    int64_t begun_step; /* of the newest sample that a worker took up; -1: none */
+    int64_t lost_step;  /* of the newest sample of which a tensor was dropped; -1: none */
     UT_hash_handle by_name;
-    struct block *prev, *next;   /* in the run */
+    struct block *prev, *next; /* in the run */
     struct block *ready_prev, *ready_next;
 };
 
@@ -82,15 +82,15 @@ struct session {
     char *key, *client;
     uint32_t rank, world, attempt;
     bool open, lost, lossless;
-    bool resumed;            /* it has said hello before: it may send again what is there already */
-    struct peer *peer;       /* NULL: not live */
+    bool resumed;      /* it has said hello before: it may send again what is there already */
+    struct peer *peer; /* NULL: not live */
     struct numbered *numbers;
-    uint64_t sequence;       /* of the newest item */
+    uint64_t sequence; /* of the newest item */
     struct item *undone;
     struct fence *fences;
-    unsigned fences_flying;  /* handed to the store */
+    unsigned fences_flying; /* handed to the store */
     uint64_t client_dropped, dropped;
-    UT_hash_handle hh;       /* by key, in the run */
+    UT_hash_handle hh; /* by key, in the run */
 };
 
 struct scalar {
@@ -104,16 +104,16 @@ struct run {
     struct runs *runs;
     int64_t id;
     char *key, *name, *tags;
-    const char *state;       /* "running", "ended" or "lost" */
+    const char *state; /* "running", "ended" or "lost" */
     uint32_t attempt;
     int64_t first_step, last_step; /* of the attempt; of the run. -1: none */
     double started_at, last_seen_at, attempt_started_at;
-    double row_at;           /* last_seen_at as the store has it */
+    double row_at; /* last_seen_at as the store has it */
     uint64_t dropped, undefined;
     struct session *sessions;
-    struct layer *layers;    /* by name */
-    struct block *named;     /* by name */
-    struct block *blocks;    /* all */
+    struct layer *layers; /* by name */
+    struct block *named;  /* by name */
+    struct block *blocks; /* all */
     struct scalar *scalars;
     UT_hash_handle by_key, by_id;
 };
@@ -137,6 +137,8 @@ struct runs {
     struct hand hands[LIMIT_WORKERS];
     unsigned busy;
     bool stopping;
+    uv_work_t trim;          /* gives freed memory back to the system ... */
+    bool trim_due, trimming; /* ... once the strands of a run that ended have come to rest */
     int64_t next_run, next_layer;
     uv_timer_t tick;
 };
@@ -162,11 +164,12 @@ void rows_put_attempt(struct store_batch *batch, const struct run *run);
 void rows_put_session(struct store_batch *batch, const struct session *session);
 void rows_put_layer(struct store_batch *batch, const struct run *run, const struct layer *layer);
 void rows_put_block(struct store_batch *batch, const struct block *block);
-void rows_publish(struct run *run, struct store_batch *batch, const struct figure *figures, size_t count);
+void rows_publish(
+    struct run *run, struct store_batch *batch, const struct figure *figures, size_t count);
 
 /* sessions.c */
-int sessions_hello(void *ctx, struct peer *peer, const struct wire_hello *hello, void **session, uint32_t *attempt,
-    struct wire_fault *fault);
+int sessions_hello(void *ctx, struct peer *peer, const struct wire_hello *hello, void **session,
+    uint32_t *attempt, struct wire_fault *fault);
 void sessions_welcomed(void *ctx, void *session);
 int sessions_rewind(void *ctx, void *session, uint64_t step, struct wire_fault *fault);
 void sessions_dropped(void *ctx, void *session, uint64_t samples);
@@ -175,14 +178,18 @@ void sessions_lost(void *ctx, void *session);
 void sessions_seen(void *ctx, void *session);
 
 /* layers.c */
-int layers_declare(void *ctx, void *session, const struct wire_layer *layer, struct wire_fault *fault);
+int layers_declare(
+    void *ctx, void *session, const struct wire_layer *layer, struct wire_fault *fault);
 
 /* scalars.c */
-int scalars_log(void *ctx, void *session, const struct wire_scalars *scalars, struct wire_fault *fault);
+int scalars_log(
+    void *ctx, void *session, const struct wire_scalars *scalars, struct wire_fault *fault);
 
 /* samples.c */
-int samples_begin(void *ctx, void *session, const struct wire_tensor *header, struct wire_fault *fault);
-void samples_tensor(void *ctx, void *session, const struct wire_tensor *header, struct tensor *tensor);
+int samples_begin(
+    void *ctx, void *session, const struct wire_tensor *header, struct wire_fault *fault);
+void samples_tensor(
+    void *ctx, void *session, const struct wire_tensor *header, struct tensor *tensor);
 uint64_t samples_lost(void *ctx, void *session, const struct wire_tensor *header, bool whole);
 void samples_flush(void *ctx, void *session, uint64_t token);
 void samples_note_step(struct run *run, struct store_batch *batch, int64_t step);

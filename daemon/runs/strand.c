@@ -24,7 +24,8 @@ struct strand *strand_new(const struct strand_options *options)
     return strand;
 }
 
-static struct spectrum *make_spectrum(const struct strand *strand, const struct strand_layer_options *layer)
+static struct spectrum *make_spectrum(
+    const struct strand *strand, const struct strand_layer_options *layer)
 {
     bool small = layer->rows * layer->cols * sizeof(float) <= SMALL_BYTES;
     struct spectrum_options options = {
@@ -48,7 +49,8 @@ static void member_free(struct strand_member *member)
     free(member);
 }
 
-static struct strand_member *member_new(struct strand *strand, const struct strand_layer_options *layer)
+static struct strand_member *member_new(
+    struct strand *strand, const struct strand_layer_options *layer)
 {
     struct strand_member *member = calloc(1, sizeof *member);
     char why[STORE_ERROR_MAX];
@@ -62,11 +64,13 @@ static struct strand_member *member_new(struct strand *strand, const struct stra
     member->weights_step = member->closed_step = member->kept.step = -1;
     /* A block that cannot be read means a cold start, whose break in the sign is marked. */
     if (layer->tracker)
-        spectrum_import(member->spectrum, layer->tracker, layer->tracker_size, layer->tracker_stale, why, sizeof why);
+        spectrum_import(member->spectrum, layer->tracker, layer->tracker_size, layer->tracker_stale,
+            why, sizeof why);
     if (layer->has_baseline) {
         member->baseline.there = true;
         member->baseline.row = layer->baseline;
-        snprintf(member->baseline.dtype, sizeof member->baseline.dtype, "%s", layer->baseline_dtype);
+        snprintf(
+            member->baseline.dtype, sizeof member->baseline.dtype, "%s", layer->baseline_dtype);
         member->baseline.row.dtype = member->baseline.dtype;
     }
     return member;
@@ -131,7 +135,8 @@ static void rest(struct strand_member *member, const struct place *place)
     member->baseline.map = NULL;
 }
 
-static void for_all(struct strand *strand, const struct place *place, void (*f)(struct strand_member *, const struct place *))
+static void for_all(struct strand *strand, const struct place *place,
+    void (*f)(struct strand_member *, const struct place *))
 {
     struct strand_member *member;
 

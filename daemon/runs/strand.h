@@ -36,7 +36,7 @@ struct strand_layer_options {
     const char *baseline_dtype;
     const void *tracker; /* what findings.trackers gave before the daemon stopped; NULL: none */
     size_t tracker_size;
-    bool tracker_stale;  /* it is of an older snapshot than the last one analysed */
+    bool tracker_stale; /* it is of an older snapshot than the last one analysed */
 };
 
 enum strand_kind { STRAND_WEIGHTS, STRAND_ACTIVATIONS, STRAND_CLOSE, STRAND_REST };
@@ -79,8 +79,8 @@ struct findings {
     struct strand_damage *damages;
     size_t damage_count, damage_capacity;
     uint64_t undefined, late;
-    bool waiting;           /* an alignment is open for other ranks */
-    bool failed;            /* memory was short: figures are missing */
+    bool waiting; /* an alignment is open for other ranks */
+    bool failed;  /* memory was short: figures are missing */
 };
 
 struct strand;

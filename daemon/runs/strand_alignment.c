@@ -2,7 +2,8 @@
  * step that come from several ranks are one distribution, published when all have sent or a deadline has passed. */
 #include "daemon/runs/strand_state.h"
 
-static void find_alignment(const struct place *place, const struct gathering *gathering, const struct alignment_result *r)
+static void find_alignment(
+    const struct place *place, const struct gathering *gathering, const struct alignment_result *r)
 {
     find(place, "sa.tokens", (double)r->tokens);
     find(place, "sa.skipped", (double)r->skipped);
@@ -61,7 +62,8 @@ static int open_gathering(struct strand_member *member, const struct strand_item
     return gathering->alignment ? 0 : -1;
 }
 
-void activations_take(struct strand_member *member, struct strand_item *item, const struct place *place)
+void activations_take(
+    struct strand_member *member, struct strand_item *item, const struct place *place)
 {
     struct gathering *gathering = &member->gathering;
     const void *data = tensor_data(item->tensor);

@@ -38,17 +38,19 @@ static void find_counts(const struct place *place, const struct neurons_result *
 {
     char metric[RECORD_METRIC_MAX];
 
-    for (int class = 0; class < NEURON_CLASS_COUNT; class++) {
-        if (!neuron_class_applies((enum neuron_class)class, r->gated))
+    for (int class = 0; class < NEURON_CLASS_COUNT; class ++) {
+        if (!neuron_class_applies((enum neuron_class) class, r->gated))
             continue;
-        snprintf(metric, sizeof metric, "gate.count.%s", neuron_class_name((enum neuron_class)class));
+        snprintf(
+            metric, sizeof metric, "gate.count.%s", neuron_class_name((enum neuron_class) class));
         find(place, metric, (double)r->count[class]);
     }
     find(place, "gate.undefined", (double)r->undefined);
     find(place, "gate.beyond_chance", r->beyond_chance);
 }
 
-static void find_cosines(const struct place *place, const char *name, const struct neuron_cosines *cosines)
+static void find_cosines(
+    const struct place *place, const char *name, const struct neuron_cosines *cosines)
 {
     find_distribution(place, name, &cosines->cosine, false);
     find_bins(place, name, &cosines->bins);
@@ -70,12 +72,13 @@ void neurons_take(struct strand *strand, int64_t step, const struct place *place
     struct place its = *place;
     struct matrices m;
 
-    if (!find_matrices(strand, &m) || strand->measured_step >= step || !is_at(m.in, step) || !is_at(m.out, step) ||
-        !is_at(m.gate, step))
+    if (!find_matrices(strand, &m) || strand->measured_step >= step || !is_at(m.in, step) ||
+        !is_at(m.out, step) || !is_at(m.gate, step))
         return;
     its.layer = m.block;
     strand->measured_step = step;
-    if (neurons_measure(m.gate ? &m.gate->kept.view : NULL, &m.in->kept.view, &m.out->kept.view, &result) == 0)
+    if (neurons_measure(
+            m.gate ? &m.gate->kept.view : NULL, &m.in->kept.view, &m.out->kept.view, &result) == 0)
         find_neurons(&its, &result);
     else
         place->findings->failed = true;

@@ -49,7 +49,8 @@ struct strand_member {
 
 struct strand {
     struct strand_options options;
-    pthread_mutex_t mutex; /* guards the list of members and the block's id: the loop adds while a worker works */
+    pthread_mutex_t
+        mutex; /* guards the list of members and the block's id: the loop adds while a worker works */
     struct strand_member **members;
     size_t count;
     int64_t block;         /* id of the MLP block, 0: none */
@@ -65,10 +66,12 @@ struct place {
 };
 
 /* findings.c */
-void find(const struct place *place, const char *metric, double value);      /* counted if undefined */
-void find_if(const struct place *place, const char *metric, double value);   /* silently absent if undefined */
+void find(const struct place *place, const char *metric, double value); /* counted if undefined */
+void find_if(
+    const struct place *place, const char *metric, double value); /* silently absent if undefined */
 void find_bins(const struct place *place, const char *metric, const struct bins *bins);
-void find_distribution(const struct place *place, const char *prefix, const struct distribution *distribution, bool std);
+void find_distribution(const struct place *place, const char *prefix,
+    const struct distribution *distribution, bool std);
 void find_tracker(const struct place *place, const struct spectrum *spectrum);
 void find_baseline(const struct place *place, const struct store_baseline *row);
 void find_damage(const struct place *place, const char *text);
@@ -76,7 +79,8 @@ void find_damage(const struct place *place, const char *text);
 /* strand_weights.c, strand_alignment.c, strand_neurons.c */
 void weights_take(struct strand *strand, struct strand_member *member, struct strand_item *item,
     const struct place *place);
-void activations_take(struct strand_member *member, struct strand_item *item, const struct place *place);
+void activations_take(
+    struct strand_member *member, struct strand_item *item, const struct place *place);
 void alignment_close(struct strand_member *member, const struct place *place);
 void neurons_take(struct strand *strand, int64_t step, const struct place *place);
 bool strand_waits_for(struct strand *strand, const struct strand_member *member);

@@ -6,8 +6,8 @@
 #include "daemon/analysis/rotation.h"
 #include "daemon/runs/strand_state.h"
 
-#define TRACKER_SMALL 65536u  /* a tracker up to this size is stored with every snapshot ... */
-#define TRACKER_SECONDS 10.0  /* ... a larger one not more often than this */
+#define TRACKER_SMALL   65536u /* a tracker up to this size is stored with every snapshot ... */
+#define TRACKER_SECONDS 10.0   /* ... a larger one not more often than this */
 
 void snapshot_drop(struct snapshot *snapshot)
 {
@@ -43,14 +43,15 @@ static bool needs_baseline(const struct strand_member *member, const struct stra
     return b->row.attempt != item->attempt && member->weights_step < 0 && item->step <= b->row.step;
 }
 
-static struct matrix_view view_of(const void *data, const char *dtype_text, const struct strand_member *member,
-    bool transposed)
+static struct matrix_view view_of(
+    const void *data, const char *dtype_text, const struct strand_member *member, bool transposed)
 {
     enum dtype dtype = DTYPE_F32;
 
     dtype_parse(dtype_text, &dtype); /* the decoder lets no other name pass */
-    return transposed ? matrix_view_transposed(data, dtype, member->options.rows, member->options.cols)
-                      : matrix_view_rows(data, dtype, member->options.rows, member->options.cols);
+    return transposed
+               ? matrix_view_transposed(data, dtype, member->options.rows, member->options.cols)
+               : matrix_view_rows(data, dtype, member->options.rows, member->options.cols);
 }
 
 /* There is none until the client declares weights to be the initialization. */
@@ -61,7 +62,8 @@ static void damage(struct strand_member *member, const struct place *place, cons
     find_damage(place, why);
 }
 
-static void map_baseline(struct strand *strand, struct strand_member *member, const struct place *place)
+static void map_baseline(
+    struct strand *strand, struct strand_member *member, const struct place *place)
 {
     struct baseline *b = &member->baseline;
     char why[STORE_ERROR_MAX];
@@ -73,8 +75,8 @@ static void map_baseline(struct strand *strand, struct strand_member *member, co
         damage(member, place, why);
 }
 
-static void take_baseline(struct strand *strand, struct strand_member *member, const struct strand_item *item,
-    const struct place *place)
+static void take_baseline(struct strand *strand, struct strand_member *member,
+    const struct strand_item *item, const struct place *place)
 {
     struct baseline *b = &member->baseline;
     char why[STORE_ERROR_MAX];
@@ -86,8 +88,7 @@ static void take_baseline(struct strand *strand, struct strand_member *member, c
         .dtype = b->dtype,
     };
 
-    if (store_baseline_write(strand->options.store, row.layer, row.attempt, tensor_data(item->tensor), row.bytes,
-            &row.checksum, why) != 0) {
+    if (store_baseline_write(strand->options.store, &row, tensor_data(item->tensor), why) != 0) {
         damage(member, place, why);
         return;
     }
@@ -115,8 +116,8 @@ static void find_spectrum(const struct place *place, const struct spectrum_resul
         find(place, "spectral.break", 1);
 }
 
-static void find_rotation(const struct place *place, const struct strand_member *member, const struct spectrum_result *r,
-    bool against_init, bool against_kept)
+static void find_rotation(const struct place *place, const struct strand_member *member,
+    const struct spectrum_result *r, bool against_init, bool against_kept)
 {
     struct rotation rotation = rotation_of(&r->sums);
 
@@ -135,7 +136,8 @@ static void find_rotation(const struct place *place, const struct strand_member 
 
 static void export_tracker(struct strand_member *member, const struct place *place)
 {
-    if (spectrum_export_size(member->spectrum) > TRACKER_SMALL && place->time - member->exported_at < TRACKER_SECONDS)
+    if (spectrum_export_size(member->spectrum) > TRACKER_SMALL &&
+        place->time - member->exported_at < TRACKER_SECONDS)
         return;
     member->exported_at = place->time;
     find_tracker(place, member->spectrum);
@@ -153,7 +155,8 @@ static void keep(struct strand *strand, struct strand_member *member, struct str
     const struct matrix_view *view)
 {
     snapshot_drop(&member->kept);
-    member->kept = (struct snapshot){.tensor = item->tensor, .view = *view, .step = item->step, .attempt = item->attempt};
+    member->kept = (struct snapshot){
+        .tensor = item->tensor, .view = *view, .step = item->step, .attempt = item->attempt};
     item->tensor = NULL;
     pthread_mutex_lock(&strand->mutex);
     settle_older(strand, item->step);
@@ -177,7 +180,10 @@ void weights_take(struct strand *strand, struct strand_member *member, struct st
         map_baseline(strand, member, place);
     if (member->baseline.map && !anew)
         w0 = view_of(member->baseline.map, member->baseline.dtype, member, item->transposed);
-    if (spectrum_update(member->spectrum, &w, anew ? &w : member->baseline.map ? &w0 : NULL,
+    if (spectrum_update(member->spectrum, &w,
+            anew                   ? &w
+            : member->baseline.map ? &w0
+                                   : NULL,
             against_kept ? &member->kept.view : NULL, &result) != 0) {
         place->findings->failed = true;
         return;

@@ -1,5 +1,6 @@
 /* The workers: blocks with work wait in line, a free hand takes up one sample of the first, and what it found is published
  * when it is back on the loop. */
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -70,7 +71,8 @@ void fences_check(struct session *session)
 {
     struct fence *fence, *next;
 
-    DL_FOREACH_SAFE(session->fences, fence, next) {
+    DL_FOREACH_SAFE(session->fences, fence, next)
+    {
         if (session->undone && session->undone->sequence <= fence->after)
             return;
         fly(session, fence->token);
@@ -85,7 +87,7 @@ static void on_work(uv_work_t *work)
     struct item *item;
 
     DL_FOREACH(hand->items, item)
-        strand_run(hand->block->strand, &item->work, &hand->findings);
+    strand_run(hand->block->strand, &item->work, &hand->findings);
 }
 
 static void tell_damage(struct run *run, const struct strand_damage *damage)
@@ -152,7 +154,8 @@ static void finish_items(struct hand *hand)
     struct stats *stats = hand->runs->options.stats;
     struct item *item, *next;
 
-    DL_FOREACH_SAFE(hand->items, item, next) {
+    DL_FOREACH_SAFE(hand->items, item, next)
+    {
         if (item->session) {
             stats_add(&stats->tensors_analysed_total, 1);
             DL_DELETE2(item->session->undone, item, earlier, later);
@@ -192,7 +195,8 @@ static struct item *take_sample(struct block *block)
     struct item *taken = NULL, *item, *next;
     int64_t step = block->queue->work.step;
 
-    DL_FOREACH_SAFE(block->queue, item, next) {
+    DL_FOREACH_SAFE(block->queue, item, next)
+    {
         if (item->work.step != step)
             break;
         DL_DELETE(block->queue, item);
@@ -225,13 +229,41 @@ static void take_up(struct runs *runs, struct hand *hand, struct block *block)
     uv_queue_work(runs->options.loop, &hand->work, on_work, on_worked);
 }
 
+static void on_trim(uv_work_t *work)
+{
+    (void)work;
+    malloc_trim(0);
+}
+
+static void on_trimmed(uv_work_t *work, int status)
+{
+    struct runs *runs = work->data;
+
+    (void)status;
+    runs->trimming = false;
+}
+
+/* glibc keeps what was freed, hundreds of megabytes after a burst; a daemon that idles gives it back. */
+static void trim_at_rest(struct runs *runs)
+{
+    if (!runs->trim_due || runs->trimming || runs->busy > 0 || runs->ready)
+        return;
+    runs->trim_due = false;
+    runs->trimming = true;
+    runs->trim.data = runs;
+    uv_queue_work(runs->options.loop, &runs->trim, on_trim, on_trimmed);
+}
+
 void work_start(struct runs *runs)
 {
     struct hand *hand;
 
     /* Without room in the store figures would be lost: tensors wait instead, and the budget tells the clients. */
-    while (runs->ready && !runs->stopping && store_has_room(runs->options.store) && (hand = free_hand(runs)))
+    while (runs->ready && !runs->stopping && store_has_room(runs->options.store) &&
+           (hand = free_hand(runs)))
         take_up(runs, hand, runs->ready);
+    if (!runs->stopping)
+        trim_at_rest(runs);
 }
 
 /* For /healthz: since when the oldest piece of work is in hand. */

@@ -15,9 +15,10 @@
 #include "daemon/store/internal.h"
 #include "daemon/store/sql.h"
 
-void baseline_name(char name[BASELINE_NAME_MAX], int64_t layer, uint32_t attempt)
+void baseline_name(char name[BASELINE_NAME_MAX], int64_t layer, uint32_t attempt, int64_t step)
 {
-    snprintf(name, BASELINE_NAME_MAX, "%" PRId64 "-%" PRIu32 ".w0", layer, attempt);
+    snprintf(
+        name, BASELINE_NAME_MAX, "%" PRId64 "-%" PRIu32 "-%" PRId64 ".w0", layer, attempt, step);
 }
 
 static int fail(const char *name, const char *what, char *err)
@@ -38,23 +39,24 @@ static int write_all(int fd, const unsigned char *data, uint64_t bytes)
     return 0;
 }
 
-int store_baseline_write(struct store *store, int64_t layer, uint32_t attempt, const void *data,
-    uint64_t bytes, uint64_t *checksum, char *err)
+int store_baseline_write(
+    struct store *store, struct store_baseline *row, const void *data, char *err)
 {
     char name[BASELINE_NAME_MAX], partial[BASELINE_NAME_MAX + 4];
     int folder = store->dir.baselines_fd;
-    baseline_name(name, layer, attempt);
+    baseline_name(name, row->layer, row->attempt, row->step);
     snprintf(partial, sizeof partial, "%s.tmp", name);
     int fd = openat(folder, partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
         return fail(partial, "cannot be made", err);
-    int rc = write_all(fd, data, bytes) || fsync(fd) ? fail(partial, "cannot be written", err) : 0;
+    int rc =
+        write_all(fd, data, row->bytes) || fsync(fd) ? fail(partial, "cannot be written", err) : 0;
     if (close(fd) && rc == 0)
         rc = fail(partial, "cannot be written", err);
     if (rc == 0 && (renameat(folder, partial, folder, name) || fsync(folder)))
         rc = fail(name, "cannot be put in its place", err);
     if (rc == 0)
-        *checksum = XXH3_64bits(data, (size_t)bytes);
+        row->checksum = XXH3_64bits(data, (size_t)row->bytes);
     else
         unlinkat(folder, partial, 0);
     return rc;
@@ -89,7 +91,7 @@ static void *map_file(int folder, const char *name, uint64_t bytes, char *err)
 const void *store_baseline_map(struct store *store, const struct store_baseline *row, char *err)
 {
     char name[BASELINE_NAME_MAX];
-    baseline_name(name, row->layer, row->attempt);
+    baseline_name(name, row->layer, row->attempt, row->step);
     void *map = map_file(store->dir.baselines_fd, name, row->bytes, err);
     if (!map)
         return NULL;
@@ -113,18 +115,19 @@ void store_baseline_unmap(const void *map, uint64_t bytes)
 static bool is_orphan(const char *name, sqlite3_stmt *row_exists)
 {
     char expected[BASELINE_NAME_MAX];
-    int64_t layer;
+    int64_t layer, step;
     uint32_t attempt;
     size_t length = strlen(name);
     if (length > 4 && strcmp(name + length - 4, ".tmp") == 0)
         return true;
-    if (sscanf(name, "%" SCNd64 "-%" SCNu32, &layer, &attempt) != 2)
+    if (sscanf(name, "%" SCNd64 "-%" SCNu32 "-%" SCNd64, &layer, &attempt, &step) != 3)
         return false;
-    baseline_name(expected, layer, attempt);
+    baseline_name(expected, layer, attempt, step);
     if (strcmp(name, expected) != 0)
         return false;
     sqlite3_bind_int64(row_exists, 1, layer);
     sqlite3_bind_int64(row_exists, 2, attempt);
+    sqlite3_bind_int64(row_exists, 3, step);
     bool orphan = sqlite3_step(row_exists) == SQLITE_DONE;
     sqlite3_reset(row_exists);
     return orphan;
@@ -132,7 +135,8 @@ static bool is_orphan(const char *name, sqlite3_stmt *row_exists)
 
 int baseline_sweep(int baselines_fd, sqlite3 *db, char *err)
 {
-    static const char *const text[] = {"SELECT 1 FROM baseline WHERE layer_id = ? AND attempt = ?"};
+    static const char *const text[] = {
+        "SELECT 1 FROM baseline WHERE layer_id = ? AND attempt = ? AND step = ?"};
     sqlite3_stmt *row_exists;
     if (sql_prepare_all(db, text, &row_exists, 1, err))
         return -1;

@@ -6,10 +6,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define BASELINE_NAME_MAX 40
+#define BASELINE_NAME_MAX 64
 
-/* "<layer>-<attempt>.w0" */
-void baseline_name(char name[BASELINE_NAME_MAX], int64_t layer, uint32_t attempt);
+/* "<layer>-<attempt>-<step>.w0": another baseline of the same layer never takes the place of a file that a row still names. */
+void baseline_name(char name[BASELINE_NAME_MAX], int64_t layer, uint32_t attempt, int64_t step);
 
 /* Removes temporary files, and baselines that have no row: what a crash left. 0, or -1 and
  * `err`. */

@@ -104,7 +104,7 @@ static const struct {
         " JOIN run r ON r.id = a.run_id WHERE r.retired = 0 ORDER BY a.run_id, a.number"},
     {see_session,
         "SELECT s.run_id, s.key, s.client, s.attempt, s.rank, s.world, s.open FROM session s"
-        " JOIN run r ON r.id = s.run_id WHERE r.retired = 0 AND s.attempt = r.attempt"
+        " JOIN run r ON r.id = s.run_id WHERE r.retired = 0 AND (s.attempt = r.attempt OR s.open)"
         " ORDER BY s.run_id, s.key"},
     {see_layer, "SELECT " ROWS_LAYER
                 " FROM layer l JOIN run r ON r.id = l.run_id WHERE r.retired = 0 ORDER BY l.id"},

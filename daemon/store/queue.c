@@ -86,7 +86,7 @@ static uint64_t commit_due(const struct queue *queue, const struct queue_times *
     if (!queue->head)
         return UINT64_MAX;
     return is_pressing(queue) && times->urgent_ms < times->commit_ms ? times->urgent_ms
-                                                                    : times->commit_ms;
+                                                                     : times->commit_ms;
 }
 
 static void wait_until(struct queue *queue, uint64_t ms)

@@ -48,7 +48,7 @@ static const char *const texts[STATEMENT_COUNT] = {
     [RETIRE] = "UPDATE run SET retired = 1, key = char(10) || id WHERE id = ?",
     [NEXT_OF_RUN] = "SELECT id FROM series WHERE run_id = ? AND attempt <= ? LIMIT 1",
     [DELETE_SERIES] = "DELETE FROM series WHERE id = ?",
-    [LIST_BASELINES] = "SELECT b.layer_id, b.attempt FROM baseline b JOIN layer l ON l.id ="
+    [LIST_BASELINES] = "SELECT b.layer_id, b.attempt, b.step FROM baseline b JOIN layer l ON l.id ="
                        " b.layer_id WHERE l.run_id = ?",
     [DELETE_RUN] = "DELETE FROM run WHERE id = ?",
     [NEXT_RUNNING] = "SELECT s.id FROM series s JOIN run r ON r.id = s.run_id WHERE r.retired = 0"
@@ -191,8 +191,8 @@ static int delete_run(struct retention *retention)
     sqlite3_bind_int64(files, 1, retention->run);
     int rc = sqlite3_step(files);
     for (; rc == SQLITE_ROW; rc = sqlite3_step(files)) {
-        baseline_name(
-            name, sqlite3_column_int64(files, 0), (uint32_t)sqlite3_column_int64(files, 1));
+        baseline_name(name, sqlite3_column_int64(files, 0),
+            (uint32_t)sqlite3_column_int64(files, 1), sqlite3_column_int64(files, 2));
         unlinkat(retention->baselines_fd, name, 0);
     }
     sqlite3_reset(files);

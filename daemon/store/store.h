@@ -1,7 +1,7 @@
 /* The store: one SQLite database in WAL mode, one writer thread, files of baselines beside it.
  *
  * Layout of the state directory: `lock` (flock: one daemon a directory), `foreshock.db`,
- * `baselines/<layer>-<attempt>.w0`. Writes are values handed over in batches; each batch is
+ * `baselines/<layer>-<attempt>-<step>.w0`. Writes are values handed over in batches; each batch is
  * committed whole, in order, in a transaction with others that wait (at once when a fence or an alert waits
  * or the last commit is half a second ago, else half a second after it). A batch is what one
  * event made: its figures and the alerts they changed become visible together, or not at all.
@@ -121,7 +121,7 @@ int store_open(struct store **store, const struct store_options *options, char *
 void store_close(struct store **store);
 
 /* Everything that the loop must know again after a start, in this order of calls: all runs by
- * id; all attempts by run and number; all sessions of the newest attempts by run; all layers by
+ * id; all attempts by run and number; all sessions that are open or of the newest attempts by run; all layers by
  * id; all baselines and all trackers by layer; the alerts that fire by id. Call before the first
  * batch. Reads on a connection of its own. */
 struct store_catalog {
@@ -175,10 +175,10 @@ int store_submit(struct store *store, struct store_batch *batch);
 bool store_has_room(struct store *store);
 
 /* Baseline files. Called by workers; each works on a file of its own. */
-/* Writes a temporary file, syncs, renames, syncs the folder. 0 and the checksum, or -1 and
- * `err`. */
-int store_baseline_write(struct store *store, int64_t layer, uint32_t attempt, const void *data,
-    uint64_t bytes, uint64_t *checksum, char *err);
+/* Writes row->bytes bytes to a temporary file, syncs, renames, syncs the folder. 0 and row->checksum,
+ * or -1 and `err`. The file counts once the row is committed; without, the next start removes it. */
+int store_baseline_write(
+    struct store *store, struct store_baseline *row, const void *data, char *err);
 /* Maps a baseline read-only after its length and checksum were found right. NULL and `err`
  * (naming the file, what was found and what was expected) if it is missing or torn. Unmap with
  * store_baseline_unmap. */

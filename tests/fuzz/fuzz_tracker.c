@@ -29,7 +29,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     unsigned char *bytes = malloc(spectrum_export_size(spectrum));
     if (bytes) {
         spectrum_export(spectrum, bytes);
-        if (spectrum_import(spectrum, bytes, spectrum_export_size(spectrum), false, err, sizeof err))
+        if (spectrum_import(
+                spectrum, bytes, spectrum_export_size(spectrum), false, err, sizeof err))
             abort();
     }
     free(bytes);

@@ -91,7 +91,7 @@ static void test_the_charge_moves_with_the_tensor(void **state)
 }
 
 #define POSTERS 4
-#define POSTS 1000
+#define POSTS   1000
 
 static struct mailbox *mailbox;
 static int next_of[POSTERS], arrived;

@@ -121,8 +121,8 @@ static void test_clean(void **state)
     assert_string_equal(out, "a?b?c?");
     assert_int_equal(names_clean(out, sizeof(out), BYTES("a\xC2\x85z")), 3);
     assert_string_equal(out, "a?z");
-    assert_int_equal(names_clean(out, sizeof(out), BYTES("abcde\xE2\x82\xAC")),
-                     5); /* not half a character */
+    assert_int_equal(
+        names_clean(out, sizeof(out), BYTES("abcde\xE2\x82\xAC")), 5); /* not half a character */
     assert_string_equal(out, "abcde");
     assert_int_equal(names_clean(out, sizeof(out), BYTES("abcdefgh")), 7);
     assert_string_equal(out, "abcdefg");
@@ -133,9 +133,12 @@ static void test_clean(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_run),   cmocka_unit_test(test_session),
-        cmocka_unit_test(test_name),  cmocka_unit_test(test_scalar_name),
-        cmocka_unit_test(test_utf8),  cmocka_unit_test(test_dtype),
+        cmocka_unit_test(test_run),
+        cmocka_unit_test(test_session),
+        cmocka_unit_test(test_name),
+        cmocka_unit_test(test_scalar_name),
+        cmocka_unit_test(test_utf8),
+        cmocka_unit_test(test_dtype),
         cmocka_unit_test(test_clean),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

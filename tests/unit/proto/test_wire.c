@@ -37,7 +37,7 @@ static void test_fault_names_what_was_wrong(void **state)
 
     DECODE_BAD("\x81\xA4type\xA3"
                "bye",
-               &fault);
+        &fault);
     assert_string_equal(fault.field, "dropped");
     assert_string_equal(fault.value, "(missing)");
     assert_string_equal(fault.about, "bye");
@@ -75,13 +75,13 @@ static void test_fault_shows_values(void **state)
     ASSERT_SHOWN("\xD3\x80\0\0\0\0\0\0\0", "-9223372036854775808");
     ASSERT_SHOWN("\xC4\x03"
                  "abc",
-                 "3 bytes of binary");
+        "3 bytes of binary");
     ASSERT_SHOWN("\x81\xA1x\x01", "a map of 1");
     ASSERT_SHOWN("\x93\x01\x90\xA1x", "[1, an array of 0, x]");
     ASSERT_SHOWN("\x95\x01\x01\x01\x01\x01", "an array of 5");
     ASSERT_SHOWN("\xA5"
                  "a\x1B[1\xFF",
-                 "a?[1?");
+        "a?[1?");
 }
 
 static void test_fault_cuts_values(void **state)
@@ -103,7 +103,7 @@ static void test_fault_about_a_long_type(void **state)
     struct wire_fault fault;
     DECODE_BAD("\x81\xA4type\xD9\x28"
                "0123456789012345678901234567890123456789",
-               &fault);
+        &fault);
     assert_int_equal(fault.code, WIRE_CODE_UNKNOWN_TYPE);
     assert_string_equal(fault.about, "0123456789012345678901234567890");
     assert_string_equal(fault.value, "0123456789012345678901234567890123456789");
@@ -147,14 +147,14 @@ static void test_scan_size(void **state)
 static void test_scan_lead_bytes(void **state)
 {
     static const int size_of[] = {
-        1,  -1, 1,  1,  2,  3, 5, -1, -1, -1, 5, 9, 2, 3, 5, 9, 2, 3, 5, 9, /* 0xC0 to 0xD3 */
-        -1, -1, -1, -1, -1, 2, 3, 5,  3,  5,  3, 5, /* to 0xDF; empty strings, maps, arrays */
+        1, -1, 1, 1, 2, 3, 5, -1, -1, -1, 5, 9, 2, 3, 5, 9, 2, 3, 5, 9, /* 0xC0 to 0xD3 */
+        -1, -1, -1, -1, -1, 2, 3, 5, 3, 5, 3, 5, /* to 0xDF; empty strings, maps, arrays */
     };
     for (int lead = 0xC0; lead <= 0xDF; lead++) {
         uint8_t header[16] = {0x81, 0xA1, 'x', (uint8_t)lead};
         for (int size = 1; size <= 9; size++)
-            assert_int_equal(wire_scan(header, 3 + (size_t)size),
-                             size == size_of[lead - 0xC0] ? 0 : -1);
+            assert_int_equal(
+                wire_scan(header, 3 + (size_t)size), size == size_of[lead - 0xC0] ? 0 : -1);
     }
 }
 
@@ -187,9 +187,9 @@ static void test_encode_spelled_out(void **state)
     assert_int_equal(wire_encode(&message, &out, &size), 0);
     assert_int_equal(size, 23);
     assert_memory_equal(out,
-                        "\x82\xA4type\xA5pulse\xA7"
-                        "dropped\xCD\x01\x2C",
-                        23);
+        "\x82\xA4type\xA5pulse\xA7"
+        "dropped\xCD\x01\x2C",
+        23);
     free(out);
 }
 

@@ -70,16 +70,16 @@ static struct wire_message big_message(enum wire_type type)
         message.u.scalars = (struct wire_scalars){1, scalars, WIRE_SCALARS_MAX};
     } else if (type == WIRE_HELLO) {
         message.u.hello = (struct wire_hello){.version = 1,
-                                              .run = wire_str("r"),
-                                              .session = wire_str("s"),
-                                              .world = 1,
-                                              .tags = tags,
-                                              .tags_count = WIRE_TAGS_MAX};
+            .run = wire_str("r"),
+            .session = wire_str("s"),
+            .world = 1,
+            .tags = tags,
+            .tags_count = WIRE_TAGS_MAX};
     } else {
         message.u.alert = (struct wire_alert){.severity = wire_str("warning"),
-                                              .state = wire_str("firing"),
-                                              .layers = layers,
-                                              .layers_count = WIRE_ALERT_LAYERS_MAX};
+            .state = wire_str("firing"),
+            .layers = layers,
+            .layers_count = WIRE_ALERT_LAYERS_MAX};
     }
     return message;
 }

@@ -35,8 +35,8 @@ static char *read_vector(const char *name, size_t *size)
 
 /* Calls `check` with the name of each file like `pattern` and not like `but`; fails below `least`
  * files. */
-static void for_each_vector(const char *pattern, const char *but, int least,
-                            void (*check)(const char *))
+static void for_each_vector(
+    const char *pattern, const char *but, int least, void (*check)(const char *))
 {
     DIR *dir = opendir(folder);
     assert_non_null(dir);
@@ -56,18 +56,18 @@ static void for_each_vector(const char *pattern, const char *but, int least,
 static const char *sibling(const char *name, const char *ending)
 {
     static char other[512];
-    snprintf(other, sizeof(other), "%.*s%s", (int)(strlen(name) - strlen(".msgpack")), name,
-             ending);
+    snprintf(
+        other, sizeof(other), "%.*s%s", (int)(strlen(name) - strlen(".msgpack")), name, ending);
     return other;
 }
 
-static void decode_good(const char *name, const char *header, size_t size,
-                        struct wire_message *message)
+static void decode_good(
+    const char *name, const char *header, size_t size, struct wire_message *message)
 {
     struct wire_fault fault;
     if (wire_decode(header, size, message, &fault) < 0)
         fail_msg("%s: %s %s is %s; expected %s", name, wire_code_name(fault.code), fault.field,
-                 fault.value, fault.expected);
+            fault.value, fault.expected);
 }
 
 /* Decodes the file `name` and encodes it to the bytes of the file `canonical`. */
@@ -125,7 +125,7 @@ static void check_bad(const char *name)
     const char *field = json_string_value(json_object_get(expected, "field"));
     if (strcmp(wire_code_name(fault.code), code) != 0 || strcmp(fault.field, field) != 0)
         fail_msg("%s: %s of '%s', expected %s of '%s'", name, wire_code_name(fault.code),
-                 fault.field, code, field);
+            fault.field, code, field);
     assert_true(strlen(fault.expected) > 0);
     assert_true(wire_valid_utf8(wire_str(fault.value)));
     assert_true(wire_valid_utf8(wire_str(fault.about)));
@@ -230,11 +230,15 @@ static void test_layer(void **state)
 
 static void test_scalars(void **state)
 {
-    static const char *const names[] = {"loss", "grad/norm", "lowest", "zero",
-                                        "tiny", "huge",      "third"};
+    static const char *const names[] = {
+        "loss", "grad/norm", "lowest", "zero", "tiny", "huge", "third"};
     static const uint64_t bits[] = {
-        UINT64_C(0x7FF8000000000000), UINT64_C(0x7FF0000000000000), UINT64_C(0xFFF0000000000000),
-        UINT64_C(0x8000000000000000), UINT64_C(0x0000000000000001), UINT64_C(0x7FEFFFFFFFFFFFFF),
+        UINT64_C(0x7FF8000000000000),
+        UINT64_C(0x7FF0000000000000),
+        UINT64_C(0xFFF0000000000000),
+        UINT64_C(0x8000000000000000),
+        UINT64_C(0x0000000000000001),
+        UINT64_C(0x7FEFFFFFFFFFFFFF),
         UINT64_C(0x3FD5555555555555),
     };
     struct wire_message message;

@@ -35,7 +35,7 @@ static struct store_baseline write_baseline(
     char err[STORE_ERROR_MAX] = "";
     struct store_baseline row = {
         .layer = layer, .attempt = 2, .step = 1, .dtype = "fp32", .bytes = BYTES};
-    if (store_baseline_write(fixture->store, layer, 2, data, BYTES, &row.checksum, err))
+    if (store_baseline_write(fixture->store, &row, data, err))
         fail_msg("%s", err);
     return row;
 }
@@ -44,7 +44,7 @@ static void assert_torn(struct fixture *fixture, const struct store_baseline *ro
 {
     char err[STORE_ERROR_MAX] = "";
     assert_null(store_baseline_map(fixture->store, row, err));
-    if (!strstr(err, text) || !strstr(err, "7-2.w0"))
+    if (!strstr(err, text) || !strstr(err, "7-2-1.w0"))
         fail_msg("\"%s\" does not say \"%s\"", err, text);
 }
 
@@ -69,7 +69,7 @@ static void a_torn_baseline_is_refused(void **state)
     char path[128];
     unsigned char *data = some_bytes();
     const struct store_baseline row = write_baseline(fixture, 7, data);
-    file_path(fixture, "7-2.w0", path);
+    file_path(fixture, "7-2-1.w0", path);
     int fd = open(path, O_WRONLY);
     assert_int_equal(pwrite(fd, "\xff", 1, 1000), 1);
     close(fd);
@@ -85,7 +85,7 @@ static void leftovers_are_swept_at_open(void **state)
 {
     struct fixture *fixture = *state;
     char path[4][128];
-    const char *const names[] = {"7-2.w0", "8-2.w0", "9-1.w0.tmp", "README"};
+    const char *const names[] = {"7-2-1.w0", "8-2-1.w0", "9-1-0.w0.tmp", "README"};
     unsigned char *data = some_bytes();
     const struct store_baseline row = write_baseline(fixture, 7, data);
     write_baseline(fixture, 8, data); /* never gets a row */

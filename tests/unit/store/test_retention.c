@@ -159,14 +159,14 @@ static void a_short_disk_counts_as_over_the_limit(void **state)
     char err[STORE_ERROR_MAX] = "", path[128];
     struct store_baseline row = {.layer = 1, .attempt = 1, .dtype = "fp32", .bytes = 3};
     put_filled_run(fixture, 1, "ended", 100, 10, 1);
-    assert_int_equal(store_baseline_write(fixture->store, 1, 1, "abc", 3, &row.checksum, err), 0);
+    assert_int_equal(store_baseline_write(fixture->store, &row, "abc", err), 0);
     struct store_batch *batch = store_batch_new();
     store_put_baseline(batch, &row);
     fixture_submit(fixture, batch);
     fixture->options.disk_free_min = UINT64_MAX;
     fixture_reopen(fixture);
     fixture_await(run_one_is_gone, fixture);
-    snprintf(path, sizeof path, "%s/baselines/1-1.w0", fixture->dir);
+    snprintf(path, sizeof path, "%s/baselines/1-1-0.w0", fixture->dir);
     assert_int_equal(access(path, F_OK), -1);
 }
 

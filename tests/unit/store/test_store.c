@@ -108,6 +108,7 @@ static struct store_batch *rich_batch(void)
     store_put_attempt(batch,
         &(struct store_attempt){.run = 1, .number = 2, .first_step = -1, .started_at = 1500});
     store_put_session(batch, &(struct store_session){1, "s-old", "py", 1, 0, 2, false});
+    store_put_session(batch, &(struct store_session){1, "s-lag", "py", 1, 2, 3, true});
     store_put_session(batch, &(struct store_session){1, "s-new", "py", 2, 1, 2, true});
     store_put_layer(batch, &layer);
     store_put_baseline(batch, &(struct store_baseline){.layer = 10,
@@ -128,6 +129,7 @@ static struct store_batch *rich_batch(void)
     "run 1 alpha|a run|running|{\"k\":1} a2 1000.5 2000.25 step 7 3 4\n"                           \
     "attempt 1 1 from 0 at 1000\n"                                                                 \
     "attempt 1 2 from -1 at 1500\n"                                                                \
+    "session 1 s-lag|py a1 2/3 1\n" /* open, if of an older attempt; s-old is not */               \
     "session 1 s-new|py a2 1/2 1\n"                                                                \
     "layer 10 1 up|layer|gate|mlp.0|bf16 512x128 t1 256-768\n"                                     \
     "baseline 10 a1 step 3 bf16 99 fedcba9876543210\n"                                             \
@@ -182,6 +184,7 @@ static void rows_are_updated_and_keep_what_belongs_to_them(void **state)
         "run 1 alpha|a run|ended|{\"k\":1} a2 1000.5 2000.25 step -1 3 4\n"
         "attempt 1 1 from 0 at 1000\n"
         "attempt 1 2 from 9 at 1500\n"
+        "session 1 s-lag|py a1 2/3 1\n"
         "session 1 s-new|py a2 1/2 0\n"
         "layer 10 1 up|layer|gate|mlp.0|fp32 512x128 t1 256-768\n"
         "baseline 10 a1 step 3 bf16 99 fedcba9876543210\n"
@@ -303,7 +306,8 @@ static void a_deleted_run_is_unseen_at_once_and_its_rows_go(void **state)
 {
     struct fixture *fixture = *state;
     char err[STORE_ERROR_MAX] = "", path[128];
-    uint64_t checksum;
+    struct store_baseline row = {
+        .layer = 10, .attempt = 1, .step = 3, .dtype = "float32", .bytes = 1};
     struct store_batch *batch = rich_batch();
     for (int64_t step = 0; step < 5000; step++) {
         const struct figure figure = fixture_figure(1, 10, step % 2 ? "odd" : "even", step, 1);
@@ -313,7 +317,7 @@ static void a_deleted_run_is_unseen_at_once_and_its_rows_go(void **state)
         .run = 1, .layer = 10, .step = 1, .attempt = 1, .metric = "h"};
     store_put_histogram(batch, &histogram);
     fixture_submit(fixture, batch);
-    assert_int_equal(store_baseline_write(fixture->store, 10, 1, "w", 1, &checksum, err), 0);
+    assert_int_equal(store_baseline_write(fixture->store, &row, "w", err), 0);
     fixture_flush(fixture);
 
     batch = store_batch_new();
@@ -337,7 +341,7 @@ static void a_deleted_run_is_unseen_at_once_and_its_rows_go(void **state)
     reader_close(&reader);
 
     fixture_await(no_rows_left, fixture);
-    snprintf(path, sizeof path, "%s/baselines/10-1.w0", fixture->dir);
+    snprintf(path, sizeof path, "%s/baselines/10-1-3.w0", fixture->dir);
     assert_int_equal(access(path, F_OK), -1);
     fixture_reopen(fixture);
     assert_int_equal(store_last_alert_id(fixture->store), 6); /* ids are never given twice */
