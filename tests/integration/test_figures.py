@@ -211,6 +211,22 @@ def test_an_ungated_block_and_transposed_weights(daemon):
     assert stored.values["h.0.mlp", "gate.undefined", 0] == 1
 
 
+def test_a_block_is_gated_from_its_first_step_on_whatever_the_order_of_its_matrices(daemon):
+    d = daemon()
+    random = np.random.default_rng(3)
+    W = {"mlp.in": random.standard_normal((30, 12)), "mlp.out": random.standard_normal((12, 30)),
+         "mlp.gate": random.standard_normal((30, 12)).astype(np.float32)}
+    with foreshock.Run("order", endpoint=d.endpoint, wait=30) as run:
+        for role, w in W.items():
+            run.declare(role, shape=w.shape, role=role, block="b")
+        for role, w in W.items():
+            run.weights(0, role, w)
+        assert run.flush(timeout=30)
+        assert not run.errors
+    stored, errors = Stored(d, "order"), Errors()
+    check_neurons(errors, stored, "b", 0, W["mlp.in"], W["mlp.out"], W["mlp.gate"].astype(np.float64))
+
+
 def test_what_is_undefined_is_not_published(daemon):
     d = daemon()
     with foreshock.Run("zeros", endpoint=d.endpoint, wait=30) as run:

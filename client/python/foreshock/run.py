@@ -28,7 +28,7 @@ STEP_MAX = 2**53 - 1
 
 @dataclasses.dataclass
 class Layer:
-    """A declared layer. `number` is None until its dtype is known and the daemon can be told."""
+    """A declared layer. `number` is None until the daemon is told of it; `sure`: of its dtype."""
 
     name: str
     shape: Tuple[int, int]
@@ -36,6 +36,7 @@ class Layer:
     transposed: bool
     message: dict
     number: Optional[int] = None
+    sure: bool = False
 
     @property
     def stored_shape(self) -> Tuple[int, int]:
@@ -143,6 +144,7 @@ class Run:
         self._layers[name] = Layer(name, logical, block or name, transposed, message)
         if dtype is not None:
             self._announce(self._layers[name], dtype)
+            self._layers[name].sure = True
 
     def weights(
         self,
@@ -165,8 +167,8 @@ class Run:
         with self._guarded():
             payload = copy_of(array, dtype)
             _expect(layer, "shape", payload.shape, known.stored_shape)
-            if known.number is None:
-                self._announce(known, payload.dtype)
+            if not known.sure:
+                self._settle(known, payload.dtype)
             _expect(layer, "dtype", payload.dtype, known.message["dtype"])
             return self._send("weights", known, step, payload, known.shape, initial)
         return False
@@ -300,6 +302,16 @@ class Run:
                 f"layer {name!r}: not declared; expected one of {sorted(self._layers)[:8]}"
             )
         return self._layers[name]
+
+    def _settle(self, layer: Layer, dtype: str) -> None:
+        """The dtype of a layer is known by its first weights, and guessed for the others of its
+        block: the daemon must know a whole MLP block before its first matrix comes."""
+        if layer.number is None or layer.message["dtype"] != dtype:
+            self._announce(layer, dtype)
+        layer.sure = True
+        for other in self._layers.values():
+            if other.block == layer.block and other.number is None:
+                self._announce(other, dtype)
 
     def _announce(self, layer: Layer, dtype: str) -> None:
         layer.message["dtype"] = dtype
