@@ -155,6 +155,7 @@ int config_apply_args(struct config *config, const struct config_args *args, cha
     return 0;
 }
 
+/* The default places are the environment's: a check of the configuration has no need of them. */
 static int fill_places(struct config *config, char *err)
 {
     struct config_list *endpoints = &config->ingest.endpoints;
@@ -281,7 +282,7 @@ int config_validate(struct config *config, char *err)
         long cores = sysconf(_SC_NPROCESSORS_ONLN);
         config->workers = cores > 65 ? 64 : cores > 2 ? (uint32_t)cores - 1 : 1;
     }
-    if (fill_places(config, err) || validate_http(config, err) || validate_listeners(config, err))
+    if (validate_http(config, err) || validate_listeners(config, err))
         return -1;
     return validate_limits(config, err);
 }
@@ -296,6 +297,8 @@ int config_load(struct config *config, const struct config_args *args, char *err
         rc = config_apply_args(config, args, err);
     if (rc == 0)
         rc = config_validate(config, err);
+    if (rc == 0 && args->action != CONFIG_CHECK)
+        rc = fill_places(config, err);
     if (rc)
         config_free(config);
     return rc;

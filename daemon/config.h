@@ -84,7 +84,8 @@ struct config_args {
 int config_parse_args(struct config_args *args, int argc, char **argv, char *err);
 const char *config_usage(void);
 
-/* All of it: what the daemon calls. On failure there is nothing to free. */
+/* All of it: what the daemon calls. On failure there is nothing to free. With CONFIG_CHECK the
+ * default places, which depend on who runs the daemon, are not looked for: they stay empty. */
 int config_load(struct config *config, const struct config_args *args, char *err);
 
 /* Its parts. config_default makes a config that config_free must be given, whatever happens next. */

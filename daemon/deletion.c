@@ -6,7 +6,8 @@
 #include <stdlib.h>
 #include <time.h>
 
-#define WAIT_SECONDS      2
+#define WAIT_MS           2000
+#define LOOK_MS           50 /* how soon a stop is noticed */
 #define RETRY_NANOSECONDS 20000000
 
 /* Held by the thread that asks and by the post to the loop: whoever lets go last frees it. */
@@ -35,64 +36,84 @@ static void let_go(struct question *question)
 static void on_loop(void *arg)
 {
     struct question *question = arg;
-    enum runs_deleted answer = runs_delete(question->runs, question->run);
 
     pthread_mutex_lock(&question->mutex);
-    question->answer = answer;
-    question->done = true;
-    pthread_cond_signal(&question->answered);
+    /* Who has gone away was told that it failed. */
+    if (question->holders == 2) {
+        question->answer = runs_delete(question->runs, question->run);
+        question->done = true;
+        pthread_cond_signal(&question->answered);
+    }
     let_go(question);
 }
 
-static struct timespec deadline(void)
+static uint64_t now_ms(void)
 {
-    struct timespec at;
+    struct timespec now;
 
-    clock_gettime(CLOCK_REALTIME, &at);
-    at.tv_sec += WAIT_SECONDS;
-    return at;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-static enum runs_deleted ask_once(struct deletion_desk *desk, int64_t run)
+static struct timespec in_a_moment(void)
+{
+    uint64_t ms = now_ms() + LOOK_MS;
+
+    return (struct timespec){(time_t)(ms / 1000), (long)(ms % 1000) * 1000000};
+}
+
+static struct question *question_new(struct deletion_desk *desk, int64_t run)
 {
     struct question *question = calloc(1, sizeof *question);
-    enum runs_deleted answer = RUNS_DELETE_FAILED;
-    struct timespec until = deadline();
-    int rc = 0;
+    pthread_condattr_t monotonic;
 
     if (!question)
-        return RUNS_DELETE_FAILED;
+        return NULL;
     pthread_mutex_init(&question->mutex, NULL);
-    pthread_cond_init(&question->answered, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&question->answered, &monotonic);
+    pthread_condattr_destroy(&monotonic);
     question->runs = desk->runs;
     question->run = run;
     question->holders = 2;
-    if (mailbox_post(desk->mailbox, on_loop, question) != 0) {
-        pthread_mutex_lock(&question->mutex);
-        question->holders = 1;
-        let_go(question);
+    return question;
+}
+
+static enum runs_deleted ask_once(struct deletion_desk *desk, int64_t run, uint64_t until_ms)
+{
+    struct question *question = question_new(desk, run);
+    enum runs_deleted answer = RUNS_DELETE_FAILED;
+    bool posted;
+
+    if (!question)
         return RUNS_DELETE_FAILED;
-    }
+    posted = mailbox_post(desk->mailbox, on_loop, question) == 0;
     pthread_mutex_lock(&question->mutex);
-    while (!question->done && rc == 0)
-        rc = pthread_cond_timedwait(&question->answered, &question->mutex, &until);
+    if (!posted)
+        question->holders = 1;
+    while (posted && !question->done && !atomic_load(&desk->closed) && now_ms() < until_ms) {
+        struct timespec moment = in_a_moment();
+
+        pthread_cond_timedwait(&question->answered, &question->mutex, &moment);
+    }
     if (question->done)
         answer = question->answer;
     let_go(question);
     return answer;
 }
 
-enum http_delete deletion_ask(void *desk, int64_t run)
+enum http_delete deletion_ask(void *ctx, int64_t run)
 {
     const struct timespec pause = {.tv_nsec = RETRY_NANOSECONDS};
-    struct timespec until = deadline(), now = {0};
-    enum runs_deleted answer = ask_once(desk, run);
+    struct deletion_desk *desk = ctx;
+    uint64_t until_ms = now_ms() + WAIT_MS;
+    enum runs_deleted answer = ask_once(desk, run, until_ms);
 
     /* A run that has just ended: its last samples are still in hand. */
-    while (answer == RUNS_DELETE_BUSY && now.tv_sec <= until.tv_sec) {
+    while (answer == RUNS_DELETE_BUSY && now_ms() < until_ms) {
         nanosleep(&pause, NULL);
-        answer = ask_once(desk, run);
-        clock_gettime(CLOCK_REALTIME, &now);
+        answer = ask_once(desk, run, until_ms);
     }
     switch (answer) {
     case RUNS_DELETED: return HTTP_DELETE_DONE;

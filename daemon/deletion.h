@@ -2,6 +2,8 @@
 #ifndef FORESHOCK_DELETION_H
 #define FORESHOCK_DELETION_H
 
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "daemon/http/http.h"
@@ -11,6 +13,7 @@
 struct deletion_desk {
     struct mailbox *mailbox;
     struct runs *runs;
+    _Atomic bool closed; /* the loop answers no more: whoever waits is told that it failed */
 };
 
 /* http_options.delete_run, with the desk as its ctx. HTTP threads, several at once; waits two seconds at most. The deletion

@@ -20,6 +20,7 @@ struct layer_id {
 struct watched {
     int64_t run;
     uint32_t attempt;
+    char *key; /* what people call the run */
     struct alert_engine *engine;
     struct layer_id *layers; /* that the engine knows */
     UT_hash_handle hh;
@@ -137,6 +138,19 @@ static void put_alert(
     free(evidence);
 }
 
+static void log_alert(
+    const struct watched *watched, enum alert_change change, const struct alert *alert)
+{
+    enum log_level level = change == ALERT_RESOLVED               ? LOG_LEVEL_INFO
+                           : alert->severity == SEVERITY_CRITICAL ? LOG_LEVEL_ERROR
+                                                                  : LOG_LEVEL_WARNING;
+
+    log_write(
+        level, LOG_FIELDS(change == ALERT_RESOLVED ? "alert resolved" : "alert fires",
+                   LOG_STR("run", watched->key), LOG_STR("rule", rule_table[alert->rule].name),
+                   LOG_INT("step", alert->started_step), LOG_STR("summary", alert->summary)));
+}
+
 static void on_change(void *ctx, enum alert_change change, const struct alert *told)
 {
     struct drain *drain = ctx;
@@ -147,9 +161,7 @@ static void on_change(void *ctx, enum alert_change change, const struct alert *t
         alert_engine_bind(drain->watched->engine, alert.rule, alert.id);
     }
     if (change != ALERT_UPDATED)
-        log_info(change == ALERT_OPENED ? "alert fires" : "alert resolved",
-            LOG_STR("rule", rule_table[alert.rule].name), LOG_INT("run_id", drain->watched->run),
-            LOG_INT("step", alert.started_step), LOG_STR("summary", alert.summary));
+        log_alert(drain->watched, change, &alert);
     put_alert(drain->batch, drain->watched, &alert);
 }
 
@@ -203,6 +215,8 @@ static void resolve_all(struct fanout *fanout, struct watched *watched)
         alert = *open;
         alert.state = ALERT_RESOLVED_STATE;
         alert.resolved_at = now;
+        strncat(alert.summary, " It was still firing when the attempt ended.",
+            sizeof alert.summary - strlen(alert.summary) - 1);
         put_alert(batch, watched, &alert);
     }
     submit(fanout, batch);
@@ -218,6 +232,7 @@ static void on_forget(void *ctx, int64_t run)
         return;
     HASH_DEL(fanout->runs, watched);
     alert_engine_free(watched->engine);
+    free(watched->key);
     LL_FOREACH_SAFE(watched->layers, layer, next)
     free(layer);
     free(watched);
@@ -234,15 +249,18 @@ static void on_ended(void *ctx, int64_t run)
     on_forget(fanout, run);
 }
 
-static void on_attempt(void *ctx, int64_t run, uint32_t attempt)
+static void on_attempt(void *ctx, int64_t run, const char *key, uint32_t attempt)
 {
     struct fanout *fanout = ctx;
     struct watched *watched;
 
     on_ended(fanout, run);
     watched = calloc(1, sizeof *watched);
-    if (!watched || !(watched->engine = alert_engine_new(&fanout->settings))) {
-        log_error("no detectors for a run: memory is short", LOG_INT("run_id", run));
+    if (!watched || !(watched->key = strdup(key)) ||
+        !(watched->engine = alert_engine_new(&fanout->settings))) {
+        log_error("no detectors for a run: memory is short", LOG_STR("run", key));
+        if (watched)
+            free(watched->key);
         free(watched);
         return;
     }
@@ -362,19 +380,21 @@ static void replay_figure(void *ctx, const struct figure *f)
 static void restore_condition(
     struct watched *watched, enum alert_rule rule, const struct store_alert *row)
 {
+    const char *text = rule == RULE_RUN_LOST ? "It went silent before the daemon's last start."
+                                             : "it was found so before the daemon's last start";
     json_t *layers = json_loads(row->layers, 0, NULL), *name;
     size_t i;
 
     if (json_array_size(layers) == 0)
         alert_engine_condition(
-            watched->engine, rule, 0, true, row->started_step, row->started_at, row->summary);
+            watched->engine, rule, 0, true, row->started_step, row->started_at, text);
     json_array_foreach (layers, i, name) {
         const char *wanted = json_string_value(name);
 
         for (struct layer_id *layer = watched->layers; wanted && layer; layer = layer->next)
             if (strcmp(layer_name(watched, layer->id), wanted) == 0)
                 alert_engine_condition(watched->engine, rule, layer->id, true, row->started_step,
-                    row->started_at, row->summary);
+                    row->started_at, text);
     }
     json_decref(layers);
 }

@@ -15,7 +15,8 @@
 #define LIMIT_TENSOR_HWM    4    /* pieces a peer that wait in ZeroMQ, outside the memory budget */
 #define LIMIT_TURN_MESSAGES 256u /* read from one socket in one turn of the loop */
 #define LIMIT_TURN_BYTES    (64u << 20)
-#define LIMIT_GRANTS        64u   /* wants that a lossless session may have waiting */
+#define LIMIT_FLUSHES       64u   /* flush markers of a session that wait for their like */
+#define LIMIT_GRANTS        1024u /* wants that a lossless session may have waiting */
 #define LIMIT_SCALAR_NAMES  1024u /* different scalars of a run */
 #define LIMIT_TICK_MS       100u  /* the loop's own clock */
 #define LIMIT_STALL_MS      1000u /* a tick later than this: the loop stood still, leases start anew */

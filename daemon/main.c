@@ -79,7 +79,7 @@ static void sink_run(void *ctx, const struct store_run *run)
 }
 
 struct gone {
-    struct runs *runs;
+    struct daemon *daemon; /* whose runs are not there yet while the store starts */
     int64_t run;
 };
 
@@ -87,7 +87,8 @@ static void on_gone(void *arg)
 {
     struct gone *gone = arg;
 
-    runs_forget(gone->runs, gone->run);
+    if (gone->daemon->runs)
+        runs_forget(gone->daemon->runs, gone->run);
     free(gone);
 }
 
@@ -97,15 +98,15 @@ static void sink_gone(void *ctx, int64_t run)
     struct gone *gone = malloc(sizeof *gone);
 
     if (gone)
-        *gone = (struct gone){daemon->runs, run};
+        *gone = (struct gone){daemon, run};
     if (gone && mailbox_post(daemon->mailbox, on_gone, gone) != 0)
         free(gone);
 }
 
-static void log_store(void *ctx, const char *text)
+static void log_store(void *ctx, bool error, const char *text)
 {
     (void)ctx;
-    log_error("store", LOG_STR("what", text));
+    log_write(error ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, LOG_FIELDS("store", LOG_STR("what", text)));
 }
 
 /* Each of these makes one part. 0, or the code to exit with, and daemon->err. */
@@ -221,7 +222,8 @@ static int start_http(struct daemon *daemon)
     if (!c->http.admin_token &&
         token_make(c->state_dir, daemon->admin_token, daemon->err, sizeof daemon->err) != 0)
         return EXIT_STATE;
-    daemon->desk = (struct deletion_desk){daemon->mailbox, daemon->runs};
+    daemon->desk.mailbox = daemon->mailbox;
+    daemon->desk.runs = daemon->runs;
     rc = http_start(&daemon->http, &options, daemon->err);
     return rc == HTTP_OK ? 0 : rc == HTTP_NOT_BOUND ? EXIT_ENDPOINT : EXIT_FAILED;
 }
@@ -245,7 +247,7 @@ static void reload(struct daemon *daemon)
     }
     fanout_retune(daemon->fanout, &fresh.rules);
     config_free(&fresh);
-    log_info("rules reloaded");
+    log_info("rules reloaded; what else may have changed takes a restart");
 }
 
 static void on_signal(uv_signal_t *handle, int number)
@@ -271,7 +273,10 @@ static int start_loop(struct daemon *daemon)
     /* Read once, at the first piece of work. */
     snprintf(workers, sizeof workers, "%u", daemon->config.workers);
     setenv("UV_THREADPOOL_SIZE", workers, 1);
-    uv_loop_init(&daemon->loop);
+    if (uv_loop_init(&daemon->loop) != 0) {
+        fputs("foreshockd: the event loop cannot be made\n", stderr);
+        exit(EXIT_FAILED);
+    }
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         uv_signal_init(&daemon->loop, &daemon->signals[i]);
         daemon->signals[i].data = daemon;
@@ -328,7 +333,11 @@ static void finish(struct daemon *daemon)
         ingest_close(daemon->ingest);
     if (daemon->runs)
         runs_stop(daemon->runs);
+    atomic_store(&daemon->desk.closed, true);
     http_stop(&daemon->http);
+    if (daemon->mailbox)
+        mailbox_drain(
+            daemon->mailbox); /* what an HTTP thread still asked for, while the store is there */
     store_close(&daemon->store);
     for (size_t i = 0; i < sizeof daemon->signals / sizeof *daemon->signals; i++)
         uv_close((uv_handle_t *)&daemon->signals[i], NULL);

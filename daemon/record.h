@@ -5,9 +5,9 @@
 
 #include <stdint.h>
 
-#define RECORD_METRIC_MAX                                                                          \
-    64 /* bytes of a metric's name, the NUL included: WIRE_SCALAR_NAME_MAX + 1 */
-#define RECORD_BINS 64
+/* Bytes of a metric's name, the NUL included: WIRE_SCALAR_NAME_MAX + 1. */
+#define RECORD_METRIC_MAX 65
+#define RECORD_BINS       64
 
 /* One figure. `value` may be NaN or infinite only for scalars that the training logged so. */
 struct figure {

@@ -27,6 +27,7 @@
     X(dropped_client_total, "counter", "Samples that clients dropped by themselves.")              \
     X(passes_total, "counter", "Times a weight matrix was read by the spectrum tracker.")          \
     X(ingest_bytes, "gauge", "Bytes of tensors waiting for analysis.")                             \
+    X(partner_bytes, "gauge", "Bytes of weights that wait for the other matrices of their block.") \
     X(kept_bytes, "gauge", "Bytes of kept previous snapshots.")                                    \
     X(sessions, "gauge", "Live sessions.")                                                         \
     X(runs_running, "gauge", "Running runs.")                                                      \

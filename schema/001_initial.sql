@@ -27,7 +27,7 @@ CREATE TABLE attempt (
     PRIMARY KEY (run_id, number)
 ) STRICT, WITHOUT ROWID;
 
--- One start of one training process. `open` 0: it said bye, or its lease ran out.
+-- One start of one training process: open, closed (it said bye) or lost (its lease ran out).
 CREATE TABLE session (
     run_id    INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,
     key       TEXT NOT NULL,
@@ -35,7 +35,8 @@ CREATE TABLE session (
     rank      INTEGER NOT NULL,
     world     INTEGER NOT NULL,
     client    TEXT NOT NULL,
-    open      INTEGER NOT NULL CHECK (open IN (0, 1)),
+    state     TEXT NOT NULL CHECK (state IN ('open', 'closed', 'lost')),
+    dropped   INTEGER NOT NULL,                      -- samples, by its client, as last told
     PRIMARY KEY (run_id, key)
 ) STRICT, WITHOUT ROWID;
 

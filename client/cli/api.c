@@ -128,7 +128,11 @@ out:
 static void complain_of_status(const struct cli *cli, const struct api_answer *answer)
 {
     const char *detail = api_text(answer->json, "detail"), *title = api_text(answer->json, "title");
-    if (answer->status == 401)
+    if (answer->status == 401 && cli->token)
+        text_complain("%s: this token was refused; it comes from --token-file FILE, else from "
+                      "FORESHOCK_TOKEN",
+            cli->url);
+    else if (answer->status == 401)
         text_complain("%s wants a token: set FORESHOCK_TOKEN, or --token-file FILE", cli->url);
     else if (detail[0] || title[0])
         text_complain("%s (HTTP %ld)", detail[0] ? detail : title, answer->status);

@@ -104,7 +104,7 @@ static void describe_run_lost(char *out, size_t size, const struct story *story)
 static void describe_baseline_damaged(char *out, size_t size, const struct story *story)
 {
     text_print(out, size,
-        "The kept initialization of %s cannot be used: %s Its rotation and drift are not measured "
+        "The kept initialization of %s cannot be used: %s. Its rotation and drift are not measured "
         "until a new "
         "initialization is declared. Look at the disk of the state directory.",
         story->where, story->text);

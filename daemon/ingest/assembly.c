@@ -96,13 +96,6 @@ static int check_total(
     return 0;
 }
 
-static bool has_room(struct peer *peer, uint64_t bytes)
-{
-    uint64_t waiting = stats_get(&stats_of(peer)->ingest_bytes);
-
-    return waiting == 0 || waiting + bytes <= peer->ingest->options.memory_bytes;
-}
-
 static void begin(struct peer *peer, const struct wire_tensor *header)
 {
     const struct ingest_ops *ops = &peer->ingest->options.ops;
@@ -121,7 +114,7 @@ static void begin(struct peer *peer, const struct wire_tensor *header)
         skip(peer, header);
         return;
     }
-    if (granted || has_room(peer, header->total))
+    if (granted || wants_fit(peer->ingest, header->total))
         a->tensor = tensor_new(header->total, &stats_of(peer)->ingest_bytes);
     if (!a->tensor) {
         fault_set(&fault, WIRE_CODE_BUDGET, WIRE_TENSOR, "total", "room in limits.memory_bytes",
@@ -133,7 +126,7 @@ static void begin(struct peer *peer, const struct wire_tensor *header)
     a->busy = true;
     a->skipping = false;
     a->header = *header;
-    memcpy(a->dtype, header->dtype.ptr, header->dtype.len);
+    snprintf(a->dtype, sizeof a->dtype, "%.*s", (int)header->dtype.len, header->dtype.ptr);
     a->header.dtype.ptr = a->dtype;
     a->offset = 0;
 }

@@ -45,6 +45,14 @@ static struct wire_message error_message(const struct wire_fault *fault, bool fa
             .fatal = fatal}};
 }
 
+/* Who speaks on a control socket: identities of different sockets may be the same. */
+static struct peer *peer_of(const struct source *source)
+{
+    struct peer *peer = peer_by_identity(source->ingest, source->identity, source->identity_size);
+
+    return peer && peer->control == source->router ? peer : NULL;
+}
+
 static void answer(const struct source *source, const struct wire_message *message)
 {
     void *bytes;
@@ -59,8 +67,9 @@ static void answer(const struct source *source, const struct wire_message *messa
 static void answer_fault(const struct source *source, const struct wire_fault *fault, bool fatal)
 {
     struct wire_message message = error_message(fault, fatal);
+    struct peer *peer = peer_of(source);
 
-    count_refusal(source->ingest, "", fault);
+    count_refusal(source->ingest, peer ? peer->key : "", fault);
     answer(source, &message);
 }
 
@@ -176,15 +185,27 @@ static void on_hello(const struct source *source, const struct wire_hello *hello
 }
 
 /* A fence stands where both sockets have brought the same token. */
-static void flush_when_both(struct peer *peer)
+static void on_flush(struct peer *peer, uint64_t token, bool on_control)
 {
     const struct ingest_ops *ops = &peer->ingest->options.ops;
+    struct flush *flush = peer->flushes, *end = flush + peer->flush_count;
 
-    if (!peer->flush_on_control || !peer->flush_on_tensors ||
-        peer->control_token != peer->tensor_token)
-        return;
-    peer->flush_on_control = peer->flush_on_tensors = false;
-    ops->flush(ops->ctx, peer->session, peer->control_token);
+    while (flush < end && (flush->token != token || flush->on_control == on_control))
+        flush++;
+    if (flush < end) {
+        *flush = end[-1];
+        peer->flush_count--;
+        ops->flush(ops->ctx, peer->session, token);
+    } else if (peer->flush_count < LIMIT_FLUSHES) {
+        *end = (struct flush){token, on_control};
+        peer->flush_count++;
+    } else {
+        struct wire_fault fault;
+
+        fault_set(&fault, WIRE_CODE_LIMIT, WIRE_FLUSH, "token", "fewer flushes at a time",
+            "%" PRIu64, token);
+        ingest_error(peer, &fault, false);
+    }
 }
 
 static void on_heartbeat(struct peer *peer, uint64_t dropped)
@@ -236,11 +257,7 @@ static void on_peer_message(struct peer *peer, const struct wire_message *messag
     case WIRE_REWIND: rc = ops->rewind(ops->ctx, peer->session, message->u.step, &fault); break;
     case WIRE_HEARTBEAT: on_heartbeat(peer, message->u.dropped); return;
     case WIRE_WANT: wants_add(peer, message->u.want.tensor, message->u.want.bytes, &fault); return;
-    case WIRE_FLUSH:
-        peer->flush_on_control = true;
-        peer->control_token = message->u.flush.token;
-        flush_when_both(peer);
-        return;
+    case WIRE_FLUSH: on_flush(peer, message->u.flush.token, true); return;
     case WIRE_BYE: on_bye(peer, message->u.dropped); return;
     default:
         rc = fault_set(&fault, WIRE_CODE_UNKNOWN_TYPE, message->type, "type",
@@ -296,7 +313,7 @@ static void on_control(void *ctx, struct router *router, struct router_message *
 
     if (decode(&source, m, &message) != 0)
         return;
-    peer = peer_by_identity(source.ingest, source.identity, source.identity_size);
+    peer = peer_of(&source);
     if (message.type == WIRE_HELLO) {
         on_hello(&source, &message.u.hello);
     } else if (peer) {
@@ -342,9 +359,7 @@ static void on_tensors(void *ctx, struct router *router, struct router_message *
         assembly_piece(peer, &message.u.tensor, &m->payload);
     } else {
         peer_renew(peer);
-        peer->flush_on_tensors = true;
-        peer->tensor_token = message.u.flush.token;
-        flush_when_both(peer);
+        on_flush(peer, message.u.flush.token, false);
     }
     wire_message_free(&message);
 }
@@ -464,6 +479,7 @@ struct ingest *ingest_new(
     ingest->options = *options;
     uv_timer_init(loop, &ingest->tick);
     ingest->tick.data = ingest;
+    uv_update_time(loop); /* what was restored before took its time, which is no stall */
     ingest->tick_at_ms = uv_now(loop);
     for (size_t i = 0; i < options->endpoint_count; i++) {
         if (bind_pair(ingest, loop, options->endpoints[i], err, err_size) != 0) {

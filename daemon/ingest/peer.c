@@ -60,7 +60,7 @@ int peer_connect(struct peer *peer, struct router *control, const void *identity
     memcpy(peer->ticket, ticket, sizeof ticket);
     HASH_ADD(by_identity, peer->ingest->connected, identity, peer->identity_size, peer);
     HASH_ADD(by_ticket, peer->ingest->ticketed, ticket, WIRE_TICKET_SIZE, peer);
-    peer->flush_on_control = peer->flush_on_tensors = false;
+    peer->flush_count = 0;
     assembly_reset(peer);
     wants_forget(peer);
     return 0;

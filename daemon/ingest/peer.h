@@ -31,6 +31,12 @@ struct assembly {
     uint64_t deadline_ms; /* on the reading clock */
 };
 
+/* A flush marker that has come on one socket, and waits for its like on the other. */
+struct flush {
+    uint64_t token;
+    bool on_control;
+};
+
 struct peer {
     struct ingest *ingest;
     char key[PEER_KEY_MAX]; /* run, a space, session */
@@ -43,8 +49,8 @@ struct peer {
     uint64_t lease_until_ms; /* on the reading clock */
     bool seen;               /* since the last tick */
     uint64_t dropped, told_ms;
-    bool flush_on_control, flush_on_tensors;
-    uint64_t control_token, tensor_token;
+    struct flush flushes[LIMIT_FLUSHES];
+    size_t flush_count;
     struct assembly assembly;
     size_t wants;
     UT_hash_handle by_key, by_identity, by_ticket;
@@ -88,6 +94,7 @@ void assembly_reset(struct peer *peer);
 /* Room for lossless sessions (wants.c). */
 void wants_add(struct peer *peer, uint64_t tensor, uint64_t bytes, struct wire_fault *fault);
 void wants_serve(struct ingest *ingest);
+bool wants_fit(struct ingest *ingest, uint64_t bytes); /* whether there is room for a tensor now */
 bool wants_take(
     struct peer *peer, uint64_t tensor, uint64_t bytes); /* the granted room becomes the tensor's */
 void wants_forget(struct peer *peer);

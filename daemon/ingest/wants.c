@@ -18,7 +18,7 @@ static void drop(struct want *want)
     free(want);
 }
 
-static bool fits(struct ingest *ingest, uint64_t bytes)
+bool wants_fit(struct ingest *ingest, uint64_t bytes)
 {
     uint64_t waiting = stats_get(&ingest->options.stats->ingest_bytes);
 
@@ -34,7 +34,7 @@ void wants_serve(struct ingest *ingest)
     {
         if (want->granted)
             continue;
-        if (!fits(ingest, want->bytes))
+        if (!wants_fit(ingest, want->bytes))
             return;
         want->granted = true;
         stats_add(&ingest->options.stats->ingest_bytes, want->bytes);

@@ -63,6 +63,10 @@ static int check_same(
     }
     if (strcmp(layer->role, row->role) != 0)
         return conflict(fault, "role", layer->role, row->role);
+    /* The kept w(0) lies as it was sent, and is read as the weights are. */
+    if (layer->transposed != row->transposed)
+        return conflict(fault, "transposed", layer->transposed ? "true" : "false",
+            row->transposed ? "true" : "false");
     return strcmp(layer->block_name, row->block) != 0
                ? conflict(fault, "block", layer->block_name, row->block)
                : 0;
@@ -111,10 +115,9 @@ static void renew(struct run *run, struct layer *layer, const struct store_layer
 {
     struct store_batch *batch;
 
-    if (strcmp(layer->dtype, row->dtype) == 0 && layer->transposed == row->transposed)
+    if (strcmp(layer->dtype, row->dtype) == 0)
         return;
     snprintf(layer->dtype, sizeof layer->dtype, "%s", row->dtype);
-    layer->transposed = row->transposed;
     batch = store_batch_new();
     rows_put_layer(batch, run, layer);
     rows_publish(run, batch, NULL, 0);
@@ -131,14 +134,27 @@ static int number(struct session *session, uint32_t n, struct layer *layer)
             return -1;
         numbered->number = n;
         HASH_ADD(hh, session->numbers, number, sizeof numbered->number, numbered);
-    } else if (numbered->layer == layer) {
-        return 0;
+    } else {
+        return 0; /* check_number saw to it that it is this layer's */
     }
     numbered->layer = layer;
     numbered->last_step[0] = numbered->last_step[1] = -1;
     if (session->resumed && layer->attempt == session->attempt)
         memcpy(numbered->last_step, layer->last_step, sizeof numbered->last_step);
     return 0;
+}
+
+/* Within a session a number names one layer: tensors under way rely on it. */
+static int check_number(
+    struct session *session, uint32_t n, const char *name, struct wire_fault *fault)
+{
+    struct numbered *numbered;
+
+    HASH_FIND(hh, session->numbers, &n, sizeof n, numbered);
+    if (!numbered || strcmp(numbered->layer->name, name) == 0)
+        return 0;
+    return fault_set(fault, WIRE_CODE_LAYER_CONFLICT, WIRE_LAYER, "layer",
+        "a number of its own; this one is another layer's", "%" PRIu32, n);
 }
 
 int layers_declare(void *ctx, void *known, const struct wire_layer *wire, struct wire_fault *fault)
@@ -165,7 +181,8 @@ int layers_declare(void *ctx, void *known, const struct wire_layer *wire, struct
     row.row_begin = wire->has_rows ? wire->rows[0] : 0;
     row.row_end = wire->has_rows ? wire->rows[1] : 0;
     HASH_FIND(by_name, run->layers, name, strlen(name), layer);
-    if (layer ? check_same(layer, &row, fault) : check_block(run, &row, fault))
+    if (check_number(session, wire->layer, name, fault) != 0 ||
+        (layer ? check_same(layer, &row, fault) : check_block(run, &row, fault)) != 0)
         return -1;
     if (layer)
         renew(run, layer, &row);

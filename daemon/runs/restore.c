@@ -87,8 +87,9 @@ static void on_session(void *ctx, const struct store_session *row)
     session->attempt = row->attempt;
     session->rank = row->rank;
     session->world = row->world;
-    session->open = row->open;
-    session->lost = !row->open && strcmp(run->state, "lost") == 0;
+    session->open = strcmp(row->state, "open") == 0;
+    session->lost = strcmp(row->state, "lost") == 0;
+    session->client_dropped = row->dropped;
     session->resumed = true;
 }
 
@@ -171,7 +172,7 @@ static void tell(struct run *run)
 {
     const struct runs_out *out = &run->runs->options.out;
 
-    out->attempt(out->ctx, run->id, run->attempt);
+    out->attempt(out->ctx, run->id, run->key, run->attempt);
     run_tell_layers(run);
     if (run->first_step >= 0)
         out->begins(out->ctx, run->id, run->first_step);

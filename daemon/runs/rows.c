@@ -40,7 +40,10 @@ void rows_put_session(struct store_batch *batch, const struct session *session)
                                  .attempt = session->attempt,
                                  .rank = session->rank,
                                  .world = session->world,
-                                 .open = session->open,
+                                 .state = session->open   ? "open"
+                                          : session->lost ? "lost"
+                                                          : "closed",
+                                 .dropped = session->client_dropped,
                              });
 }
 

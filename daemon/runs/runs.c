@@ -114,10 +114,12 @@ enum runs_deleted runs_delete(struct runs *runs, int64_t id)
         return RUNS_DELETE_RUNNING;
     if (is_in_use(run))
         return RUNS_DELETE_BUSY;
-    forget(run);
     batch = store_batch_new();
     store_put_delete_run(batch, id);
-    return store_submit(runs->options.store, batch) == 0 ? RUNS_DELETED : RUNS_DELETE_FAILED;
+    if (store_submit(runs->options.store, batch) != 0)
+        return RUNS_DELETE_FAILED;
+    forget(run);
+    return RUNS_DELETED;
 }
 
 void runs_stop(struct runs *runs)

@@ -25,7 +25,7 @@ struct runs_out {
     void (*publish)(void *ctx, int64_t run, struct store_batch *batch, const struct figure *figures,
         size_t count);
     /* A run begins, or an attempt of it: what was known of it by its figures starts anew. */
-    void (*attempt)(void *ctx, int64_t run, uint32_t attempt);
+    void (*attempt)(void *ctx, int64_t run, const char *key, uint32_t attempt);
     void (*begins)(void *ctx, int64_t run, int64_t step); /* the first step of the attempt */
     /* `role` "" for an MLP block, `block` "" for none. */
     void (*layer)(void *ctx, int64_t run, int64_t layer, const char *name, const char *role,

@@ -81,13 +81,20 @@ int samples_begin(
     if (step <= numbered->last_step[header->kind] ||
         (header->kind == WIRE_WEIGHTS && step <= layer->last_step[WIRE_WEIGHTS]))
         return INGEST_KNOWN;
-    return layer->block->lost_step == step && !session->lossless ? INGEST_KNOWN : 0;
+    if (layer->block->lost_step == step && !session->lossless)
+        return INGEST_KNOWN;
+    numbered->begun_attempt = session->attempt;
+    return 0;
 }
 
-/* Gives up one item that no worker has begun. */
+/* Gives up one item that no worker has begun. A block without work stands in line no more. */
 static void give_up(struct block *block, struct item *item)
 {
     DL_DELETE(block->queue, item);
+    if (!block->queue && block->ready) {
+        DL_DELETE2(block->run->runs->ready, block, ready_prev, ready_next);
+        block->ready = false;
+    }
     tensor_free(item->work.tensor);
     if (item->session) {
         DL_DELETE2(item->session->undone, item, earlier, later);
@@ -98,7 +105,6 @@ static void give_up(struct block *block, struct item *item)
 
 static uint64_t count_lost(struct session *session, uint64_t samples)
 {
-    session->dropped += samples;
     session->run->dropped += samples;
     return samples;
 }
@@ -181,13 +187,17 @@ void samples_tensor(void *ctx, void *known, const struct wire_tensor *header, st
     struct runs *runs = ctx;
     struct session *session = known;
     struct numbered *numbered = find_number(session, header->layer);
-    struct item *item = make_item(session, numbered->layer, header, tensor);
+    /* While its pieces came a rewind may have begun another attempt, to which it does not belong. */
+    bool belongs = numbered->begun_attempt == session->run->attempt;
+    struct item *item = belongs ? make_item(session, numbered->layer, header, tensor) : NULL;
     int64_t step = (int64_t)header->step;
 
     if (!item) {
         tensor_free(tensor);
         ingest_count_dropped(session->peer, count_lost(session, 1));
-        stats_add(&runs->options.stats->dropped_budget_total, 1);
+        stats_add(belongs ? &runs->options.stats->dropped_budget_total
+                          : &runs->options.stats->dropped_superseded_total,
+            1);
         return;
     }
     numbered->last_step[header->kind] = step;
@@ -268,6 +278,8 @@ void samples_close_waiting(struct runs *runs)
 
     HASH_ITER(by_id, runs->by_id, run, next)
     {
+        if (strcmp(run->state, "running") != 0)
+            continue;
         DL_FOREACH(run->blocks, block)
         {
             if (!block->waiting || (double)(now - block->waiting_since_ms) <

@@ -91,7 +91,7 @@ static void begin_attempt(struct run *run, uint32_t number)
         HASH_DEL(run->scalars, scalar);
         free(scalar);
     }
-    out->attempt(out->ctx, run->id, number);
+    out->attempt(out->ctx, run->id, run->key, number);
     run_tell_layers(run);
     log_info("attempt begins", LOG_STR("run", run->key), LOG_INT("attempt", number));
 }
@@ -122,7 +122,13 @@ static int check_hello(struct runs *runs, struct run *run, struct session *sessi
     const struct wire_hello *hello, struct wire_fault *fault)
 {
     struct session *holder = run ? live_session_of_rank(run, hello->rank, session) : NULL;
+    char rank[16];
 
+    if (session && session->rank != hello->rank) {
+        snprintf(rank, sizeof rank, "%" PRIu32, session->rank);
+        return fault_set(
+            fault, WIRE_CODE_BAD_FIELD, WIRE_HELLO, "rank", rank, "%" PRIu32, hello->rank);
+    }
     if (holder)
         return fault_set(fault, WIRE_CODE_RANK_TAKEN, WIRE_HELLO, "rank",
             "that the session which holds this rank says bye, or its lease ends",
@@ -136,7 +142,7 @@ static int check_hello(struct runs *runs, struct run *run, struct session *sessi
 static struct session *open_session(
     struct run *run, const struct wire_hello *hello, const char *key)
 {
-    bool again = rank_was_seen(run, hello->rank);
+    bool again = rank_was_seen(run, hello->rank) || strcmp(run->state, "ended") == 0;
     char client[WIRE_NAME_MAX + 1];
     struct session *session;
 
@@ -166,12 +172,15 @@ static void join_newest(struct session *session)
 /* It has said hello before, and may send again what it had no answer for. */
 static void resume(struct session *session)
 {
+    struct run *run = session->run;
+    bool ended = strcmp(run->state, "ended") == 0; /* it had said bye, and with it the run ended */
+    bool overtaken = !session->open && session->attempt != run->attempt;
+
     session->resumed = true;
-    if (strcmp(session->run->state, "ended") != 0)
-        return;
-    /* It had said bye, and with it the run had ended. */
-    begin_attempt(session->run, session->run->attempt + 1);
-    join_newest(session);
+    if (ended || (overtaken && rank_was_seen(run, session->rank)))
+        begin_attempt(run, run->attempt + 1);
+    if (ended || overtaken)
+        join_newest(session);
 }
 
 static void tell_firing(void *ctx, const struct wire_alert *alert)
@@ -287,12 +296,20 @@ int sessions_rewind(void *ctx, void *known, uint64_t step, struct wire_fault *fa
 void sessions_dropped(void *ctx, void *known, uint64_t samples)
 {
     struct session *session = known;
+    struct run *run = session->run;
     uint64_t more = samples > session->client_dropped ? samples - session->client_dropped : 0;
+    struct store_batch *batch;
 
     (void)ctx;
+    if (more == 0)
+        return;
     session->client_dropped += more;
-    session->run->dropped += more;
-    stats_add(&session->run->runs->options.stats->dropped_client_total, more);
+    run->dropped += more;
+    stats_add(&run->runs->options.stats->dropped_client_total, more);
+    batch = store_batch_new();
+    rows_put_run(batch, run);
+    rows_put_session(batch, session);
+    rows_publish(run, batch, NULL, 0);
 }
 
 /* The peer is gone: by a bye, or because its lease ran out. */

@@ -68,6 +68,7 @@ struct numbered {
     uint32_t number;
     struct layer *layer;
     int64_t last_step[2];
+    uint32_t begun_attempt; /* of the tensor whose pieces are coming */
     UT_hash_handle hh;
 };
 
@@ -89,7 +90,7 @@ struct session {
     struct item *undone;
     struct fence *fences;
     unsigned fences_flying; /* handed to the store */
-    uint64_t client_dropped, dropped;
+    uint64_t client_dropped;
     UT_hash_handle hh; /* by key, in the run */
 };
 
@@ -142,6 +143,8 @@ struct runs {
     int64_t next_run, next_layer;
     uv_timer_t tick;
 };
+
+_Static_assert(RECORD_METRIC_MAX == WIRE_SCALAR_NAME_MAX + 1, "every scalar's name is a metric");
 
 double runs_now(void); /* seconds since 1970 */
 

@@ -24,17 +24,29 @@ struct strand *strand_new(const struct strand_options *options)
     return strand;
 }
 
-static struct spectrum *make_spectrum(
-    const struct strand *strand, const struct strand_layer_options *layer)
+int strand_track(struct strand *strand, struct strand_member *member)
 {
+    const struct strand_layer_options *layer = &member->options;
     bool small = layer->rows * layer->cols * sizeof(float) <= SMALL_BYTES;
     struct spectrum_options options = {
         .seed = (uint64_t)layer->id,
         .target_residual = strand->options.target_residual,
         .passes_warm = small ? strand->options.passes_small : strand->options.passes_large,
     };
+    char why[STORE_ERROR_MAX];
 
-    return spectrum_new(layer->rows, layer->cols, &options);
+    if (member->spectrum)
+        return 0;
+    member->spectrum = spectrum_new(layer->rows, layer->cols, &options);
+    if (!member->spectrum)
+        return -1;
+    /* A block that cannot be read means a cold start, whose break in the sign is marked. */
+    if (member->tracker)
+        spectrum_import(member->spectrum, member->tracker, layer->tracker_size,
+            layer->tracker_stale, why, sizeof why);
+    free(member->tracker);
+    member->tracker = NULL;
+    return 0;
 }
 
 static void member_free(struct strand_member *member)
@@ -42,6 +54,7 @@ static void member_free(struct strand_member *member)
     if (!member)
         return;
     spectrum_free(member->spectrum);
+    free(member->tracker);
     alignment_free(member->gathering.alignment);
     tensor_free(member->kept.tensor);
     if (member->baseline.map)
@@ -49,23 +62,19 @@ static void member_free(struct strand_member *member)
     free(member);
 }
 
-static struct strand_member *member_new(
-    struct strand *strand, const struct strand_layer_options *layer)
+static struct strand_member *member_new(const struct strand_layer_options *layer)
 {
     struct strand_member *member = calloc(1, sizeof *member);
-    char why[STORE_ERROR_MAX];
 
-    if (!member || !(member->spectrum = make_spectrum(strand, layer))) {
+    if (!member || (layer->tracker && !(member->tracker = malloc(layer->tracker_size)))) {
         free(member);
         return NULL;
     }
+    if (layer->tracker)
+        memcpy(member->tracker, layer->tracker, layer->tracker_size);
     member->options = *layer;
     member->options.tracker = NULL;
     member->weights_step = member->closed_step = member->kept.step = -1;
-    /* A block that cannot be read means a cold start, whose break in the sign is marked. */
-    if (layer->tracker)
-        spectrum_import(member->spectrum, layer->tracker, layer->tracker_size, layer->tracker_stale,
-            why, sizeof why);
     if (layer->has_baseline) {
         member->baseline.there = true;
         member->baseline.row = layer->baseline;
@@ -78,7 +87,7 @@ static struct strand_member *member_new(
 
 int strand_layer(struct strand *strand, const struct strand_layer_options *layer)
 {
-    struct strand_member *member = member_new(strand, layer);
+    struct strand_member *member = member_new(layer);
     struct strand_member **members;
 
     if (!member)

@@ -29,9 +29,10 @@ static bool find_matrices(struct strand *strand, struct matrices *m)
     return m->block && m->in && m->out;
 }
 
-static bool is_at(const struct strand_member *member, int64_t step)
+static bool is_at(const struct strand_member *member, const struct place *place)
 {
-    return !member || (member->kept.tensor && member->kept.step == step);
+    return !member || (member->kept.tensor && member->kept.step == place->step &&
+                          member->kept.attempt == place->attempt);
 }
 
 static void find_counts(const struct place *place, const struct neurons_result *r)
@@ -66,17 +67,17 @@ static void find_neurons(const struct place *place, const struct neurons_result 
     find_cosines(place, "gate.gate_in", &r->gate_in);
 }
 
-void neurons_take(struct strand *strand, int64_t step, const struct place *place)
+void neurons_take(struct strand *strand, const struct place *place)
 {
     struct neurons_result result;
     struct place its = *place;
     struct matrices m;
 
-    if (!find_matrices(strand, &m) || strand->measured_step >= step || !is_at(m.in, step) ||
-        !is_at(m.out, step) || !is_at(m.gate, step))
+    if (!find_matrices(strand, &m) || strand->measured_step >= place->step || !is_at(m.in, place) ||
+        !is_at(m.out, place) || !is_at(m.gate, place))
         return;
     its.layer = m.block;
-    strand->measured_step = step;
+    strand->measured_step = place->step;
     if (neurons_measure(
             m.gate ? &m.gate->kept.view : NULL, &m.in->kept.view, &m.out->kept.view, &result) == 0)
         find_neurons(&its, &result);

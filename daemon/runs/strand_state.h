@@ -15,7 +15,7 @@ struct snapshot {
     struct matrix_view view;
     int64_t step;
     uint32_t attempt;
-    bool settled; /* charged to the kept bytes, or let go */
+    bool settled; /* charged to the kept bytes, no longer to those that wait for partners */
 };
 
 /* The w(0) of a layer. */
@@ -37,7 +37,8 @@ struct gathering {
 
 struct strand_member {
     struct strand_layer_options options;
-    struct spectrum *spectrum;
+    struct spectrum *spectrum; /* NULL before the first weights */
+    void *tracker;             /* what it is to be restored from; NULL: nothing */
     struct baseline baseline;
     struct snapshot kept;
     struct gathering gathering;
@@ -76,13 +77,16 @@ void find_tracker(const struct place *place, const struct spectrum *spectrum);
 void find_baseline(const struct place *place, const struct store_baseline *row);
 void find_damage(const struct place *place, const char *text);
 
+/* strand.c: the tracker of a member that has weights; made late, since runs long ended have none. 0, or -1: memory is short. */
+int strand_track(struct strand *strand, struct strand_member *member);
+
 /* strand_weights.c, strand_alignment.c, strand_neurons.c */
 void weights_take(struct strand *strand, struct strand_member *member, struct strand_item *item,
     const struct place *place);
 void activations_take(
     struct strand_member *member, struct strand_item *item, const struct place *place);
 void alignment_close(struct strand_member *member, const struct place *place);
-void neurons_take(struct strand *strand, int64_t step, const struct place *place);
+void neurons_take(struct strand *strand, const struct place *place);
 bool strand_waits_for(struct strand *strand, const struct strand_member *member);
 void snapshot_settle(struct strand *strand, struct snapshot *snapshot);
 void snapshot_drop(struct snapshot *snapshot);

@@ -158,6 +158,8 @@ static void keep(struct strand *strand, struct strand_member *member, struct str
     member->kept = (struct snapshot){
         .tensor = item->tensor, .view = *view, .step = item->step, .attempt = item->attempt};
     item->tensor = NULL;
+    /* Not among the bytes that drain by themselves: what it waits for may itself wait for room. */
+    tensor_move(member->kept.tensor, &strand->options.stats->partner_bytes);
     pthread_mutex_lock(&strand->mutex);
     settle_older(strand, item->step);
     pthread_mutex_unlock(&strand->mutex);
@@ -171,7 +173,7 @@ void weights_take(struct strand *strand, struct strand_member *member, struct st
     struct spectrum_result result;
     struct matrix_view w, w0;
 
-    if (!data) {
+    if (!data || strand_track(strand, member) != 0) {
         place->findings->failed = true;
         return;
     }
@@ -200,7 +202,7 @@ void weights_take(struct strand *strand, struct strand_member *member, struct st
         member->weights_step = item->step;
     export_tracker(member, place);
     keep(strand, member, item, &w);
-    neurons_take(strand, item->step, place);
+    neurons_take(strand, place);
     if (!strand_waits_for(strand, member))
         snapshot_settle(strand, &member->kept);
 }

@@ -5,7 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "daemon/store/baseline.h"
 #include "daemon/store/sql.h"
 
 /* INSERT ... ON CONFLICT DO UPDATE throughout: REPLACE would delete the old row, and by cascade
@@ -18,6 +20,7 @@ enum {
     PUT_POINT,
     PUT_HISTOGRAM,
     PUT_ALERT,
+    FIND_BASELINE,
     PUT_BASELINE,
     PUT_TRACKER,
     PUT_ACK,
@@ -37,9 +40,9 @@ static const char *const texts[STATEMENT_COUNT] = {
                 " dropped = ?10, undefined = ?11 WHERE retired = 0",
     [PUT_ATTEMPT] = "INSERT INTO attempt (run_id, number, first_step, started_at) VALUES (?1, ?2,"
                     " ?3, ?4) ON CONFLICT DO UPDATE SET first_step = ?3, started_at = ?4",
-    [PUT_SESSION] = "INSERT INTO session (run_id, key, attempt, rank, world, client, open) VALUES"
-                    " (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO UPDATE SET attempt = ?3, rank ="
-                    " ?4, world = ?5, client = ?6, open = ?7",
+    [PUT_SESSION] = "INSERT INTO session (run_id, key, attempt, rank, world, client, state,"
+                    " dropped) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO UPDATE SET"
+                    " attempt = ?3, rank = ?4, world = ?5, client = ?6, state = ?7, dropped = ?8",
     [PUT_LAYER] = "INSERT INTO layer (id, run_id, name, kind, role, block, dtype, rows, cols,"
                   " transposed, row_begin, row_end) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,"
                   " ?10, ?11, ?12) ON CONFLICT (id) DO UPDATE SET name = ?3, kind = ?4, role ="
@@ -55,6 +58,7 @@ static const char *const texts[STATEMENT_COUNT] = {
                   " ?14, ?15) ON CONFLICT (id) DO UPDATE SET attempt = ?3, severity = ?5, state"
                   " = ?6, title = ?7, summary = ?8, layers = ?9, evidence = ?10, observed = ?11,"
                   " started_step = ?12, last_step = ?13, started_at = ?14, resolved_at = ?15",
+    [FIND_BASELINE] = "SELECT attempt, step FROM baseline WHERE layer_id = ?",
     [PUT_BASELINE] = "INSERT INTO baseline (layer_id, attempt, step, dtype, bytes, checksum)"
                      " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (layer_id) DO UPDATE SET attempt"
                      " = ?2, step = ?3, dtype = ?4, bytes = ?5, checksum = ?6",
@@ -135,7 +139,8 @@ static int put_session(struct apply *apply, const struct store_session *session)
     sqlite3_bind_int64(statement, 4, session->rank);
     sqlite3_bind_int64(statement, 5, session->world);
     sql_bind_text(statement, 6, session->client);
-    sqlite3_bind_int(statement, 7, session->open);
+    sql_bind_text(statement, 7, session->state);
+    sqlite3_bind_int64(statement, 8, (int64_t)session->dropped);
     return sql_run(statement);
 }
 
@@ -181,9 +186,29 @@ static int put_alert(struct apply *apply, const struct store_alert *alert)
     return sql_run(statement);
 }
 
-static int put_baseline(struct apply *apply, const struct store_baseline *baseline)
+/* The file of a layer's row. SQLITE_ROW, SQLITE_DONE (it has none), or an error. */
+static int find_baseline(struct apply *apply, int64_t layer, uint32_t *attempt, int64_t *step)
 {
+    sqlite3_stmt *statement = apply->statements[FIND_BASELINE];
+    sqlite3_bind_int64(statement, 1, layer);
+    int rc = sqlite3_step(statement);
+    if (rc == SQLITE_ROW) {
+        *attempt = (uint32_t)sqlite3_column_int64(statement, 0);
+        *step = sqlite3_column_int64(statement, 1);
+    }
+    sqlite3_reset(statement);
+    return rc;
+}
+
+static int put_baseline(struct apply *apply, struct op_baseline *op)
+{
+    const struct store_baseline *baseline = &op->row;
     sqlite3_stmt *statement = apply->statements[PUT_BASELINE];
+    int found = find_baseline(apply, baseline->layer, &op->old_attempt, &op->old_step);
+    if (found != SQLITE_ROW && found != SQLITE_DONE)
+        return found;
+    op->replaces = found == SQLITE_ROW &&
+                   (op->old_attempt != baseline->attempt || op->old_step != baseline->step);
     sqlite3_bind_int64(statement, 1, baseline->layer);
     sqlite3_bind_int64(statement, 2, baseline->attempt);
     sqlite3_bind_int64(statement, 3, baseline->step);
@@ -389,6 +414,23 @@ static void tell_alert(
     if (sqlite3_step(statement) == SQLITE_ROW)
         sink->alert(sink->ctx, sql_text(statement, 0), alert);
     sqlite3_reset(statement);
+}
+
+void apply_unlink_replaced(struct apply *apply, const struct store_batch *batch, int baselines_fd)
+{
+    for (const struct op *op = batch->ops; op; op = op->next) {
+        const struct op_baseline *baseline = &op->baseline;
+        char name[BASELINE_NAME_MAX];
+        uint32_t attempt;
+        int64_t step;
+        if (op->type != OP_BASELINE || !baseline->replaces ||
+            find_baseline(apply, baseline->row.layer, &attempt, &step) != SQLITE_ROW)
+            continue;
+        if (attempt == baseline->old_attempt && step == baseline->old_step)
+            continue; /* the row was refused, or a later one names the old file again */
+        baseline_name(name, baseline->row.layer, baseline->old_attempt, baseline->old_step);
+        unlinkat(baselines_fd, name, 0);
+    }
 }
 
 void apply_tell(struct apply *apply, const struct store_batch *batch, const struct store_sink *sink)

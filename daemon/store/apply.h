@@ -32,6 +32,9 @@ void apply_close(struct apply *apply);
  * every other error ends the batch. */
 int apply_batch(struct apply *apply, struct store_batch *batch, struct apply_result *result);
 
+/* Removes the baseline files whose rows a committed batch has replaced. */
+void apply_unlink_replaced(struct apply *apply, const struct store_batch *batch, int baselines_fd);
+
 /* Tells what a committed batch has changed. */
 void apply_tell(
     struct apply *apply, const struct store_batch *batch, const struct store_sink *sink);

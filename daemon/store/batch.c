@@ -124,6 +124,7 @@ void store_put_session(struct store_batch *batch, const struct store_session *se
     op->session = *session;
     op->session.key = copy_text(batch, session->key);
     op->session.client = copy_text(batch, session->client);
+    op->session.state = copy_text(batch, session->state);
 }
 
 void store_put_layer(struct store_batch *batch, const struct store_layer *layer)
@@ -169,8 +170,8 @@ void store_put_alert(struct store_batch *batch, const struct store_alert *alert)
 void store_put_baseline(struct store_batch *batch, const struct store_baseline *baseline)
 {
     struct op spare, *op = op_add(batch, OP_BASELINE, &spare);
-    op->baseline = *baseline;
-    op->baseline.dtype = copy_text(batch, baseline->dtype);
+    op->baseline = (struct op_baseline){.row = *baseline};
+    op->baseline.row.dtype = copy_text(batch, baseline->dtype);
 }
 
 void store_put_tracker(struct store_batch *batch, const struct store_tracker *tracker)

@@ -27,6 +27,13 @@ struct op_ack {
     double time;
 };
 
+struct op_baseline {
+    struct store_baseline row;
+    bool replaces; /* in the transaction in hand, the row of another file: this one */
+    uint32_t old_attempt;
+    int64_t old_step;
+};
+
 struct op_figure {
     struct figure figure;
     bool stored; /* by the transaction in hand: it was not there before */
@@ -43,7 +50,7 @@ struct op {
         struct op_figure *figure;
         struct histogram *histogram;
         struct store_alert alert;
-        struct store_baseline baseline;
+        struct op_baseline baseline;
         struct store_tracker tracker;
         int64_t delete_run;
         struct op_ack ack;

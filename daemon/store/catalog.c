@@ -47,7 +47,8 @@ static void see_session(const struct store_catalog *visitor, sqlite3_stmt *row)
         .attempt = (uint32_t)sqlite3_column_int64(row, 3),
         .rank = (uint32_t)sqlite3_column_int64(row, 4),
         .world = (uint32_t)sqlite3_column_int64(row, 5),
-        .open = sqlite3_column_int(row, 6) != 0,
+        .state = sql_text(row, 6),
+        .dropped = (uint64_t)sqlite3_column_int64(row, 7),
     };
     if (visitor->session)
         visitor->session(visitor->ctx, &session);
@@ -103,9 +104,9 @@ static const struct {
         "SELECT a.run_id, a.number, coalesce(a.first_step, -1), a.started_at FROM attempt a"
         " JOIN run r ON r.id = a.run_id WHERE r.retired = 0 ORDER BY a.run_id, a.number"},
     {see_session,
-        "SELECT s.run_id, s.key, s.client, s.attempt, s.rank, s.world, s.open FROM session s"
-        " JOIN run r ON r.id = s.run_id WHERE r.retired = 0 AND (s.attempt = r.attempt OR s.open)"
-        " ORDER BY s.run_id, s.key"},
+        "SELECT s.run_id, s.key, s.client, s.attempt, s.rank, s.world, s.state, s.dropped FROM"
+        " session s JOIN run r ON r.id = s.run_id WHERE r.retired = 0 AND (s.state = 'open' OR"
+        " s.attempt = r.attempt) ORDER BY s.run_id, s.key"},
     {see_layer, "SELECT " ROWS_LAYER
                 " FROM layer l JOIN run r ON r.id = l.run_id WHERE r.retired = 0 ORDER BY l.id"},
     {see_baseline,

@@ -27,8 +27,8 @@ struct store {
     struct retention retention;
 };
 
-/* Writes one line to the log. Any thread. */
-__attribute__((format(printf, 2, 3))) void store_log(
-    const struct store_options *options, const char *format, ...);
+/* Writes one line to the log; `error` false: routine. Any thread. */
+__attribute__((format(printf, 3, 4))) void store_log(
+    const struct store_options *options, bool error, const char *format, ...);
 
 #endif

@@ -12,7 +12,7 @@
 #define RUN_COUNTS                                                                                 \
     ", (SELECT count(*) FROM layer l WHERE l.run_id = r.id AND l.kind = 'layer')"                  \
     ", (SELECT count(*) FROM alert a WHERE a.run_id = r.id AND a.state = 'firing')"                \
-    ", (SELECT count(*) FROM session s WHERE s.run_id = r.id AND s.open = 1)"
+    ", (SELECT count(*) FROM session s WHERE s.run_id = r.id AND s.state = 'open')"
 #define FIRST_OF(table)                                                                            \
     "SELECT step FROM " table                                                                      \
     " WHERE series_id = ?1 AND step BETWEEN ?2 AND ?3 ORDER BY step LIMIT 1"

@@ -10,9 +10,10 @@
 #include "daemon/store/internal.h"
 #include "daemon/store/sql.h"
 
-#define LOOK_MS           1000  /* between two looks at the sizes */
-#define LOOK_EXHAUSTED_MS 10000 /* when nothing was left to take */
-#define SLICE_MS          4     /* one transaction of deletions */
+#define LOOK_MS           1000    /* between two looks at the sizes */
+#define LOOK_EXHAUSTED_MS 10000   /* when nothing was left to take */
+#define SLICE_MS          4       /* one transaction of deletions */
+#define TELL_MS           3600000 /* between two lines about trimming */
 
 enum {
     PAGE_COUNT,
@@ -27,7 +28,9 @@ enum {
     DELETE_SERIES,
     LIST_BASELINES,
     DELETE_RUN,
-    NEXT_RUNNING,
+    NEXT_SERIES,
+    RUN_KEY,
+    ALL_KEYS,
     VACUUM,
     STATEMENT_COUNT
 };
@@ -41,7 +44,9 @@ static const char *const texts[STATEMENT_COUNT] = {
     [FIND_AGED] = "SELECT id FROM run WHERE retired = 0 AND state != 'running' AND last_seen_at"
                   " < ? ORDER BY last_seen_at LIMIT 1",
     [FIND_ENDED] =
-        "SELECT id FROM run WHERE retired = 0 AND state != 'running' ORDER BY last_seen_at LIMIT 1",
+        "SELECT id FROM run WHERE retired = 0 AND state != 'running' AND id != (SELECT id FROM run"
+        " WHERE retired = 0 ORDER BY last_seen_at DESC, id DESC LIMIT 1)"
+        " ORDER BY last_seen_at, id LIMIT 1",
     [FIND_OLD_ATTEMPT] =
         "SELECT s.run_id, s.attempt FROM series s JOIN run r ON r.id = s.run_id WHERE"
         " r.retired = 0 AND s.attempt < r.attempt ORDER BY s.attempt, s.run_id LIMIT 1",
@@ -51,8 +56,10 @@ static const char *const texts[STATEMENT_COUNT] = {
     [LIST_BASELINES] = "SELECT b.layer_id, b.attempt, b.step FROM baseline b JOIN layer l ON l.id ="
                        " b.layer_id WHERE l.run_id = ?",
     [DELETE_RUN] = "DELETE FROM run WHERE id = ?",
-    [NEXT_RUNNING] = "SELECT s.id FROM series s JOIN run r ON r.id = s.run_id WHERE r.retired = 0"
-                     " AND s.id > ? ORDER BY s.id LIMIT 1",
+    [NEXT_SERIES] = "SELECT s.id FROM series s JOIN run r ON r.id = s.run_id WHERE r.retired = 0"
+                    " AND s.id > ? ORDER BY s.id LIMIT 1",
+    [RUN_KEY] = "SELECT key FROM run WHERE id = ?",
+    [ALL_KEYS] = "SELECT group_concat(key, ', ') FROM run WHERE retired = 0",
     [VACUUM] = "PRAGMA incremental_vacuum(128)",
 };
 
@@ -121,14 +128,25 @@ static void remove_up_to(struct retention *retention, int64_t run, int64_t attem
     retention->attempt = attempt;
 }
 
-/* Hides a run from all readers; its rows go afterwards. */
-static int retire(struct retention *retention, int64_t run)
+/* The text that a statement finds, cut to the length of a line of the log. */
+static void get_text(sqlite3_stmt *statement, char text[STORE_ERROR_MAX])
 {
+    bool found = sqlite3_step(statement) == SQLITE_ROW;
+    snprintf(text, STORE_ERROR_MAX, "%s", found ? sql_text(statement, 0) : "");
+    sqlite3_reset(statement);
+}
+
+/* Hides a run from all readers; its rows go afterwards. Its key goes at once. */
+static int retire(struct retention *retention, int64_t run, const char *why)
+{
+    char key[STORE_ERROR_MAX];
+    sqlite3_bind_int64(retention->statements[RUN_KEY], 1, run);
+    get_text(retention->statements[RUN_KEY], key);
     sqlite3_bind_int64(retention->statements[RETIRE], 1, run);
     int rc = sql_run(retention->statements[RETIRE]);
     if (rc != SQLITE_OK)
         return rc;
-    store_log(retention->options, "retention removes run %lld", (long long)run);
+    store_log(retention->options, false, "retention removes run %s %s", key, why);
     if (retention->options->sink.gone)
         retention->options->sink.gone(retention->options->sink.ctx, run);
     remove_up_to(retention, run, INT64_MAX);
@@ -148,7 +166,7 @@ static bool choose_due(struct retention *retention, bool *forget)
     if (limit <= 0 || get(retention->statements[FIND_AGED], &run, NULL) != SQLITE_ROW)
         return false;
     *forget = true;
-    return retire(retention, run) == SQLITE_OK;
+    return retire(retention, run, "by its age") == SQLITE_OK;
 }
 
 /* What goes next because there is too much. */
@@ -157,7 +175,7 @@ static void choose_victim(struct retention *retention, uint64_t now_ms, bool *fo
     int64_t run, attempt;
     *forget = true;
     if (get(retention->statements[FIND_ENDED], &run, NULL) == SQLITE_ROW) {
-        if (retire(retention, run) != SQLITE_OK)
+        if (retire(retention, run, "to make room") != SQLITE_OK)
             rest(retention, now_ms + LOOK_MS);
     } else if (get(retention->statements[FIND_OLD_ATTEMPT], &run, &attempt) == SQLITE_ROW) {
         remove_up_to(retention, run, attempt);
@@ -233,7 +251,7 @@ static int trim_next(struct retention *retention)
     if (retention->table == PRUNE_POINTS) {
         retention->table = PRUNE_HISTOGRAMS;
     } else {
-        sqlite3_stmt *next = retention->statements[NEXT_RUNNING];
+        sqlite3_stmt *next = retention->statements[NEXT_SERIES];
         sqlite3_bind_int64(next, 1, retention->series);
         int rc = get(next, &retention->series, NULL);
         if (rc != SQLITE_ROW)
@@ -292,18 +310,30 @@ static int slice(struct retention *retention, uint64_t now_ms, bool *forget)
     return end;
 }
 
+static void tell_trim(struct retention *retention, uint64_t now_ms)
+{
+    char keys[STORE_ERROR_MAX];
+    if (retention->told_ms > 0 && now_ms < retention->told_ms + TELL_MS)
+        return;
+    retention->told_ms = now_ms;
+    get_text(retention->statements[ALL_KEYS], keys);
+    store_log(retention->options, false, "retention trims the oldest points of %s", keys);
+}
+
 static void finish(struct retention *retention, uint64_t now_ms, bool *forget)
 {
     bool took = retention->phase != RETENTION_TRIM || retention->trimmed;
     if (retention->phase != RETENTION_VACUUM && took)
         stats_add(&retention->options->stats->store_retired_runs_total, 1);
+    if (retention->phase == RETENTION_TRIM && took)
+        tell_trim(retention, now_ms);
     if (took) {
         retention->exhausted = false;
         choose(retention, now_ms, forget);
         return;
     }
     if (!retention->exhausted)
-        store_log(retention->options,
+        store_log(retention->options, true,
             "the store is over its limit and nothing is left that retention may take");
     retention->exhausted = true;
     rest(retention, now_ms + LOOK_EXHAUSTED_MS);
@@ -321,7 +351,7 @@ bool retention_turn(struct retention *retention, uint64_t now_ms, bool *forget)
         finish(retention, now_ms, forget);
     } else if (rc != SQLITE_OK) {
         if (!retention->failing)
-            store_log(retention->options, "retention failed and is tried again: %s",
+            store_log(retention->options, true, "retention failed and is tried again: %s",
                 sqlite3_errmsg(retention->db));
         stats_add(&retention->options->stats->store_errors_total, 1);
         *forget = true;

@@ -2,14 +2,15 @@
  * the writer thread.
  *
  * The order of what goes: runs that were deleted; runs that are too old; and while the size is over
- * its limit or the disk is short: the run that ended first, the earliest attempts of running runs,
- * the oldest points of running runs (never the newest RETENTION_KEEP of a series).
+ * its limit or the disk is short: the run that ended first, but never the newest of all runs; then,
+ * of the runs that are left (those that run, and the newest), the earliest attempts and the oldest
+ * points (never the newest RETENTION_KEEP of a series).
  *
  *          ┌──────── nothing to do ────────┐
  *          ▼                               │
  *        REST ──── time to look ───▶ (look and choose) ◀── done ── REMOVE a run or first attempts
  *                                          ▲   ▲
- *                                          │   └──────────── done ── TRIM each running series
+ *                                          │   └──────────── done ── TRIM each series
  *                                          └──────────────── done ── VACUUM free pages
  */
 #ifndef FORESHOCK_STORE_RETENTION_H
@@ -22,7 +23,7 @@
 #include "daemon/store/prune.h"
 #include "daemon/store/store.h"
 
-#define RETENTION_KEEP          256 /* newest points of a running series that are never taken */
+#define RETENTION_KEEP          256 /* newest points of a series that trimming never takes */
 #define RETENTION_STATEMENT_MAX 16
 
 enum retention_phase { RETENTION_REST, RETENTION_REMOVE, RETENTION_TRIM, RETENTION_VACUUM };
@@ -40,6 +41,7 @@ struct retention {
     enum prune_table table; /* TRIM: of which rows go */
     int64_t last;           /* TRIM: up to this step; less than 0: not chosen yet */
     bool trimmed;           /* TRIM: this pass has taken something */
+    uint64_t told_ms;       /* TRIM: when a pass was last logged; 0: never */
     bool exhausted;         /* nothing was left to take, and that was logged */
     bool failing;           /* the last slice failed, and that was logged */
 };

@@ -18,7 +18,7 @@
 
 #define CHECK_LIMIT_MS 5000 /* the check after an unclean end stops here */
 
-void store_log(const struct store_options *options, const char *format, ...)
+void store_log(const struct store_options *options, bool error, const char *format, ...)
 {
     char text[STORE_ERROR_MAX * 2];
     va_list arguments;
@@ -26,7 +26,7 @@ void store_log(const struct store_options *options, const char *format, ...)
     vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
     if (options->log)
-        options->log(options->log_ctx, text);
+        options->log(options->log_ctx, error, text);
     else
         fprintf(stderr, "%s\n", text);
 }

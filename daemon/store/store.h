@@ -46,7 +46,8 @@ struct store_session {
     int64_t run;
     const char *key, *client;
     uint32_t attempt, rank, world;
-    bool open;
+    const char *state; /* "open", "closed" (it said bye) or "lost" (its lease ran out) */
+    uint64_t dropped;  /* samples that its client dropped, as last told */
 };
 
 struct store_layer {
@@ -100,12 +101,14 @@ struct store_sink {
 
 struct store_options {
     const char *state_dir;
-    uint64_t retention_bytes; /* database and baselines together */
+    /* Database and baselines together. The write-ahead log (up to 64 MiB) comes on top of it. */
+    uint64_t retention_bytes;
     double retention_seconds; /* 0: no limit by age; counted from a run's last_seen_at */
     uint64_t disk_free_min;   /* below this much free space retention works as if over the limit */
     struct stats *stats;
     struct store_sink sink;
-    void (*log)(void *log_ctx, const char *text); /* any thread; NULL: stderr */
+    /* Any thread; NULL: stderr. `error` false: routine, such as what retention removes. */
+    void (*log)(void *log_ctx, bool error, const char *text);
     void *log_ctx;
 };
 
@@ -121,9 +124,9 @@ int store_open(struct store **store, const struct store_options *options, char *
 void store_close(struct store **store);
 
 /* Everything that the loop must know again after a start, in this order of calls: all runs by
- * id; all attempts by run and number; all sessions that are open or of the newest attempts by run; all layers by
- * id; all baselines and all trackers by layer; the alerts that fire by id. Call before the first
- * batch. Reads on a connection of its own. */
+ * id; all attempts by run and number; all sessions that are open or of the newest attempts by
+ * run; all layers by id; all baselines and all trackers by layer; the alerts that fire by id.
+ * Call before the first batch. Reads on a connection of its own. */
 struct store_catalog {
     void (*run)(void *ctx, const struct store_run *);
     void (*attempt)(void *ctx, const struct store_attempt *);
@@ -176,7 +179,8 @@ bool store_has_room(struct store *store);
 
 /* Baseline files. Called by workers; each works on a file of its own. */
 /* Writes row->bytes bytes to a temporary file, syncs, renames, syncs the folder. 0 and row->checksum,
- * or -1 and `err`. The file counts once the row is committed; without, the next start removes it. */
+ * or -1 and `err`. The file counts once the row is committed; without, the next start
+ * removes it. The file of a row that was there before goes after that commit. */
 int store_baseline_write(
     struct store *store, struct store_baseline *row, const void *data, char *err);
 /* Maps a baseline read-only after its length and checksum were found right. NULL and `err`

@@ -75,7 +75,7 @@ static void count_commit(
     stats_add(&store->options.stats->store_commit_microseconds_total, (uint64_t)us);
     stats_add(&store->options.stats->figures_stored_total, result->figures);
     if (result->refused)
-        store_log(&store->options,
+        store_log(&store->options, true,
             "the store left out %llu rows that the schema refuses, the last: %s",
             (unsigned long long)result->refused, result->refusal);
 }
@@ -100,8 +100,10 @@ static void settle(struct store *store, struct store_batch *group, bool ok)
     while (group) {
         struct store_batch *batch = group;
         group = batch->next;
-        if (ok)
+        if (ok) {
+            apply_unlink_replaced(&store->apply, batch, store->dir.baselines_fd);
             apply_tell(&store->apply, batch, &store->options.sink);
+        }
         if (batch->fence)
             batch->fence(batch->fence_ctx, ok);
         store_batch_free(batch);
@@ -113,7 +115,7 @@ static void put_off(struct writer *writer, struct store_batch *group, int rc)
 {
     struct store *store = writer->store;
     if (writer->retry_ms == 0)
-        store_log(&store->options,
+        store_log(&store->options, true,
             "the store cannot write and goes on trying; what comes is kept in memory: %s (%d)",
             sqlite3_errmsg(store->db), rc);
     stats_add(&store->options.stats->store_errors_total, 1);
@@ -146,7 +148,7 @@ static int commit_waiting(struct writer *writer, bool *more)
     }
     count_commit(store, &result, &begin);
     if (writer->retry_ms > 0)
-        store_log(&store->options, "the store writes again");
+        store_log(&store->options, false, "the store writes again");
     writer->retry_ms = 0;
     writer->times.urgent_ms = 0;
     writer->times.commit_ms = *more ? 0 : queue_now_ms() + COMMIT_INTERVAL_MS;
@@ -179,8 +181,8 @@ static void drain(struct writer *writer)
     }
     if (!more)
         return; /* a closed queue takes nothing new */
-    store_log(
-        &store->options, "the store is closed with batches that it could not write: they are lost");
+    store_log(&store->options, true,
+        "the store is closed with batches that it could not write: they are lost");
     settle(store, queue_take(&store->queue, SIZE_MAX, &more), false);
 }
 

@@ -194,6 +194,10 @@ def test_the_token_travels(server, tmp_path):
     assert [token for _, token in server.requests] == ["Bearer from-the-environment", "Bearer from-a-file"]
     _, err = cli(server.url, "runs", code=2, env={"FORESHOCK_TOKEN": "a\r\nX-Evil: 1"})
     assert "the token holds a character" in err
+    server.put("/api/v1/runs", {"title": "Token wanted"}, 401, "application/problem+json")
+    _, err = cli(server.url, "--token-file", str(path), "runs", code=1)
+    assert "this token was refused" in err and len(err.splitlines()) == 1
+    server.requests.pop()
     assert len(server.requests) == 2
 
 

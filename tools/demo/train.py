@@ -20,7 +20,7 @@ import torch
 import torch.nn.functional as F
 
 from decoder import Decoder
-from verdict import Explosion, Verdict
+from verdict import Verdict
 
 CORPUS = Path(__file__).resolve().parent / "corpus.txt"
 WIDTH, LAYERS, HEADS, HIDDEN, CONTEXT = 96, 4, 4, 256, 64
@@ -138,7 +138,7 @@ def train(options: argparse.Namespace, training: Training, monitor: Any) -> Verd
     """Runs to the end or some steps past the explosion, and says on the way what happens."""
     verdict = Verdict(healthy=options.healthy, seed=options.seed, fault=training.fault,
                       watched=not options.no_watch)
-    explosion = Explosion()
+    explosion = verdict.explosion
     next_line = 0.0
     for step in range(options.steps):
         scalars = training.step(step)
@@ -153,7 +153,6 @@ def train(options: argparse.Namespace, training: Training, monitor: Any) -> Verd
                 f"grad norm {scalars['grad_norm']:7.3f}  lr {scalars['lr']:.2e}")
         if explosion.step is not None and step >= explosion.step + STEPS_AFTER_EXPLOSION:
             break
-    verdict.explosion_step = explosion.step
     verdict.confirmed = monitor.flush(timeout=FLUSH_SECONDS)
     if not verdict.confirmed:
         say("foreshockd has not confirmed all samples: alerts may be missing below")
@@ -187,8 +186,7 @@ def main() -> int:
         f"seed {options.seed}, {training.fault or 'no'} fault, PyTorch {torch.__version__}")
     with open_monitor(options, training.model) as monitor:
         verdict = train(options, training, monitor)
-    for line in verdict.lines():
-        say(line)
+    say(verdict.line())
     if options.json:
         options.json.write_text(json.dumps(verdict.as_dict(), indent=2) + "\n")
     return 0 if verdict.as_expected() else 1

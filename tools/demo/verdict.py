@@ -14,23 +14,24 @@ class Explosion:
     """Finds the explosion in a loss that arrives step by step.
 
     `step` is the first step whose loss (mean of 5) exceeds its running minimum by 1.0 and has not
-    come back below that minimum + 0.5 since; else None. A loss that is not finite counts as
-    infinitely high.
+    come back below that minimum + 0.5 since; else None. `loss` and `minimum` are those means at
+    that step. A loss that is not finite counts as infinitely high.
     """
 
     def __init__(self) -> None:
         self.step: Optional[int] = None
+        self.loss = math.nan
+        self.minimum = math.inf
         self._recent: Deque[float] = deque(maxlen=SMOOTHED_STEPS)
-        self._minimum = math.inf
 
     def add(self, step: int, loss: float) -> None:
         self._recent.append(loss if math.isfinite(loss) else math.inf)
         mean = sum(self._recent) / len(self._recent)
-        if self.step is None and mean > self._minimum + RISE:
-            self.step = step
-        elif mean < self._minimum + RECOVERY:
+        if self.step is None and mean > self.minimum + RISE:
+            self.step, self.loss = step, mean
+        elif mean < self.minimum + RECOVERY:
             self.step = None
-        self._minimum = min(self._minimum, mean)
+        self.minimum = min(self.minimum, mean)
 
 
 class Verdict:
@@ -44,7 +45,7 @@ class Verdict:
         self.watched = watched
         self.last_step = -1
         self.confirmed = False  # the daemon has committed all that it was sent
-        self.explosion_step: Optional[int] = None
+        self.explosion = Explosion()
         self.alerts: List[Dict[str, Any]] = []
 
     def take_alerts(self, step: int, alerts: Iterable[Any]) -> List[str]:
@@ -60,6 +61,10 @@ class Verdict:
         return lines
 
     @property
+    def explosion_step(self) -> Optional[int]:
+        return self.explosion.step
+
+    @property
     def lead(self) -> Optional[int]:
         """Steps from the first alert to the explosion; None if one of them did not happen."""
         if not self.alerts or self.explosion_step is None:
@@ -73,24 +78,25 @@ class Verdict:
             return self.explosion_step is None and not self.alerts
         return self.explosion_step is not None and (not self.watched or (self.lead or 0) > 0)
 
-    def lines(self) -> List[str]:
+    def line(self) -> str:
         """What to tell at the end."""
-        if self.explosion_step is None:
-            end = f"no explosion up to step {self.last_step}"
-        else:
-            end = f"EXPLODED at step {self.explosion_step}"
-        return [end, self._warning()]
+        return f"{self._warning()}, {self._end()}"
 
     def _warning(self) -> str:
         if not self.watched:
             return "foreshock was not asked"
         if not self.alerts:
-            return "foreshock raised no alert"
+            return "no alert"
+        return f"first alert at step {self.alerts[0]['step']} ({self.alerts[0]['rule']})"
+
+    def _end(self) -> str:
+        if self.explosion_step is None:
+            return f"no explosion up to step {self.last_step}"
+        loss = f"loss {self.explosion.loss:.2f}, minimum {self.explosion.minimum:.2f}"
+        end = f"explosion at step {self.explosion_step} ({loss})"
         if self.lead is None:
-            return f"foreshock warned at step {self.alerts[0]['step']}"
-        if self.lead > 0:
-            return f"foreshock warned {self.lead} steps before the explosion"
-        return f"foreshock warned too late, {-self.lead} steps after the explosion"
+            return end
+        return f"{end}: {abs(self.lead)} steps {'before' if self.lead > 0 else 'too late'}"
 
     def as_dict(self) -> Dict[str, Any]:
         first = self.alerts[0] if self.alerts else {}

@@ -60,13 +60,25 @@ def check_tensor(endpoint: str) -> str:
     return endpoint
 
 
+def denied(endpoint: str) -> bool:
+    """Whether this user may not enter the folder of an ipc endpoint, or not connect to its
+    socket."""
+    scheme, _, path = endpoint.partition("://")
+    folder = os.path.dirname(path)
+    if scheme != "ipc" or not os.path.isdir(folder):
+        return False
+    if not os.access(folder, os.X_OK):
+        return True
+    return os.path.exists(path) and not os.access(path, os.W_OK)
+
+
 def _default() -> str:
-    """The first default socket that is there; with none, the one whose folder is there and may be
-    entered."""
+    """The first default socket that is seen; with none, the system's if its folder is there: one
+    that this user may not enter hides a daemon rather than lacks it."""
     runtime = os.environ.get("XDG_RUNTIME_DIR") or f"/run/user/{os.getuid()}"
     folders = [SYSTEM_FOLDER, os.path.join(runtime, "foreshock")]
     for folder in folders:
         if os.path.exists(os.path.join(folder, SOCKET_NAME)):
             return f"ipc://{os.path.join(folder, SOCKET_NAME)}"
-    folder = folders[0] if os.access(folders[0], os.X_OK) else folders[1]
+    folder = folders[0] if os.path.isdir(folders[0]) else folders[1]
     return f"ipc://{os.path.join(folder, SOCKET_NAME)}"

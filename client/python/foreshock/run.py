@@ -170,6 +170,7 @@ class Run:
             if not known.sure:
                 self._settle(known, payload.dtype)
             _expect(layer, "dtype", payload.dtype, known.message["dtype"])
+            self.reach(step)
             return self._send("weights", known, step, payload, known.shape, initial)
         return False
 
@@ -197,12 +198,13 @@ class Run:
             tokens = len(payload.data) // (known.shape[1] * wire.DTYPES[payload.dtype])
             if tokens == 0:
                 return False
+            self.reach(step)
             return self._send("activations", known, step, payload, (tokens, known.shape[1]))
         return False
 
     def log(self, step: int, **scalars: float) -> None:
-        """Sends scalars of a step; a step below the last one logged says that training went back to
-        it."""
+        """Sends scalars of a step; a step below the last one shown, here or in `weights` and
+        `activations`, says that training went back to it."""
         self.log_values(step, scalars)
 
     def log_values(self, step: int, scalars: Dict[str, float]) -> None:
@@ -212,7 +214,7 @@ class Run:
         step = _checked_step(step)
         for name in scalars:
             check_scalar_name(name)
-        values = {name: float(value) for name, value in scalars.items()}
+        values = {name: _checked_number(name, value) for name, value in scalars.items()}
         self.reach(step)
         items = list(values.items())
         for first in range(0, len(items), wire.SCALARS_MAX):
@@ -359,10 +361,22 @@ def check_scalar_name(name: str) -> None:
 
 
 def _checked_step(step: int) -> int:
-    number = operator.index(step)
+    try:
+        number = operator.index(step)
+    except TypeError:
+        number = -1
     if not 0 <= number <= STEP_MAX:
-        raise ValueError(f"step {number}: expected 0 to 2^53 - 1")
+        raise ValueError(f"step {step!r}: expected a whole number from 0 to 2^53 - 1")
     return number
+
+
+def _checked_number(name: str, value: object) -> float:
+    try:
+        if not isinstance(value, (str, bytes)):
+            return float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, RuntimeError, OverflowError):
+        pass  # RuntimeError: a PyTorch tensor of more than one element
+    raise ValueError(f"scalar {name!r}: {value!r}; expected a number")
 
 
 def _expect(layer: str, field: str, value: object, expected: object) -> None:

@@ -16,7 +16,7 @@ from collections import deque
 from typing import Deque, Optional, Tuple
 
 from . import wire
-from .endpoint import tensor_endpoint
+from .endpoint import denied, tensor_endpoint
 from .errors import ForeshockError, Refused
 from .inbox import Inbox
 from .link import Link
@@ -34,6 +34,7 @@ CLOSE_FLUSH_S = 2.0
 CLOSE_CONNECT_S = 0.3  # what a run that ends at once gives the connection to come up
 PIECES_A_TURN = 64
 REOPEN_AFTER_S = 1.0
+WANT_RETRY_S = 0.05
 READY_POLL_MS = 2
 REAP_POLL_MS = 100
 
@@ -162,6 +163,8 @@ class Transport:
         due = [now + 1.0, self._next_hello]
         if self.state is State.READY:
             due.append(self._next_heartbeat)
+        if self._next_want > now:
+            due.append(self._next_want)
         return max(0, min(1000, int((min(due) - now) * 1000) + 1))
 
     def _begin_session(self, welcome: dict) -> None:
@@ -186,6 +189,7 @@ class Transport:
         self._trackers: list = []
         self._wanted: Optional[int] = None
         self._granted: Optional[int] = None
+        self._next_want = 0.0  # not to be asked before
         self._control_full = False
         self._tensors_full = False
         self._waits_for_device = False
@@ -216,8 +220,9 @@ class Transport:
         if not self._told_absent:
             self._told_absent = True
             log.warning(
-                "no foreshock daemon at %s; training goes on, will connect when it appears",
+                "no foreshock daemon at %s%s; training goes on, will connect when it appears",
                 self.endpoint,
+                ": permission denied: join the group foreshock" if denied(self.endpoint) else "",
             )
 
     def _keep_time(self, now: float) -> None:
@@ -290,6 +295,9 @@ class Transport:
         self._told_absent = False
 
     def _on_error(self, message: dict) -> None:
+        if message["about"] == "want" and message["code"] == "limit":
+            self._postpone_want()
+            return
         error = self._inbox.add_error(message)
         if error.code in ("unknown_session", "unknown_ticket"):
             if self.state is State.READY:
@@ -431,13 +439,18 @@ class Transport:
         """A lossless run asks before each tensor and waits for the grant."""
         if self._outbox.wait is None or self._offset > 0 or self._granted == tensor.number:
             return True
-        if self._wanted != tensor.number:
+        if self._wanted != tensor.number and time.monotonic() >= self._next_want:
             header = {"type": "want", "tensor": tensor.number, "bytes": tensor.data.nbytes}
             if self._link.send_control(wire.encode(header)):
                 self._wanted = tensor.number
             else:
                 self._control_full = True
         return False
+
+    def _postpone_want(self) -> None:
+        """The daemon has yet to read tensors that it granted before: asked again in a while."""
+        self._wanted = None
+        self._next_want = time.monotonic() + WANT_RETRY_S
 
     def _refuse_large(self, tensor) -> None:
         self._inbox.add_error(

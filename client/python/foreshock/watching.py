@@ -43,6 +43,8 @@ def watch(
     Raises ValueError for a programmer's mistake; nothing that happens later reaches the training
     loop.
     """
+    if not isinstance(model, nn.Module):
+        raise ValueError(f"model {model!r}: expected a torch.nn.Module")
     if not isinstance(tokens, int) or tokens < 1:
         raise ValueError(f"tokens {tokens!r}: expected a whole number of at least 1")
     cadence = Cadence(every, overhead)

@@ -111,6 +111,12 @@ def test_the_array_may_be_overwritten_at_once(peer):
         ),
         (lambda run: run.weights(0, "w", np.zeros((4, 5), int)), ["dtype int64", "float32"]),
         (lambda run: run.weights(-1, "w", matrix(4, 5)), ["step -1"]),
+        (lambda run: run.weights("x", "w", matrix(4, 5)), ["step 'x'", "whole number"]),
+        (lambda run: run.activations(1.5, "w", matrix(4, 5)), ["step 1.5", "whole number"]),
+        (lambda run: run.log(None, loss=1.0), ["step None", "whole number"]),
+        (lambda run: run.log(0, loss=None), ["'loss'", "None", "expected a number"]),
+        (lambda run: run.log(0, loss="2.5"), ["'loss'", "'2.5'", "expected a number"]),
+        (lambda run: run.log(0, loss=[1.0]), ["'loss'", "[1.0]", "expected a number"]),
         (lambda run: run.activations(0, "w", matrix(4, 6)), ["(4, 6)", "[tokens, 5]"]),
         (lambda run: run.declare("w", shape=(4, 6)), ["'w'", "(4, 6)", "(4, 5)"]),
         (lambda run: run.declare("a\nb", shape=(4, 6)), ["name"]),
@@ -291,6 +297,24 @@ def test_lossless_sends_again_what_was_not_committed(path):
     second.stop()
 
 
+def test_lossless_asks_again_where_too_much_is_asked_for(path):
+    peer = Peer(path, answers={"hello", "heartbeat", "flush"}).start()
+    run = foreshock.Run("r", endpoint=peer.endpoint, wait=20)
+    run.declare("w", shape=(8, 8))
+    run.weights(0, "w", matrix(8, 8))
+    fields = {"field": "tensor", "value": "0", "expected": "fewer", "about": "want", "fatal": False}
+    for asked in (1, 2):
+        peer.wait_for(lambda: len(peer.of_type("want")) == asked, "the question")
+        peer.say({"type": "error", "code": "limit", **fields})
+    peer.wait_for(lambda: len(peer.of_type("want")) == 3, "the question once more")
+    peer.say({"type": "grant", "tensor": 0})
+    assert run.flush(20)
+    assert peer.whole() == {(0, "weights", 0): matrix(8, 8).tobytes()}
+    assert run.dropped.client == 0 and run.errors == []
+    run.close()
+    peer.stop()
+
+
 def test_lossless_waits_for_room_then_raises(path):
     run = foreshock.Run("r", endpoint=f"ipc://{path}", wait=0.2, memory=10_000)
     run.declare("w", shape=(32, 32))
@@ -326,6 +350,59 @@ def test_a_rewind_stands_between_the_samples_on_both_sockets(peer):
     assert types[:6] == ["tensor", "tensor", "flush", "tensor", "tensor", "flush"]
     steps = [header["step"] for header, _ in peer.tensors if header["type"] == "tensor"]
     assert steps == [5, 6, 3, 4]
+
+
+@pytest.mark.parametrize("first", ["weights", "activations"])
+def test_tensors_of_a_lower_step_rewind_too(peer, first):
+    with foreshock.Run("r", endpoint=peer.endpoint, wait=20) as run:
+        run.declare("w", shape=(8, 8), dtype="float32")
+        for step in (5, 6, 3, 4):
+            getattr(run, first)(step, "w", matrix(8, 8, step))
+            run.log(step, loss=1.0)
+            run.activations(step, "w", matrix(2, 8, step))
+        assert run.flush(20)
+    order = [(m["type"], m["step"]) for m in peer.control if m["type"] in ("scalars", "rewind")]
+    assert order == [("scalars", 5), ("scalars", 6), ("rewind", 3), ("scalars", 3), ("scalars", 4)]
+    steps = [header["step"] for header, _ in peer.tensors if header["type"] == "tensor"]
+    assert steps == [5, 5, 6, 6, 3, 3, 4, 4]
+
+
+def test_a_mistake_does_not_rewind(peer):
+    with foreshock.Run("r", endpoint=peer.endpoint) as run:
+        run.declare("w", shape=(8, 8))
+        run.log(5, loss=1.0)
+        with pytest.raises(ValueError):
+            run.weights(3, "w", matrix(4, 4))
+        assert run.flush(20)
+    assert not peer.of_type("rewind")
+
+
+@pytest.fixture
+def system_folder(tmp_path, monkeypatch):
+    folder = tmp_path / "system"
+    folder.mkdir()
+    monkeypatch.setattr(foreshock.endpoint, "SYSTEM_FOLDER", str(folder))
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "own"))
+    return folder
+
+
+def test_a_system_folder_that_may_not_be_entered_is_told(system_folder, monkeypatch, caplog):
+    monkeypatch.setattr(os, "access", lambda path, mode: str(path) != str(system_folder))
+    assert foreshock.endpoint.resolve() == f"ipc://{system_folder}/ingest.sock"
+    with foreshock.Run("r"):
+        eventually(lambda: absent_warnings(caplog), "the warning")
+    text = absent_warnings(caplog)[0].getMessage()
+    assert "permission denied: join the group foreshock" in text
+
+
+def test_the_socket_that_is_there_goes_first(system_folder, tmp_path):
+    (tmp_path / "own" / "foreshock").mkdir(parents=True)
+    own = tmp_path / "own" / "foreshock" / "ingest.sock"
+    own.touch()
+    assert foreshock.endpoint.resolve() == f"ipc://{own}"
+    own.unlink()
+    system_folder.rmdir()
+    assert foreshock.endpoint.resolve() == f"ipc://{own}"
 
 
 def test_alerts_come_once_and_firing_follows(peer):

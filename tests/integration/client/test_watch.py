@@ -403,6 +403,11 @@ def test_mistakes_are_value_errors(wrong, path):
         foreshock.watch(Llama(depth=1), endpoint=f"ipc://{path}", **wrong)
 
 
+def test_only_a_module_is_watched(path):
+    with pytest.raises(ValueError, match="model 3: expected a torch.nn.Module"):
+        foreshock.watch(3, endpoint=f"ipc://{path}")
+
+
 def test_the_cadence_keeps_the_cost_below_the_overhead():
     cadence, now, spent, samples = Cadence(None, 0.01), 0.0, 0.0, 0
     for step in range(20_000):

@@ -116,6 +116,10 @@ static const struct {
     const char *text, *error;
 } bad_files[] = {
     {"a: 1", "f.yaml:1: a: unknown option"},
+    {"notifiers: [{url: http://x}]", "f.yaml:1: notifiers: not yet in this version"},
+    {"remote_write: {url: http://x}", "f.yaml:1: remote_write: not yet in this version"},
+    {"ingest:\n  keys: /etc/foreshock/keys", "f.yaml:2: ingest.keys: not yet in this version"},
+    {"ingest: {curve: {}}", "f.yaml:1: ingest.curve: not yet in this version"},
     {"log_level: info\nlimits:\n  runs: 3\n  memory: 1GiB\n",
         "f.yaml:4: limits.memory: unknown option"},
     {"limits.runs: 3", "f.yaml:1: got a key that is no name of an option"},
@@ -380,6 +384,12 @@ static void test_default_places(void **state)
     assert_string_equal(err,
         "no state directory: /var/lib/foreshock is not there or not writable, and neither "
         "XDG_STATE_HOME nor HOME is set; set state_dir, or --state-dir DIR");
+    args.action = CONFIG_CHECK;
+    assert_int_equal(config_load(&c, &args, err), 0);
+    config_free(&c);
+    args.http = "0.0.0.0:1";
+    assert_int_equal(config_load(&c, &args, err), -1);
+    assert_non_null(strstr(err, "http.address: 0.0.0.0:1 is beyond loopback"));
 }
 
 #define ARGS(...) ((char *[]){"foreshockd", __VA_ARGS__, NULL})

@@ -136,7 +136,7 @@ void serve_data_begin(struct store_batch *batch)
                                  .attempt = 1,
                                  .rank = 0,
                                  .world = 1,
-                                 .open = true});
+                                 .state = "open"});
     put_layers(batch);
     put_alerts(batch);
 }

@@ -5,9 +5,11 @@
 
 #include <cmocka.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 #include <xxhash.h>
 
@@ -29,15 +31,21 @@ static unsigned char *some_bytes(void)
     return data;
 }
 
-static struct store_baseline write_baseline(
-    struct fixture *fixture, int64_t layer, const unsigned char *data)
+static struct store_baseline write_baseline_at(
+    struct fixture *fixture, int64_t layer, int64_t step, const unsigned char *data)
 {
     char err[STORE_ERROR_MAX] = "";
     struct store_baseline row = {
-        .layer = layer, .attempt = 2, .step = 1, .dtype = "fp32", .bytes = BYTES};
+        .layer = layer, .attempt = 2, .step = step, .dtype = "fp32", .bytes = BYTES};
     if (store_baseline_write(fixture->store, &row, data, err))
         fail_msg("%s", err);
     return row;
+}
+
+static struct store_baseline write_baseline(
+    struct fixture *fixture, int64_t layer, const unsigned char *data)
+{
+    return write_baseline_at(fixture, layer, 1, data);
 }
 
 static void assert_torn(struct fixture *fixture, const struct store_baseline *row, const char *text)
@@ -108,6 +116,87 @@ static void leftovers_are_swept_at_open(void **state)
     free(data);
 }
 
+static void submit_baseline(struct fixture *fixture, const struct store_baseline *row)
+{
+    struct store_batch *batch = store_batch_new();
+    store_put_baseline(batch, row);
+    fixture_submit(fixture, batch);
+}
+
+static void submit_layer(struct fixture *fixture)
+{
+    struct store_batch *batch = store_batch_new();
+    struct store_run run = fixture_run(1, "alpha");
+    struct store_layer layer = fixture_layer(7, 1, "up");
+    store_put_run(batch, &run);
+    store_put_layer(batch, &layer);
+    fixture_submit(fixture, batch);
+}
+
+/* Which of the files of steps 1, 2 and 3 are there: a bit each. */
+static unsigned files_there(const struct fixture *fixture)
+{
+    unsigned there = 0;
+    for (unsigned step = 1; step <= 3; step++) {
+        char name[32], path[128];
+        snprintf(name, sizeof name, "7-2-%u.w0", step);
+        file_path(fixture, name, path);
+        there |= access(path, F_OK) == 0 ? 1U << (step - 1) : 0;
+    }
+    return there;
+}
+
+static void a_replaced_baseline_loses_its_file(void **state)
+{
+    struct fixture *fixture = *state;
+    unsigned char *data = some_bytes();
+    struct store_baseline rows[3];
+    submit_layer(fixture);
+    for (int i = 0; i < 3; i++) {
+        rows[i] = write_baseline_at(fixture, 7, i + 1, data);
+        submit_baseline(fixture, &rows[i]);
+    }
+    fixture_flush(fixture);
+    assert_int_equal(files_there(fixture), 4);
+    submit_baseline(fixture, &rows[2]); /* told twice: it replaces nothing */
+    fixture_flush(fixture);
+    assert_int_equal(files_there(fixture), 4);
+    free(data);
+}
+
+static void limit_files(rlim_t bytes)
+{
+    struct rlimit limit;
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = bytes;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+static bool has_failed_twice(void *ctx)
+{
+    return stats_get(&((struct fixture *)ctx)->stats.store_errors_total) >= 2;
+}
+
+static void a_batch_that_fails_removes_no_file(void **state)
+{
+    struct fixture *fixture = *state;
+    unsigned char *data = some_bytes();
+    signal(SIGXFSZ, SIG_IGN); /* beyond the limit a write fails with EFBIG */
+    submit_layer(fixture);
+    const struct store_baseline first = write_baseline_at(fixture, 7, 1, data),
+                                second = write_baseline_at(fixture, 7, 2, data);
+    submit_baseline(fixture, &first);
+    fixture_flush(fixture);
+    limit_files(4096);
+    submit_baseline(fixture, &second);
+    fixture_await(has_failed_twice, fixture);
+    assert_int_equal(files_there(fixture), 1 | 2);
+    limit_files(RLIM_INFINITY);
+    fixture_flush(fixture);
+    assert_int_equal(files_there(fixture), 2);
+    free(data);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -115,6 +204,8 @@ int main(void)
         WITH_STORE(a_baseline_comes_back),
         WITH_STORE(a_torn_baseline_is_refused),
         WITH_STORE(leftovers_are_swept_at_open),
+        WITH_STORE(a_replaced_baseline_loses_its_file),
+        WITH_STORE(a_batch_that_fails_removes_no_file),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -135,14 +135,17 @@ static void what_a_fence_promised_survives_kill_9(void **state)
 
 struct outage {
     int lines;
+    bool error[4];
     char text[4][STORE_ERROR_MAX];
 };
 
-static void note(void *ctx, const char *text)
+static void note(void *ctx, bool error, const char *text)
 {
     struct outage *outage = ctx;
-    if (outage->lines < 4)
+    if (outage->lines < 4) {
+        outage->error[outage->lines] = error;
         snprintf(outage->text[outage->lines], STORE_ERROR_MAX, "%s", text);
+    }
     outage->lines++;
 }
 
@@ -187,7 +190,9 @@ static void an_outage_of_the_disk_loses_nothing(void **state)
     assert_int_equal(stats_get(&fixture->stats.store_queue), 0);
     assert_int_equal(outage.lines, 2); /* once an outage, not once a try */
     assert_non_null(strstr(outage.text[0], "cannot write and goes on trying"));
+    assert_true(outage.error[0]);
     assert_string_equal(outage.text[1], "the store writes again");
+    assert_false(outage.error[1]);
 }
 
 static void hear(void *ctx, bool ok)

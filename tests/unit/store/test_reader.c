@@ -411,8 +411,8 @@ static void put_overview(struct fixture *fixture)
     second_alert.resolved_at = 5000;
     store_put_run(batch, &second);
     store_put_layer(batch, &block);
-    store_put_session(batch, &(struct store_session){1, "s1", "py", 3, 0, 2, true});
-    store_put_session(batch, &(struct store_session){1, "s2", "py", 3, 1, 2, false});
+    store_put_session(batch, &(struct store_session){1, "s1", "py", 3, 0, 2, "open", 0});
+    store_put_session(batch, &(struct store_session){1, "s2", "py", 3, 1, 2, "lost", 0});
     store_put_alert(batch, &first_alert);
     store_put_alert(batch, &second_alert);
     store_put_ack(batch, 2, 6000);

@@ -106,32 +106,59 @@ static void a_running_run_loses_its_oldest_points_only(void **state)
         fixture_query(fixture, "SELECT count(*) FROM point"), 1500 * SERIES, 3600 * SERIES);
 }
 
-static void warned(void *ctx, const char *text)
+static void the_newest_run_is_trimmed_after_its_end(void **state)
 {
+    struct fixture *fixture = *state;
+    put_filled_run(fixture, 1, "running", 100, 5000, 1);
+    fixture->options.retention_bytes = (uint64_t)used_bytes(fixture) / 2;
+    fixture_reopen(fixture);
+    put_filled_run(fixture, 1, "ended", 200, 5001, 1);
+    fixture_await(is_below_limit, fixture);
+    assert_int_equal(
+        fixture_query(fixture, "SELECT count(*) FROM run WHERE key = 'run-1' AND retired = 0"), 1);
+    assert_int_equal(fixture_query(fixture, "SELECT max(step) FROM point"), 5000);
+    assert_in_range(
+        fixture_query(fixture, "SELECT count(*) FROM point"), 1500 * SERIES, 3600 * SERIES);
+}
+
+struct lines {
+    atomic_int exhausted, trims, removals;
+};
+
+static void read_line(void *ctx, bool error, const char *text)
+{
+    struct lines *lines = ctx;
     if (strstr(text, "nothing is left"))
-        atomic_fetch_add((atomic_int *)ctx, 1);
+        atomic_fetch_add(&lines->exhausted, error);
+    else if (strcmp(text, "retention trims the oldest points of run-1") == 0)
+        atomic_fetch_add(&lines->trims, !error);
+    else if (strcmp(text, "retention removes run run-2 to make room") == 0)
+        atomic_fetch_add(&lines->removals, !error);
 }
 
 static bool has_warned(void *ctx)
 {
-    return atomic_load((atomic_int *)ctx) > 0;
+    return atomic_load(&((struct lines *)ctx)->exhausted) > 0;
 }
 
 static void the_newest_points_are_never_taken(void **state)
 {
     struct fixture *fixture = *state;
-    atomic_int warnings = 0;
+    struct lines lines = {0};
     put_filled_run(fixture, 1, "running", 100, 1000, 1);
+    put_filled_run(fixture, 2, "ended", 50, 10, 1);
     fixture->options.retention_bytes = 1000; /* less than an empty database */
-    fixture->options.log = warned;
-    fixture->options.log_ctx = &warnings;
+    fixture->options.log = read_line;
+    fixture->options.log_ctx = &lines;
     fixture_reopen(fixture);
-    fixture_await(has_warned, &warnings);
+    fixture_await(has_warned, &lines);
     assert_int_equal(fixture_query(fixture, "SELECT count(*) FROM point"), RETENTION_KEEP * SERIES);
     assert_int_equal(fixture_query(fixture, "SELECT min(step) FROM point"), 1000 - RETENTION_KEEP);
     put_filled_run(fixture, 1, "running", 100, 1001, 1); /* and it goes on */
     assert_int_equal(fixture_query(fixture, "SELECT max(step) FROM point"), 1000);
-    assert_int_equal(atomic_load(&warnings), 1);
+    assert_int_equal(atomic_load(&lines.exhausted), 1);
+    assert_int_equal(atomic_load(&lines.trims), 1);
+    assert_int_equal(atomic_load(&lines.removals), 1);
 }
 
 static bool run_one_is_gone(void *ctx)
@@ -159,6 +186,7 @@ static void a_short_disk_counts_as_over_the_limit(void **state)
     char err[STORE_ERROR_MAX] = "", path[128];
     struct store_baseline row = {.layer = 1, .attempt = 1, .dtype = "fp32", .bytes = 3};
     put_filled_run(fixture, 1, "ended", 100, 10, 1);
+    put_filled_run(fixture, 2, "ended", 200, 10, 1);
     assert_int_equal(store_baseline_write(fixture->store, &row, "abc", err), 0);
     struct store_batch *batch = store_batch_new();
     store_put_baseline(batch, &row);
@@ -166,6 +194,7 @@ static void a_short_disk_counts_as_over_the_limit(void **state)
     fixture->options.disk_free_min = UINT64_MAX;
     fixture_reopen(fixture);
     fixture_await(run_one_is_gone, fixture);
+    assert_int_equal(has_run(fixture, 2), 1); /* the newest */
     snprintf(path, sizeof path, "%s/baselines/1-1-0.w0", fixture->dir);
     assert_int_equal(access(path, F_OK), -1);
 }
@@ -176,6 +205,7 @@ int main(void)
 #define WITH_STORE(test) cmocka_unit_test_setup_teardown(test, fixture_setup, fixture_teardown)
         WITH_STORE(the_oldest_ended_run_goes_first),
         WITH_STORE(a_running_run_loses_its_oldest_points_only),
+        WITH_STORE(the_newest_run_is_trimmed_after_its_end),
         WITH_STORE(the_newest_points_are_never_taken),
         WITH_STORE(old_runs_go_by_age),
         WITH_STORE(a_short_disk_counts_as_over_the_limit),

@@ -50,8 +50,9 @@ static void say_attempt(void *ctx, const struct store_attempt *attempt)
 
 static void say_session(void *ctx, const struct store_session *session)
 {
-    say(ctx, "session %ld %s|%s a%u %u/%u %d\n", (long)session->run, session->key, session->client,
-        session->attempt, session->rank, session->world, session->open);
+    say(ctx, "session %ld %s|%s a%u %u/%u %s %lu\n", (long)session->run, session->key,
+        session->client, session->attempt, session->rank, session->world, session->state,
+        (unsigned long)session->dropped);
 }
 
 static void say_layer(void *ctx, const struct store_layer *layer)
@@ -107,9 +108,9 @@ static struct store_batch *rich_batch(void)
         batch, &(struct store_attempt){.run = 1, .number = 1, .first_step = 0, .started_at = 1000});
     store_put_attempt(batch,
         &(struct store_attempt){.run = 1, .number = 2, .first_step = -1, .started_at = 1500});
-    store_put_session(batch, &(struct store_session){1, "s-old", "py", 1, 0, 2, false});
-    store_put_session(batch, &(struct store_session){1, "s-lag", "py", 1, 2, 3, true});
-    store_put_session(batch, &(struct store_session){1, "s-new", "py", 2, 1, 2, true});
+    store_put_session(batch, &(struct store_session){1, "s-old", "py", 1, 0, 2, "lost", 5});
+    store_put_session(batch, &(struct store_session){1, "s-lag", "py", 1, 2, 3, "open", 6});
+    store_put_session(batch, &(struct store_session){1, "s-new", "py", 2, 1, 2, "open", 7});
     store_put_layer(batch, &layer);
     store_put_baseline(batch, &(struct store_baseline){.layer = 10,
                                   .step = 3,
@@ -129,8 +130,8 @@ static struct store_batch *rich_batch(void)
     "run 1 alpha|a run|running|{\"k\":1} a2 1000.5 2000.25 step 7 3 4\n"                           \
     "attempt 1 1 from 0 at 1000\n"                                                                 \
     "attempt 1 2 from -1 at 1500\n"                                                                \
-    "session 1 s-lag|py a1 2/3 1\n" /* open, if of an older attempt; s-old is not */               \
-    "session 1 s-new|py a2 1/2 1\n"                                                                \
+    "session 1 s-lag|py a1 2/3 open 6\n" /* of an older attempt, as s-old, which is not open */    \
+    "session 1 s-new|py a2 1/2 open 7\n"                                                           \
     "layer 10 1 up|layer|gate|mlp.0|bf16 512x128 t1 256-768\n"                                     \
     "baseline 10 a1 step 3 bf16 99 fedcba9876543210\n"                                             \
     "tracker 10 a2 step 8 vectors\n"                                                               \
@@ -173,7 +174,7 @@ static void rows_are_updated_and_keep_what_belongs_to_them(void **state)
     store_put_layer(batch, &layer);
     store_put_attempt(
         batch, &(struct store_attempt){.run = 1, .number = 2, .first_step = 9, .started_at = 1500});
-    store_put_session(batch, &(struct store_session){1, "s-new", "py", 2, 1, 2, false});
+    store_put_session(batch, &(struct store_session){1, "s-new", "py", 2, 1, 2, "closed", 8});
     store_put_alert(batch, &alert);
     store_put_tracker(batch,
         &(struct store_tracker){.layer = 10, .step = 9, .attempt = 2, .state = "newer", .size = 5});
@@ -184,8 +185,8 @@ static void rows_are_updated_and_keep_what_belongs_to_them(void **state)
         "run 1 alpha|a run|ended|{\"k\":1} a2 1000.5 2000.25 step -1 3 4\n"
         "attempt 1 1 from 0 at 1000\n"
         "attempt 1 2 from 9 at 1500\n"
-        "session 1 s-lag|py a1 2/3 1\n"
-        "session 1 s-new|py a2 1/2 0\n"
+        "session 1 s-lag|py a1 2/3 open 6\n"
+        "session 1 s-new|py a2 1/2 closed 8\n"
         "layer 10 1 up|layer|gate|mlp.0|fp32 512x128 t1 256-768\n"
         "baseline 10 a1 step 3 bf16 99 fedcba9876543210\n"
         "tracker 10 a2 step 9 newer\n"
@@ -348,8 +349,9 @@ static void a_deleted_run_is_unseen_at_once_and_its_rows_go(void **state)
     assert_int_equal(store_last_layer_id(fixture->store), 10);
 }
 
-static void count_lines(void *ctx, const char *text)
+static void count_lines(void *ctx, bool error, const char *text)
 {
+    assert_true(error);
     assert_non_null(strstr(text, "left out 2 rows"));
     ++*(int *)ctx;
 }
