@@ -338,12 +338,12 @@ def test_a_newer_sample_drives_out_whole_older_ones(daemon):
     X = draw.standard_normal((64, 512)).astype(np.float32)
     steps = 40
     with session(d) as raw:
-        for number, (name, shape) in enumerate((("up", (768, 512)), ("down", (512, 768)))):
-            raw.declare(number, name, shape, role=f"mlp.{'out' if number else 'in'}", block="mlp")
+        raw.declare(1, "up", (768, 512), role="mlp.in", block="mlp")
+        raw.declare(2, "down", (512, 768), role="mlp.out", block="mlp")
         for step in range(steps):
-            raw.tensor(W[0] + step, step=step, layer=0)
-            raw.tensor(W[1].T + step, step=step, layer=1)
-            raw.tensor(X, step=step, layer=0, kind="activations")
+            raw.tensor(W[0] + step, step=step, layer=1)
+            raw.tensor(W[1].T + step, step=step, layer=2)
+            raw.tensor(X, step=step, layer=1, kind="activations")
         dropped = raw.flush()
         kept = set(series(d, "sa.tokens", layer="up"))
         assert 0 < len(kept) < steps and dropped == steps - len(kept)
