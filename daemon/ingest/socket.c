@@ -124,7 +124,7 @@ static int set_options(struct router *router)
         {ZMQ_LINGER, 200},         /* for the last words of a daemon that stops */
         {ZMQ_ROUTER_MANDATORY, 1}, /* so that a send to a peer that is gone says so */
         {ZMQ_ROUTER_HANDOVER, 1},  /* a client that returns with its identity takes it over */
-        {ZMQ_IPV6, 1},             /* tcp://[::1] */
+        {ZMQ_IPV6, strchr(o->endpoint, '[') != NULL}, /* tcp://[::1] */
         {ZMQ_HANDSHAKE_IVL, 5000},
         {ZMQ_HEARTBEAT_IVL, 5000},
         {ZMQ_HEARTBEAT_TIMEOUT, 15000},
@@ -136,20 +136,17 @@ static int set_options(struct router *router)
     return zmq_setsockopt(router->socket, ZMQ_MAXMSGSIZE, &o->frame_max, sizeof o->frame_max);
 }
 
-/* The folder of an ipc socket, ours alone where it has to be made ($XDG_RUNTIME_DIR/foreshock after a login). */
+/* The folder of the default endpoint, $XDG_RUNTIME_DIR/foreshock, is gone after each login: it is made, ours alone. */
 static void make_folder(const char *endpoint)
 {
+    const char *slash = strrchr(endpoint, '/');
     char path[256];
-    char *slash;
 
-    if (strncmp(endpoint, "ipc://", 6) != 0)
+    if (strncmp(endpoint, "ipc://", 6) != 0 || strcmp(slash, "/ingest.sock") != 0)
         return;
-    snprintf(path, sizeof path, "%s", endpoint + 6);
-    slash = strrchr(path, '/');
-    if (slash && slash > path) {
-        *slash = '\0';
+    snprintf(path, sizeof path, "%.*s", (int)(slash - endpoint - 6), endpoint + 6);
+    if (strcmp(strrchr(path, '/') ? strrchr(path, '/') : "", "/foreshock") == 0)
         mkdir(path, 0700); /* there already, or the bind will tell */
-    }
 }
 
 static int bind_socket(struct router *router)
