@@ -7,7 +7,6 @@
 /* OpenBLAS has 2 x 64 buffers: more concurrent callers than that abort it. */
 #define LIMIT_WORKERS       64u
 #define LIMIT_ENDPOINTS     8u   /* control endpoints */
-#define LIMIT_ENDPOINT_PATH 107u /* sun_path less its NUL */
 /* What is somewhat too large gets an answer, not a hang-up. */
 #define LIMIT_CONTROL_FRAME (4u * WIRE_HEADER_MAX)
 #define LIMIT_TENSOR_FRAME  (2u * WIRE_PIECE_MAX)

@@ -12,7 +12,7 @@ struct piece {
 };
 
 struct tensor {
-    uint64_t bytes, received;
+    uint64_t bytes;
     _Atomic uint64_t *account;
     struct piece *pieces;
     size_t count, capacity;
@@ -44,18 +44,12 @@ int tensor_add_piece(
         tensor->capacity = capacity;
     }
     tensor->pieces[tensor->count++] = (struct piece){data, size, owner, release};
-    tensor->received += size;
     return 0;
 }
 
 uint64_t tensor_bytes(const struct tensor *tensor)
 {
     return tensor->bytes;
-}
-
-uint64_t tensor_received(const struct tensor *tensor)
-{
-    return tensor->received;
 }
 
 /* ZeroMQ's small frames are slices of an arena at any address; its large ones are aligned and serve as they are. */

@@ -21,7 +21,6 @@ int tensor_add_piece(struct tensor *tensor, const void *data, size_t size, void 
     void (*release)(void *owner));
 
 uint64_t tensor_bytes(const struct tensor *tensor);
-uint64_t tensor_received(const struct tensor *tensor);
 
 /* The numbers, contiguous and aligned to 8 bytes, all pieces being there. Gathers at the first call, giving the pieces
  * back one by one. NULL: memory is short. Valid until tensor_free. */
