@@ -117,7 +117,7 @@ int alignment_add(struct alignment *alignment, const struct matrix_view *x)
     if (x->cols != alignment->cols || reserve(alignment, x->rows) != 0)
         return -1;
     for (size_t token = 0; token < x->rows; token++) {
-        tile_load_f64(x, token, 1, alignment->row);
+        kernels_in_use()->load_f64(x, token, 1, alignment->row);
         size_t bad = take_activations(alignment);
         if (!alignment->v1)
             continue;

@@ -1,157 +1,91 @@
-/* Conversions of element types, and the two instances of kernels_real.h. */
+/* Which variant of the kernels runs. */
 #include "daemon/analysis/kernels.h"
 
-#include <float.h>
-#include <math.h>
+#include "daemon/analysis/kernels_variants.h"
+
+#if defined(__x86_64__)
+#include <cpuid.h>
+#endif
+#include <pthread.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define TILE_ELEMENTS 65536 /* of a row tile: 256 KiB of float stay in the second-level cache */
-#define TILE_ROWS_MAX 256
-#define ROW_GROUP                                                                                  \
-    4 /* rows that the inner loops take at once; tiles are padded with zero rows to a multiple */
-#define COL_CHUNK                                                                                  \
-    512 /* columns summed in lanes before they go to double; their vectors stay in the first-level \
-           cache */
-#define FLUSH_ROWS  128 /* rows summed in lanes of W^T Y before they go to double */
-#define TURN_COLS   16  /* columns turned at once when a view is stored by columns */
-#define CONVERT_RUN 256 /* elements converted at once on the way to double */
+#define ENVIRONMENT  "FORESHOCK_KERNELS"
+#define VARIANTS_MAX 8
 
-static float float_of_bits(uint32_t bits)
+static pthread_once_t once = PTHREAD_ONCE_INIT;
+static const struct kernels *available[VARIANTS_MAX];
+static size_t available_count;
+static const struct kernels *in_use;
+
+static void offer(const struct kernels *variant)
 {
-    float value;
-    memcpy(&value, &bits, sizeof(value));
-    return value;
+    available[available_count++] = variant;
 }
 
-static uint32_t bits_of_float(float value)
+static const struct kernels *named(const char *name)
 {
-    uint32_t bits;
-    memcpy(&bits, &value, sizeof(bits));
-    return bits;
+    for (size_t i = 0; i < available_count; i++)
+        if (strcmp(available[i]->name, name) == 0)
+            return available[i];
+    return NULL;
 }
 
-/* A half moved into the fields of a float has its exponent too small by 112; the product puts that
- * right, for subnormals too. */
-static float float_of_half(uint32_t half)
+#if defined(__x86_64__)
+/* The compilers do not agree on its name in __builtin_cpu_supports. */
+static bool has_f16c(void)
 {
-    uint32_t sign = (half & 0x8000u) << 16;
-    uint32_t magnitude = (half & 0x7fffu) << 13;
-    float value = float_of_bits(magnitude) * 0x1p112f;
-    float special = float_of_bits(magnitude | 0x7f800000u);
-    return float_of_bits(bits_of_float(magnitude >= 0x0f800000u ? special : value) | sign);
+    unsigned eax, ebx, ecx, edx;
+    return __get_cpuid(1, &eax, &ebx, &ecx, &edx) && (ecx & bit_F16C);
+}
+#endif
+
+static void choose(void)
+{
+#if defined(__x86_64__)
+    __builtin_cpu_init();
+    bool avx2 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && has_f16c();
+    bool avx512 = avx2 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+                  __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    if (avx512 && __builtin_cpu_supports("avx512bf16"))
+        offer(&kernels_avx512_bf16);
+    if (avx512)
+        offer(&kernels_avx512);
+    if (avx2)
+        offer(&kernels_avx2);
+#elif defined(__aarch64__)
+    offer(&kernels_neon);
+#endif
+    offer(&kernels_portable);
+    const char *wanted = getenv(ENVIRONMENT);
+    const struct kernels *forced = wanted ? named(wanted) : NULL;
+    in_use = forced ? forced : available[0];
 }
 
-/* e4m3fn has no infinity; all ones is its NaN. */
-static float float_of_e4m3fn(uint32_t byte)
+const struct kernels *kernels_in_use(void)
 {
-    uint32_t sign = (byte & 0x80u) << 24;
-    uint32_t magnitude = byte & 0x7fu;
-    float value = float_of_bits(magnitude << 20) * 0x1p120f;
-    return float_of_bits(bits_of_float(magnitude == 0x7fu ? NAN : value) | sign);
+    pthread_once(&once, choose);
+    return in_use;
 }
 
-static void bf16_to_float(const unsigned char *restrict src, size_t n, float *restrict dst)
+size_t kernels_available(const struct kernels *const **list)
 {
-    for (size_t i = 0; i < n; i++) {
-        uint16_t bits;
-        memcpy(&bits, src + 2 * i, sizeof(bits));
-        dst[i] = float_of_bits((uint32_t)bits << 16);
-    }
+    pthread_once(&once, choose);
+    *list = available;
+    return available_count;
 }
 
-static void f16_to_float(const unsigned char *restrict src, size_t n, float *restrict dst)
+int kernels_check_environment(char *err, size_t err_size)
 {
-    for (size_t i = 0; i < n; i++) {
-        uint16_t bits;
-        memcpy(&bits, src + 2 * i, sizeof(bits));
-        dst[i] = float_of_half(bits);
-    }
+    const char *wanted = getenv(ENVIRONMENT);
+    pthread_once(&once, choose);
+    if (!wanted || named(wanted))
+        return 0;
+    int length =
+        snprintf(err, err_size, ENVIRONMENT "=%s: expected one that this processor runs:", wanted);
+    for (size_t i = 0; i < available_count && length >= 0 && (size_t)length < err_size; i++)
+        length += snprintf(err + length, err_size - (size_t)length, " %s", available[i]->name);
+    return -1;
 }
-
-static void e4m3fn_to_float(const unsigned char *restrict src, size_t n, float *restrict dst)
-{
-    for (size_t i = 0; i < n; i++)
-        dst[i] = float_of_e4m3fn(src[i]);
-}
-
-/* e5m2 is the upper byte of a half. */
-static void e5m2_to_float(const unsigned char *restrict src, size_t n, float *restrict dst)
-{
-    for (size_t i = 0; i < n; i++)
-        dst[i] = float_of_half((uint32_t)src[i] << 8);
-}
-
-static void f64_to_float(const unsigned char *restrict src, size_t n, float *restrict dst)
-{
-    for (size_t i = 0; i < n; i++) {
-        double value;
-        memcpy(&value, src + 8 * i, sizeof(value));
-        dst[i] = (float)value;
-    }
-}
-
-static void convert_f32(enum dtype dtype, const unsigned char *src, size_t n, float *dst)
-{
-    switch (dtype) {
-    case DTYPE_F64: f64_to_float(src, n, dst); break;
-    case DTYPE_F32: memcpy(dst, src, n * sizeof(*dst)); break;
-    case DTYPE_BF16: bf16_to_float(src, n, dst); break;
-    case DTYPE_F16: f16_to_float(src, n, dst); break;
-    case DTYPE_F8_E4M3FN: e4m3fn_to_float(src, n, dst); break;
-    case DTYPE_F8_E5M2: e5m2_to_float(src, n, dst); break;
-    case DTYPE_COUNT: abort(); /* not a dtype */
-    }
-}
-
-static void convert_f64(enum dtype dtype, const unsigned char *src, size_t n, double *dst)
-{
-    if (dtype == DTYPE_F64) {
-        memcpy(dst, src, n * sizeof(*dst));
-        return;
-    }
-    float run[CONVERT_RUN];
-    for (size_t begin = 0; begin < n; begin += CONVERT_RUN) {
-        size_t count = n - begin < CONVERT_RUN ? n - begin : CONVERT_RUN;
-        convert_f32(dtype, src + begin * dtype_size(dtype), count, run);
-        for (size_t i = 0; i < count; i++)
-            dst[begin + i] = (double)run[i];
-    }
-}
-
-/* Elements that lie apart, brought together. */
-static void gather(
-    const unsigned char *src, ptrdiff_t stride_bytes, size_t size, size_t n, unsigned char *dst)
-{
-    for (size_t i = 0; i < n; i++)
-        memcpy(dst + i * size, src + (ptrdiff_t)i * stride_bytes, size);
-}
-
-static size_t round_up(size_t n, size_t multiple)
-{
-    return (n + multiple - 1) / multiple * multiple;
-}
-
-static size_t tile_rows(size_t rows, size_t cols)
-{
-    size_t fitting = TILE_ELEMENTS / cols / ROW_GROUP * ROW_GROUP;
-    size_t wanted = fitting < ROW_GROUP       ? ROW_GROUP
-                    : fitting > TILE_ROWS_MAX ? TILE_ROWS_MAX
-                                              : fitting;
-    size_t all = round_up(rows, ROW_GROUP);
-    return wanted < all ? wanted : all;
-}
-
-#define REAL       float
-#define REAL_MAX   FLT_MAX
-#define NAME(name) name##_f32
-#include "daemon/analysis/kernels_real.h"
-#undef REAL
-#undef REAL_MAX
-#undef NAME
-
-#define REAL       double
-#define REAL_MAX   DBL_MAX
-#define NAME(name) name##_f64
-#include "daemon/analysis/kernels_real.h"

@@ -1,56 +1,52 @@
-/* The loops over matrix elements: tiles converted to float or double, and the fused Gram pass of
- * the spectrum tracker.
+/* The loops that read every element, in the variant that suits the processor.
  *
- * Every function exists for float (_f32: float lanes within a tile, double across tiles) and for
- * double (_f64). No allocation, no state: the caller owns every buffer. Portable C; faster variants
- * replace this file alone. */
+ * One source (kernels_variant.h) is compiled several times: portable C in 16-byte vectors, AVX2,
+ * AVX-512, AVX-512 with BF16 products, NEON. The best that the processor has is taken at first use;
+ * the environment variable FORESHOCK_KERNELS forces one by its name. Variants differ in the order of
+ * their sums alone, within the bounds that each function states. */
 #ifndef FORESHOCK_ANALYSIS_KERNELS_H
 #define FORESHOCK_ANALYSIS_KERNELS_H
 
+#include "daemon/analysis/gram.h"
 #include "daemon/analysis/matrix.h"
 
 #include <stddef.h>
 #include <stdint.h>
 
-#define GRAM_WIDTH      8 /* vectors that one pass multiplies */
-#define GRAM_REFERENCES 2
-
-/* What the first pass measures beside the product. Sums are those of scale * W and scale *
- * reference. */
-struct gram_sums {
-    double max_abs;     /* of the finite elements of W, not scaled */
-    uint64_t nonfinite; /* elements of W that are NaN or infinite */
-    double square;      /* sum of w^2 */
-    double
-        ulp_square; /* sum of the squared spacing of W's dtype at w; 0 unless the dtype is narrow */
-    struct {
-        double square;
-        double difference; /* sum of (w - reference)^2 */
-        double ulp_square;
-    } reference[GRAM_REFERENCES];
+/* Finite elements' largest magnitude, and how many are NaN or infinite. */
+struct kernels_scan {
+    double max_abs;
+    uint64_t nonfinite;
 };
 
-/* One pass over W, [rows, cols]: out[i] = (scale W)^T (scale W) in[i] for `width` vectors of length
- * cols. */
-struct gram_pass {
-    const struct matrix_view *w;
-    const struct matrix_view
-        *reference[GRAM_REFERENCES]; /* of W's shape, or NULL; read only when sums is set */
-    double scale;                    /* a power of two that brings W near 1 */
-    const double *in;                /* [width][cols] */
-    double *out;                     /* [width][cols] */
-    size_t width;                    /* 1..GRAM_WIDTH */
-    struct gram_sums *sums;          /* NULL: not measured */
-    void *work;                      /* gram_work_size_*(rows, cols) bytes, 64-byte aligned */
+struct kernels {
+    const char *name; /* "portable", "avx2", "avx512", "avx512_bf16", "neon" */
+
+    /* The fused pass (gram.h), in float and in double lanes. */
+    void (*gram_f32)(const struct gram_pass *pass);
+    void (*gram_f64)(const struct gram_pass *pass);
+    size_t (*gram_work_f32)(size_t rows, size_t cols); /* bytes of gram_pass.work */
+    size_t (*gram_work_f64)(size_t rows, size_t cols);
+
+    /* Rows [begin, begin + count) of a view as dense row-major [count][cols]. float64 narrowed to
+     * float may become infinite. */
+    void (*load_f32)(const struct matrix_view *view, size_t begin, size_t count, float *tile);
+    void (*load_f64)(const struct matrix_view *view, size_t begin, size_t count, double *tile);
+
+    struct kernels_scan (*scan)(const struct matrix_view *view);
 };
 
-size_t gram_work_size_f32(size_t rows, size_t cols);
-size_t gram_work_size_f64(size_t rows, size_t cols);
-void gram_pass_f32(const struct gram_pass *pass);
-void gram_pass_f64(const struct gram_pass *pass);
+/* The variant in use: the one that FORESHOCK_KERNELS names, else the best. Thread-safe; never NULL,
+ * and the same one at every call. A name that cannot be had is passed over: programs that let a
+ * person set it ask kernels_check_environment first. */
+const struct kernels *kernels_in_use(void);
 
-/* Rows [begin, begin + count) of a view as dense row-major [count][cols]. */
-void tile_load_f32(const struct matrix_view *view, size_t begin, size_t count, float *tile);
-void tile_load_f64(const struct matrix_view *view, size_t begin, size_t count, double *tile);
+/* 0 if FORESHOCK_KERNELS is unset or names a variant that this processor runs; else -1, and `err`
+ * says which ones it runs. */
+int kernels_check_environment(char *err, size_t err_size);
+
+/* The variants of this build that this processor runs, best first. Returns how many; *list is static.
+ */
+size_t kernels_available(const struct kernels *const **list);
 
 #endif

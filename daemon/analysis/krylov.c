@@ -216,22 +216,43 @@ static int restart(struct krylov *krylov)
     return 0;
 }
 
-int krylov_expand(struct krylov *krylov)
+/* theta + |r|^2 / theta of a pair: the Rayleigh quotient of A^(1/2) v, so the largest eigenvalue is
+ * not below it. 0 where theta is rounding. */
+static double floor_of(const struct krylov *krylov, size_t pair)
+{
+    double theta = krylov->theta[pair], norm = krylov->norm[pair];
+    return theta > krylov->noise * krylov->theta[0] ? theta + norm * norm / theta : 0;
+}
+
+/* The pair whose residual promises most: the first one, then that of the largest floor. Returns
+ * `pairs` when all that is left of the others is rounding. */
+static size_t next_pair(const struct krylov *krylov, unsigned taken)
+{
+    size_t best = krylov->pairs;
+    for (size_t i = 0; i < krylov->pairs; i++) {
+        if ((taken >> i & 1) || krylov->norm[i] <= krylov->noise * krylov->theta[0])
+            continue;
+        if (i == 0)
+            return 0;
+        if (best == krylov->pairs || floor_of(krylov, i) > floor_of(krylov, best))
+            best = i;
+    }
+    return best;
+}
+
+int krylov_expand(struct krylov *krylov, size_t count)
 {
     if (krylov->size == krylov->cols)
         return 0;
     if (krylov->size == krylov->capacity && restart(krylov) != 0)
         return -1;
-    size_t cols = krylov->cols, useful = 0;
-    for (size_t i = 0; i < krylov->pairs; i++) {
-        if (krylov->norm[i] <= krylov->noise * krylov->theta[0])
-            continue;
-        if (useful != i)
-            memcpy(krylov->residual + useful * cols, krylov->residual + i * cols,
-                cols * sizeof(double));
-        useful++;
+    unsigned taken = 0;
+    size_t pair;
+    while (krylov->waiting < count && (pair = next_pair(krylov, taken)) < krylov->pairs) {
+        krylov_append(krylov, krylov->residual + pair * krylov->cols, 1);
+        taken |= 1u << pair;
     }
-    return (int)krylov_append(krylov, krylov->residual, useful);
+    return (int)krylov->waiting;
 }
 
 double krylov_residual(const struct krylov *krylov, size_t pair)
@@ -245,15 +266,28 @@ double krylov_residual(const struct krylov *krylov, size_t pair)
 double krylov_error(const struct krylov *krylov)
 {
     double top = krylov->theta[0];
-    double inside = 0, best = INFINITY;
+    double inside = 0, bound = INFINITY, proven = 0;
     for (size_t i = 0; i < krylov->pairs; i++) {
         inside += krylov->norm[i] * krylov->norm[i];
         double outside = i + 1 < krylov->size ? krylov->theta[i + 1] : 0;
         if (i + 1 < krylov->pairs)
             outside += krylov->norm[i + 1];
-        double bound = inside / (2 * top * (top - outside));
-        if (outside < top && bound < best)
-            best = bound;
+        if (outside < top)
+            bound = fmin(bound, inside / (2 * top * (top - outside)));
+        proven = fmax(proven, (floor_of(krylov, i) / top - 1) / 2);
     }
-    return best;
+    return fmax(bound, proven);
+}
+
+void krylov_polish(struct krylov *krylov)
+{
+    size_t cols = krylov->cols;
+    double shift = fmax(krylov->theta[krylov->pairs - 1], 0) / 2;
+    for (size_t i = 0; i < krylov->pairs; i++) {
+        double *vector = krylov->ritz + i * cols;
+        if (krylov->theta[i] > krylov->noise * krylov->theta[0])
+            cblas_daxpy((blasint)cols, 1 / (krylov->theta[i] - shift), krylov->residual + i * cols,
+                1, vector, 1);
+        normalise(vector, cols);
+    }
 }

@@ -54,17 +54,22 @@ double *krylov_products(const struct krylov *krylov);
  * converge. */
 int krylov_absorb(struct krylov *krylov);
 
-/* Appends the residuals of the leading pairs as the next block, restarting first where the basis is
- * full. Returns the vectors that wait; 0 when the basis spans an invariant subspace. -1 out of
- * memory. */
-int krylov_expand(struct krylov *krylov);
+/* Appends the residuals of `count` pairs as the next block, restarting first where the basis is
+ * full: the first pair's, then those that promise most. Returns the vectors that wait; 0 when the
+ * basis spans an invariant subspace. -1 out of memory. */
+int krylov_expand(struct krylov *krylov, size_t count);
 
 /* The residual of a pair (0-based) relative to its Ritz value, with the noise of the products in
  * it; infinite for a Ritz value of 0. */
 double krylov_residual(const struct krylov *krylov, size_t pair);
 
-/* A bound of the relative error of sqrt(theta[0]), from the residuals of the leading pairs and
- * their distance to the first Ritz value outside; infinite where there is none. */
+/* The relative error of sqrt(theta[0]): from the residuals of the leading pairs and their distance to
+ * the first Ritz value outside, a bound once these pairs have settled (infinite where there is no
+ * such distance); or more, where a pair proves that the basis misses a larger eigenvalue. */
 double krylov_error(const struct krylov *krylov);
+
+/* Takes the Ritz vectors one power step on, v + r / (theta - shift), which needs no product. They
+ * are unit vectors still, but no longer those that theta and the residuals are of. */
+void krylov_polish(struct krylov *krylov);
 
 #endif

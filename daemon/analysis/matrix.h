@@ -1,4 +1,4 @@
-/* Element types and strided views of matrices that somebody else owns.
+/* Element types, strided views of matrices that somebody else owns, and stacks of such views.
  *
  * A view never copies: it lives no longer than its buffer. Buffers may be unaligned. Thread-safe:
  * no state. */
@@ -61,5 +61,29 @@ struct matrix_view matrix_view_slice(const struct matrix_view *view, size_t begi
 
 /* The same elements with rows and columns exchanged. */
 struct matrix_view matrix_view_turned(const struct matrix_view *view);
+
+/* Views of one dtype stacked by rows: row shards form one matrix where they lie. It borrows the
+ * array of its parts as well as their buffers. */
+struct matrix {
+    enum dtype dtype;
+    size_t rows; /* of all parts together */
+    size_t cols;
+    const struct matrix_view *part; /* in the order of the rows; each has a row or more */
+    size_t count;
+};
+
+/* A matrix of one part, which it borrows. */
+struct matrix matrix_of(const struct matrix_view *view);
+
+/* A matrix of `count` parts, at least one. Returns 0, or -1: they differ in dtype or columns, one
+ * is empty, or their rows overflow. */
+int matrix_stack(const struct matrix_view *part, size_t count, struct matrix *matrix);
+
+/* The rows of a matrix that begin with `row` and lie in one part: at least one, up to the end of
+ * that part. row < matrix->rows. */
+struct matrix_view matrix_from(const struct matrix *matrix, size_t row);
+
+/* Element (row, col) of a view. */
+const unsigned char *matrix_view_at(const struct matrix_view *view, size_t row, size_t col);
 
 #endif

@@ -106,7 +106,7 @@ static void take_all(struct survey *survey)
     for (size_t begin = 0; begin < neurons; begin += TILE_NEURONS) {
         size_t count = neurons - begin < TILE_NEURONS ? neurons - begin : TILE_NEURONS;
         for (int side = survey->result->gated ? GATE : IN; side < SIDES; side++)
-            tile_load_f64(&survey->side[side], begin, count, survey->tile[side]);
+            kernels_in_use()->load_f64(&survey->side[side], begin, count, survey->tile[side]);
         for (size_t row = 0; row < count; row++)
             take_neuron(survey, row);
     }

@@ -18,9 +18,8 @@
 struct spectrum_options {
     uint64_t seed;          /* of the random directions */
     double target_residual; /* of the first pair; default 1e-3 */
-    unsigned passes_warm;   /* budget from the second snapshot on; default 16, or 6 above 4 MiB; at
-                               least 2 */
-    unsigned passes_cold;   /* budget of the first; default 32, or 16 above 4 MiB; at least 2 */
+    unsigned passes_warm;   /* budget from the second snapshot on; default 16, or 8 above 4 MiB */
+    unsigned passes_cold;   /* budget of the first; default 32, or 16 above 4 MiB */
 };
 
 /* Squared lengths for the rotation (rotation.h). */
@@ -62,11 +61,19 @@ struct spectrum;
 struct spectrum *spectrum_new(size_t rows, size_t cols, const struct spectrum_options *options);
 void spectrum_free(struct spectrum *spectrum);
 
+/* What is known of a baseline once it was read: filled by the first update against it. */
+struct baseline_sums {
+    bool known;        /* false: measure it */
+    double square;     /* sum of r^2 */
+    double ulp_square; /* sum of the squared spacing of its dtype, narrow dtypes only; else 0 */
+};
+
 /* Takes in the snapshot w; w0 is the baseline and prev the previous snapshot, for the rotation, or
- * NULL. All have the tracker's shape. Returns 0, or -1: a wrong shape, out of memory, or no
- * convergence in LAPACK; then the state is as it was and *out holds nothing. */
-int spectrum_update(struct spectrum *spectrum, const struct matrix_view *w,
-    const struct matrix_view *w0, const struct matrix_view *prev, struct spectrum_result *out);
+ * NULL; w0_sums belongs to w0, or is NULL to measure it anew. All have the tracker's shape and may be
+ * in parts. Returns 0, or -1: a wrong shape, out of memory, or no convergence in LAPACK; then the
+ * state is as it was and *out holds nothing. */
+int spectrum_update(struct spectrum *spectrum, const struct matrix *w, const struct matrix *w0,
+    struct baseline_sums *w0_sums, const struct matrix *prev, struct spectrum_result *out);
 
 /* The unit right singular vector of the last good snapshot, [cols], valid until the next call; NULL
  * before the first. */

@@ -1,8 +1,8 @@
-/* The tracked block as bytes: a header of 48 bytes, then the block's float32 values, all
+/* The tracked block as bytes: a header of 48 bytes, then the float32 values of its vectors, all
  * little-endian.
  *
  *   0 "FSPB"    4 u32 version    8 u64 rows    16 u64 cols    24 u64 random state
- *  32 u32 width    36 u32 warm    40 i32 exponent    44 u32 zero    48 f32 [width][cols] */
+ *  32 u32 width    36 u32 warm    40 i32 exponent    44 u32 zero    48 f32 [1 + width][cols] */
 #include "daemon/analysis/spectrum_state.h"
 
 #include <math.h>
@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define MAGIC          "FSPB"
-#define VERSION        1u
+#define VERSION        2u
 #define HEADER_SIZE    48u
 #define EXPONENT_LIMIT 1100
 #define UNIT_SLACK     1e-3
@@ -37,9 +37,14 @@ static float get_float(const unsigned char *bytes)
     return value;
 }
 
+static size_t count_values(const struct spectrum *spectrum)
+{
+    return (1 + spectrum->width) * spectrum->cols;
+}
+
 size_t spectrum_export_size(const struct spectrum *spectrum)
 {
-    return HEADER_SIZE + spectrum->width * spectrum->cols * sizeof(float);
+    return HEADER_SIZE + count_values(spectrum) * sizeof(float);
 }
 
 void spectrum_export(const struct spectrum *spectrum, unsigned char *bytes)
@@ -53,9 +58,9 @@ void spectrum_export(const struct spectrum *spectrum, unsigned char *bytes)
     put(bytes + 32, spectrum->width, 4);
     put(bytes + 36, spectrum->warm, 4);
     put(bytes + 40, (uint32_t)spectrum->exponent, 4);
-    for (size_t i = 0; i < spectrum->width * spectrum->cols; i++) {
+    for (size_t i = 0; i < count_values(spectrum); i++) {
         uint32_t bits;
-        memcpy(&bits, &spectrum->block[i], sizeof(bits));
+        memcpy(&bits, &spectrum->vectors[i], sizeof(bits));
         put(bytes + HEADER_SIZE + 4 * i, bits, 4);
     }
 }
@@ -99,7 +104,7 @@ static int check_header(const struct spectrum *spectrum, const unsigned char *by
 static int check_vectors(
     const struct spectrum *spectrum, const unsigned char *values, char *err, size_t err_size)
 {
-    for (size_t i = 0; i < spectrum->width; i++) {
+    for (size_t i = 0; i <= spectrum->width; i++) {
         double square = 0;
         for (size_t c = 0; c < spectrum->cols; c++) {
             double value = (double)get_float(values + 4 * (i * spectrum->cols + c));
@@ -126,7 +131,7 @@ int spectrum_import(struct spectrum *spectrum, const unsigned char *bytes, size_
     spectrum->warm = warm;
     spectrum->stale = stale;
     spectrum->exponent = (int)(int32_t)(uint32_t)get(bytes + 40, 4);
-    for (size_t i = 0; i < spectrum->width * spectrum->cols; i++)
-        spectrum->block[i] = warm ? get_float(bytes + HEADER_SIZE + 4 * i) : 0;
+    for (size_t i = 0; i < count_values(spectrum); i++)
+        spectrum->vectors[i] = warm ? get_float(bytes + HEADER_SIZE + 4 * i) : 0;
     return 0;
 }

@@ -9,12 +9,14 @@ struct spectrum {
     struct spectrum_options options;
     size_t rows;
     size_t cols;
-    size_t width;  /* vectors of the block */
-    bool warm;     /* the block holds the leading Ritz vectors of a snapshot */
-    bool stale;    /* ... but not of the one before the next update */
-    int exponent;  /* the largest element of the last snapshot lies below 2^exponent */
-    uint64_t rng;  /* xorshift64*, never 0 */
-    float block[]; /* [width][cols], unit vectors, v1 first */
+    size_t width;    /* vectors of the block: GRAM_WIDTH, or cols if that is less */
+    bool warm;       /* the vectors are of a snapshot */
+    bool stale;      /* ... but not of the one before the next update */
+    bool in_double;  /* the numbers left the range of float once */
+    int exponent;    /* of the scale that work in double uses */
+    uint64_t rng;    /* xorshift64*, never 0 */
+    float vectors[]; /* [1 + width][cols], unit vectors: v1 as published, then the block that the
+                        next update starts from (keep_block in spectrum.c) */
 };
 
 #endif

@@ -11,8 +11,11 @@
 
 /* Weights that were kept: as the previous snapshot, and until the other matrices of their MLP block are there. */
 struct snapshot {
-    struct tensor *tensor; /* NULL: none */
-    struct matrix_view view;
+    struct shards *shards; /* NULL: none */
+    enum dtype dtype;
+    bool transposed;
+    struct matrix_view *views; /* of the shards ... */
+    struct matrix matrix;      /* ... of which this is made */
     int64_t step;
     uint32_t attempt;
     bool settled; /* charged to the kept bytes, no longer to those that wait for partners */
@@ -24,6 +27,7 @@ struct baseline {
     struct store_baseline row; /* row.dtype points to `dtype` */
     char dtype[16];
     const void *map; /* NULL: not mapped yet */
+    struct baseline_sums sums;
 };
 
 /* The tokens of one step, until all ranks have sent theirs. */
@@ -80,6 +84,18 @@ void find_damage(const struct place *place, const char *text);
 /* strand.c: the tracker of a member that has weights; made late, since runs long ended have none. 0, or -1: memory is short. */
 int strand_track(struct strand *strand, struct strand_member *member);
 
+/* strand_snapshot.c */
+/* Sees its shards as one matrix; what must be copied for it is charged to `account`. 0, or -1: memory is short. */
+int snapshot_view(
+    struct snapshot *snapshot, const struct strand_layer_options *layer, _Atomic uint64_t *account);
+
+/* The whole, as it would have been sent, in parts one after the other; to be freed. NULL: memory is short. */
+struct store_part *snapshot_parts(const struct snapshot *snapshot, size_t *count);
+
+/* Nobody waits for it any more: it stays as the previous snapshot if there is room for it, else it goes. */
+void snapshot_settle(struct strand *strand, struct snapshot *snapshot);
+void snapshot_drop(struct snapshot *snapshot);
+
 /* strand_weights.c, strand_alignment.c, strand_neurons.c */
 void weights_take(struct strand *strand, struct strand_member *member, struct strand_item *item,
     const struct place *place);
@@ -88,7 +104,5 @@ void activations_take(
 void alignment_close(struct strand_member *member, const struct place *place);
 void neurons_take(struct strand *strand, const struct place *place);
 bool strand_waits_for(struct strand *strand, const struct strand_member *member);
-void snapshot_settle(struct strand *strand, struct snapshot *snapshot);
-void snapshot_drop(struct snapshot *snapshot);
 
 #endif

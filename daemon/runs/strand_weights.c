@@ -1,5 +1,6 @@
 /* A snapshot of weights: spectrum, rotation, the baseline they are measured against, and what is kept of them. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "daemon/analysis/figure.h"
@@ -8,28 +9,6 @@
 
 #define TRACKER_SMALL   65536u /* a tracker up to this size is stored with every snapshot ... */
 #define TRACKER_SECONDS 10.0   /* ... a larger one not more often than this */
-
-void snapshot_drop(struct snapshot *snapshot)
-{
-    tensor_free(snapshot->tensor);
-    snapshot->tensor = NULL;
-    snapshot->step = -1;
-}
-
-/* Nobody waits for it any more: it stays as the previous snapshot if there is room for it, else it goes. */
-void snapshot_settle(struct strand *strand, struct snapshot *snapshot)
-{
-    _Atomic uint64_t *kept = &strand->options.stats->kept_bytes;
-
-    if (!snapshot->tensor || snapshot->settled)
-        return;
-    if (stats_get(kept) + tensor_bytes(snapshot->tensor) > strand->options.kept_bytes) {
-        snapshot_drop(snapshot);
-        return;
-    }
-    tensor_move(snapshot->tensor, kept);
-    snapshot->settled = true;
-}
 
 /* The kept w(0) serves for this attempt if the attempt goes on after it. */
 static bool needs_baseline(const struct strand_member *member, const struct strand_item *item)
@@ -43,15 +22,22 @@ static bool needs_baseline(const struct strand_member *member, const struct stra
     return b->row.attempt != item->attempt && member->weights_step < 0 && item->step <= b->row.step;
 }
 
-static struct matrix_view view_of(
-    const void *data, const char *dtype_text, const struct strand_member *member, bool transposed)
+static enum dtype dtype_of(const char *name)
 {
     enum dtype dtype = DTYPE_F32;
 
-    dtype_parse(dtype_text, &dtype); /* the decoder lets no other name pass */
-    return transposed
-               ? matrix_view_transposed(data, dtype, member->options.rows, member->options.cols)
-               : matrix_view_rows(data, dtype, member->options.rows, member->options.cols);
+    dtype_parse(name, &dtype); /* the decoder lets no other name pass */
+    return dtype;
+}
+
+static struct matrix_view view_baseline(const struct strand_member *member, bool transposed)
+{
+    const struct baseline *b = &member->baseline;
+    enum dtype dtype = dtype_of(b->dtype);
+    size_t rows = member->options.rows, cols = member->options.cols;
+
+    return transposed ? matrix_view_transposed(b->map, dtype, rows, cols)
+                      : matrix_view_rows(b->map, dtype, rows, cols);
 }
 
 /* There is none until the client declares weights to be the initialization. */
@@ -75,8 +61,23 @@ static void map_baseline(
         damage(member, place, why);
 }
 
+static int write_baseline(
+    struct strand *strand, const struct snapshot *taken, struct store_baseline *row, char *why)
+{
+    size_t count;
+    struct store_part *parts = snapshot_parts(taken, &count);
+    int rc = -1;
+
+    if (parts)
+        rc = store_baseline_write(strand->options.store, row, parts, count, why);
+    else
+        snprintf(why, STORE_ERROR_MAX, "memory is short");
+    free(parts);
+    return rc;
+}
+
 static void take_baseline(struct strand *strand, struct strand_member *member,
-    const struct strand_item *item, const struct place *place)
+    const struct strand_item *item, const struct snapshot *taken, const struct place *place)
 {
     struct baseline *b = &member->baseline;
     char why[STORE_ERROR_MAX];
@@ -84,17 +85,18 @@ static void take_baseline(struct strand *strand, struct strand_member *member,
         .layer = member->options.id,
         .step = item->step,
         .attempt = item->attempt,
-        .bytes = tensor_bytes(item->tensor),
+        .bytes = shards_bytes(taken->shards),
         .dtype = b->dtype,
     };
 
-    if (store_baseline_write(strand->options.store, &row, tensor_data(item->tensor), why) != 0) {
+    if (write_baseline(strand, taken, &row, why) != 0) {
         damage(member, place, why);
         return;
     }
     if (b->map)
         store_baseline_unmap(b->map, b->row.bytes);
     b->map = NULL;
+    b->sums.known = false;
     b->damaged = false;
     b->there = true;
     memcpy(b->dtype, item->dtype, sizeof b->dtype);
@@ -151,58 +153,72 @@ static void settle_older(struct strand *strand, int64_t step)
             snapshot_settle(strand, &strand->members[i]->kept);
 }
 
-static void keep(struct strand *strand, struct strand_member *member, struct strand_item *item,
-    const struct matrix_view *view)
+static void keep(struct strand *strand, struct strand_member *member, struct snapshot *taken)
 {
     snapshot_drop(&member->kept);
-    member->kept = (struct snapshot){
-        .tensor = item->tensor, .view = *view, .step = item->step, .attempt = item->attempt};
-    item->tensor = NULL;
+    member->kept = *taken;
+    *taken = (struct snapshot){.step = -1};
     /* Not among the bytes that drain by themselves: what it waits for may itself wait for room. */
-    tensor_move(member->kept.tensor, &strand->options.stats->partner_bytes);
+    shards_move(member->kept.shards, &strand->options.stats->partner_bytes);
     pthread_mutex_lock(&strand->mutex);
-    settle_older(strand, item->step);
+    settle_older(strand, member->kept.step);
     pthread_mutex_unlock(&strand->mutex);
 }
 
-void weights_take(struct strand *strand, struct strand_member *member, struct strand_item *item,
-    const struct place *place)
+/* Every figure of one snapshot. Whether it is one to go on from. */
+static bool measure(struct strand *strand, struct strand_member *member,
+    const struct strand_item *item, const struct snapshot *taken, const struct place *place)
 {
-    const void *data = tensor_data(item->tensor);
-    bool against_kept = member->kept.tensor != NULL, anew = needs_baseline(member, item);
+    bool against_kept = member->kept.shards != NULL, anew = needs_baseline(member, item);
     struct spectrum_result result;
-    struct matrix_view w, w0;
+    struct matrix_view w0_view;
+    struct matrix w0 = taken->matrix;
 
-    if (!data || strand_track(strand, member) != 0) {
-        place->findings->failed = true;
-        return;
-    }
-    w = view_of(data, item->dtype, member, item->transposed);
-    if (!anew)
+    if (!anew) {
         map_baseline(strand, member, place);
-    if (member->baseline.map && !anew)
-        w0 = view_of(member->baseline.map, member->baseline.dtype, member, item->transposed);
-    if (spectrum_update(member->spectrum, &w,
-            anew                   ? &w
-            : member->baseline.map ? &w0
-                                   : NULL,
-            against_kept ? &member->kept.view : NULL, &result) != 0) {
+        w0_view = view_baseline(member, item->transposed);
+        w0 = matrix_of(&w0_view);
+    }
+    if (spectrum_update(member->spectrum, &taken->matrix, anew || member->baseline.map ? &w0 : NULL,
+            anew ? NULL : &member->baseline.sums, against_kept ? &member->kept.matrix : NULL,
+            &result) != 0) {
         place->findings->failed = true;
-        return;
+        return false;
     }
     find(place, "weights.nonfinite", (double)result.nonfinite);
     if (result.nonfinite > 0)
-        return;
+        return false;
     if (anew)
-        take_baseline(strand, member, item, place);
+        take_baseline(strand, member, item, taken, place);
     stats_add(&strand->options.stats->passes_total, result.passes);
     find_spectrum(place, &result);
     find_rotation(place, member, &result, member->baseline.there, against_kept);
     if (figure_defined(result.sigma1)) /* a zero matrix has no direction */
         member->weights_step = item->step;
     export_tracker(member, place);
-    keep(strand, member, item, &w);
-    neurons_take(strand, place);
-    if (!strand_waits_for(strand, member))
-        snapshot_settle(strand, &member->kept);
+    return true;
+}
+
+void weights_take(struct strand *strand, struct strand_member *member, struct strand_item *item,
+    const struct place *place)
+{
+    struct snapshot taken = {
+        .shards = item->shards,
+        .dtype = dtype_of(item->dtype),
+        .transposed = item->transposed,
+        .step = item->step,
+        .attempt = item->attempt,
+    };
+
+    item->shards = NULL;
+    if (snapshot_view(&taken, &member->options, &strand->options.stats->ingest_bytes) != 0 ||
+        strand_track(strand, member) != 0) {
+        place->findings->failed = true;
+    } else if (measure(strand, member, item, &taken, place)) {
+        keep(strand, member, &taken);
+        neurons_take(strand, place);
+        if (!strand_waits_for(strand, member))
+            snapshot_settle(strand, &member->kept);
+    }
+    snapshot_drop(&taken);
 }

@@ -154,9 +154,10 @@ double analysis_seconds(const struct stretch *stretch, struct bare_analysis *ana
     for (uint64_t i = stretch->position; i < stretch->position + stretch->count; i++) {
         struct matrix_view now = weights_at(stretch->snapshots, i);
         struct matrix_view before = weights_at(stretch->snapshots, i ? i - 1 : 0);
+        struct matrix w = matrix_of(&now), w0 = matrix_of(&first), prev = matrix_of(&before);
         struct spectrum_result result;
 
-        if (spectrum_update(analysis->spectrum, &now, &first, i ? &before : NULL, &result) != 0 ||
+        if (spectrum_update(analysis->spectrum, &w, &w0, NULL, i ? &prev : NULL, &result) != 0 ||
             align(analysis) != 0) {
             fprintf(stderr, "the analysis alone failed\n");
             return -1;

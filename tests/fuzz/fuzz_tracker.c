@@ -22,7 +22,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         return 0;
     if (spectrum_import(spectrum, data, size, false, err, sizeof err) != 0 && err[0] == '\0')
         abort();
-    if (spectrum_update(spectrum, &w, NULL, NULL, &result) != 0)
+    struct matrix matrix = matrix_of(&w);
+    if (spectrum_update(spectrum, &matrix, NULL, NULL, NULL, &result) != 0)
         abort();
     if (!(result.sigma1 > 0.999 && result.sigma1 < 1.001))
         abort();

@@ -187,3 +187,14 @@ void print_errors(void)
     for (size_t i = 0; errors[i].name; i++)
         printf("largest %s: %.3g\n", errors[i].name, errors[i].largest);
 }
+
+int spectrum_update_views(struct spectrum *spectrum, const struct matrix_view *w,
+    const struct matrix_view *w0, const struct matrix_view *prev, struct spectrum_result *out)
+{
+    struct matrix m = matrix_of(w), m0, before;
+    if (w0)
+        m0 = matrix_of(w0);
+    if (prev)
+        before = matrix_of(prev);
+    return spectrum_update(spectrum, &m, w0 ? &m0 : NULL, NULL, prev ? &before : NULL, out);
+}

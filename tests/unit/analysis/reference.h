@@ -4,6 +4,7 @@
 #define FORESHOCK_TESTS_ANALYSIS_REFERENCE_H
 
 #include "daemon/analysis/matrix.h"
+#include "daemon/analysis/spectrum.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -49,5 +50,9 @@ double exact_residual(const double *values, size_t rows, size_t cols, const doub
 /* The largest value seen of each named error, printed at the end. */
 void note_error(const char *name, double error);
 void print_errors(void);
+
+/* spectrum_update with matrices of one part, nothing known of the baseline. */
+int spectrum_update_views(struct spectrum *spectrum, const struct matrix_view *w,
+    const struct matrix_view *w0, const struct matrix_view *prev, struct spectrum_result *out);
 
 #endif

@@ -54,8 +54,8 @@ static void every_pattern_decodes(void **state)
         for (size_t i = 0; i < count; i++)
             memcpy(bytes + 1 + i * size, &(uint16_t){(uint16_t)i}, size);
         struct matrix_view view = matrix_view_rows(bytes + 1, formats[f].dtype, 1, count);
-        tile_load_f32(&view, 0, 1, floats);
-        tile_load_f64(&view, 0, 1, doubles);
+        kernels_in_use()->load_f32(&view, 0, 1, floats);
+        kernels_in_use()->load_f64(&view, 0, 1, doubles);
         for (unsigned i = 0; i < count; i++) {
             double expected = decode(i, formats[f].exponent_bits, formats[f].mantissa_bits,
                 formats[f].bias, formats[f].has_infinity);
@@ -90,8 +90,8 @@ static void check_view(const struct matrix_view *view, const double *expected)
     size_t begin = 0;
     for (size_t piece = 1; begin < view->rows; piece = piece * 3 + 1) {
         size_t count = view->rows - begin < piece ? view->rows - begin : piece;
-        tile_load_f64(view, begin, count, tile + begin * view->cols);
-        tile_load_f32(view, begin, count, narrow + begin * view->cols);
+        kernels_in_use()->load_f64(view, begin, count, tile + begin * view->cols);
+        kernels_in_use()->load_f32(view, begin, count, narrow + begin * view->cols);
         begin += count;
     }
     for (size_t i = 0; i < view->rows * view->cols; i++) {

@@ -1,0 +1,208 @@
+/* Runs along rows in the order in which they lie: what the pass measures, and Y of narrow blocks. Memory
+ * gives its best to streams that run straight on, one of W and one of a reference. Included once for
+ * float and once for double. */
+
+/* A call with the constant that stands for a native dtype. */
+#define NATIVE(dtype, CALL)                                                                        \
+    switch (dtype) {                                                                               \
+    case DTYPE_BF16: CALL(DTYPE_BF16); break;                                                      \
+    case DTYPE_F16: CALL(DTYPE_F16); break;                                                        \
+    case DTYPE_F32: CALL(DTYPE_F32); break;                                                        \
+    default: CALL(REAL_DTYPE); break;                                                              \
+    }
+
+#ifndef STREAM_WIDTH
+#define STREAM_WIDTH 2 /* vectors whose part of V the first-level cache holds beside the streams */
+#endif
+
+/* What a run adds up, lane by lane. A pair of vectors is summed before it is added: chains of additions
+ * stay short, and the sums few enough for sixteen registers. */
+struct NAME(run_sums) {
+    NAME(lanes) square, ulp, reference_square, reference_ulp, difference;
+    NAME(lanes) y[STREAM_WIDTH];
+};
+
+/* What a run does: multiply by `width` vectors, measure W itself, measure the difference to a reference
+ * of the same dtype, measure the reference itself. Constant wherever it is used. */
+struct NAME(run_kind) {
+    enum dtype dtype;
+    size_t width;
+    bool own, against, other;
+};
+
+INLINE NAME(lanes)
+    NAME(pair_product)(NAME(lanes) a0, NAME(lanes) a1, NAME(lanes) b0, NAME(lanes) b1)
+{
+    NAME(lanes) sum = a0 * b0;
+    return sum + a1 * b1;
+}
+
+/* Adds the squares of a pair, and of its spacing where the type is narrow. */
+INLINE void NAME(add_squares)(enum dtype dtype, const unsigned char *at, const NAME(lanes) pair[2],
+    NAME(lanes) * square, NAME(lanes) * ulp)
+{
+#if defined(__AVX512BF16__) && REAL_BYTES == 4
+    if (dtype == DTYPE_BF16) {
+        __m512i bits = _mm512_loadu_si512(at);
+        __m512i power = _mm512_and_si512(bits, _mm512_set1_epi16(0x7f80));
+        *square = (NAME(lanes))_mm512_dpbf16_ps((__m512)*square, (__m512bh)bits, (__m512bh)bits);
+        *ulp = (NAME(lanes))_mm512_dpbf16_ps((__m512)*ulp, (__m512bh)power, (__m512bh)power);
+        return;
+    }
+#endif
+    (void)at;
+    *square += NAME(pair_product)(pair[0], pair[1], pair[0], pair[1]);
+    if (dtype == DTYPE_BF16 || dtype == DTYPE_F16) {
+        NAME(lanes) first = NAME(power)(dtype, pair[0]), second = NAME(power)(dtype, pair[1]);
+        *ulp += NAME(pair_product)(first, second, first, second);
+    }
+}
+
+INLINE void NAME(run_pair)(struct NAME(run_kind) kind, const unsigned char *at,
+    const unsigned char *reference, const NAME(lanes) * v, struct NAME(run_sums) * s)
+{
+    NAME(lanes) a[2], b[2];
+    NAME(load_pair)(kind.dtype, at, a);
+    for (size_t j = 0; j < kind.width; j++)
+        s->y[j] += NAME(pair_product)(a[0], a[1], v[j], v[kind.width + j]);
+    if (kind.own)
+        NAME(add_squares)(kind.dtype, at, a, &s->square, &s->ulp);
+    if (!kind.against)
+        return;
+    NAME(load_pair)(kind.dtype, reference, b);
+    if (kind.other)
+        NAME(add_squares)(kind.dtype, reference, b, &s->reference_square, &s->reference_ulp);
+    a[0] -= b[0];
+    a[1] -= b[1];
+    s->difference += NAME(pair_product)(a[0], a[1], a[0], a[1]);
+}
+
+/* Runs along the pairs [begin, end) of a row of W (a) and of a reference (b), and the `tail` columns
+ * behind them. */
+INLINE void NAME(run)(struct NAME(run_kind) kind, const unsigned char *a, const unsigned char *b,
+    const NAME(lanes) * v, size_t begin, size_t end, size_t tail, struct NAME(run_sums) * sums)
+{
+    struct NAME(run_sums) s;
+    s.square = s.ulp = s.reference_square = s.reference_ulp = s.difference = NAME(all)(0);
+    for (size_t j = 0; j < kind.width; j++)
+        s.y[j] = NAME(all)(0);
+    size_t size = NAME(native_size)(kind.dtype), step = 2 * LANES * size;
+    for (size_t i = begin; i < end; i++)
+        NAME(run_pair)
+    (kind, a + i * step, kind.against ? b + i * step : NULL, v + i * 2 * kind.width, &s);
+    if (tail) {
+        unsigned char last_a[2 * VECTOR_BYTES] = {0}, last_b[2 * VECTOR_BYTES] = {0};
+        memcpy(last_a, a + end * step, tail * size);
+        if (kind.against)
+            memcpy(last_b, b + end * step, tail * size);
+        NAME(run_pair)(kind, last_a, last_b, v + end * 2 * kind.width, &s);
+    }
+    if (kind.own) {
+        sums->square = s.square;
+        sums->ulp = s.ulp;
+    }
+    if (kind.against)
+        sums->difference = s.difference;
+    if (kind.other) {
+        sums->reference_square = s.reference_square;
+        sums->reference_ulp = s.reference_ulp;
+    }
+    for (size_t j = 0; j < kind.width; j++)
+        sums->y[j] = s.y[j];
+}
+
+INLINE double NAME(collect)(const NAME(lanes) * sum)
+{
+    return (double)NAME(reduce)(*sum);
+}
+
+/* Takes what a run measured to double; i: the reference. */
+static void NAME(collect_sums)(
+    struct gram_sums *sums, const struct NAME(run_sums) * s, struct NAME(run_kind) kind, size_t i)
+{
+    double spacing = ldexp(1, -2 * dtype_mantissa_bits(kind.dtype));
+    if (kind.own) {
+        sums->square += NAME(collect)(&s->square);
+        sums->ulp_square += spacing * NAME(collect)(&s->ulp);
+    }
+    if (kind.against)
+        sums->reference[i].difference += NAME(collect)(&s->difference);
+    if (kind.other) {
+        sums->reference[i].square += NAME(collect)(&s->reference_square);
+        sums->reference[i].ulp_square += spacing * NAME(collect)(&s->reference_ulp);
+    }
+}
+
+#define RUN(dtype, width, own, against, other)                                                     \
+    NAME(run)                                                                                      \
+    ((struct NAME(run_kind)){dtype, width, own, against, other}, a, b, v, begin, end, tail, s)
+#define RUN_WIDTH(dtype, own, against, other)                                                      \
+    switch (kind.width) {                                                                          \
+    case 0: RUN(dtype, 0, own, against, other); break;                                             \
+    case 1: RUN(dtype, 1, own, against, other); break;                                             \
+    default: RUN(dtype, 2, own, against, other); break;                                            \
+    }
+#define RUN_PLAIN(dtype)         RUN_WIDTH(dtype, false, false, false)
+#define RUN_OWN(dtype)           RUN_WIDTH(dtype, true, false, false)
+#define RUN_OWN_AGAINST(dtype)   RUN_WIDTH(dtype, true, true, false)
+#define RUN_ALL(dtype)           RUN_WIDTH(dtype, true, true, true)
+#define RUN_AGAINST(dtype)       RUN(dtype, 0, false, true, false)
+#define RUN_AGAINST_OTHER(dtype) RUN(dtype, 0, false, true, true)
+
+/* A run of a kind that is known only now. */
+static void NAME(run_of_kind)(struct NAME(run_kind) kind, const unsigned char *a,
+    const unsigned char *b, const NAME(lanes) * v, size_t begin, size_t end, size_t tail,
+    struct NAME(run_sums) * s)
+{
+    if (!kind.own && !kind.against)
+        NATIVE(kind.dtype, RUN_PLAIN)
+    else if (!kind.against)
+        NATIVE(kind.dtype, RUN_OWN)
+    else if (kind.own && kind.other)
+        NATIVE(kind.dtype, RUN_ALL)
+    else if (kind.own)
+        NATIVE(kind.dtype, RUN_OWN_AGAINST)
+    else if (kind.other)
+        NATIVE(kind.dtype, RUN_AGAINST_OTHER)
+    else
+        NATIVE(kind.dtype, RUN_AGAINST)
+}
+
+/* The pairs [begin, end) and the tail of a row: their products with `width` <= STREAM_WIDTH vectors (in
+ * s->y), and what the pass measures. Each element of W is loaded once where the first reference is of
+ * its dtype. */
+static void NAME(take_run)(const struct gram_pass *pass, const struct NAME(tile) * tile, size_t row,
+    size_t begin, size_t end, size_t tail, const NAME(lanes) * v, size_t width,
+    struct NAME(run_sums) * s)
+{
+    struct NAME(run_kind) kind = {.dtype = tile->w.dtype, .width = width, .own = pass->sums};
+    const unsigned char *a = NAME(row)(&tile->w, row);
+    size_t next = 0;
+    if (pass->sums && tile->reference[0].data && tile->reference[0].dtype == kind.dtype) {
+        kind.against = true;
+        kind.other = !pass->reference_known[0];
+        next = 1;
+    }
+    NAME(run_of_kind)
+    (kind, a, kind.against ? NAME(row)(&tile->reference[0], row) : NULL, v, begin, end, tail, s);
+    NAME(collect_sums)(pass->sums, s, kind, 0);
+    for (size_t i = next; i < GRAM_REFERENCES; i++) {
+        const struct NAME(source) *reference = &tile->reference[i];
+        if (!reference->data)
+            continue;
+        a = NAME(row)(reference->dtype == tile->w.dtype ? &tile->w : &tile->wide, row);
+        kind = (struct NAME(run_kind)){
+            .dtype = reference->dtype, .against = true, .other = !pass->reference_known[i]};
+        NAME(run_of_kind)(kind, a, NAME(row)(reference, row), v, begin, end, tail, s);
+        NAME(collect_sums)(pass->sums, s, kind, i);
+    }
+}
+
+#undef RUN
+#undef RUN_WIDTH
+#undef RUN_PLAIN
+#undef RUN_OWN
+#undef RUN_OWN_AGAINST
+#undef RUN_ALL
+#undef RUN_AGAINST
+#undef RUN_AGAINST_OTHER
