@@ -7,6 +7,7 @@
 #include <unistd.h>
 #include <uv.h>
 
+#include "daemon/analysis/kernels.h"
 #include "daemon/config.h"
 #include "daemon/deletion.h"
 #include "daemon/fanout.h"
@@ -144,7 +145,9 @@ static int start_runs(struct daemon *daemon)
         .kept_bytes = c->limits.kept_bytes,
         .runs_max = c->limits.runs,
         .layers_max = c->limits.layers_per_run,
+        .memory_bytes = c->limits.memory_bytes,
         .sample_deadline_seconds = c->limits.sample_deadline_seconds,
+        .shard_deadline_seconds = c->limits.shard_deadline_seconds,
         .target_residual = c->analysis.target_residual,
         .passes_small = c->analysis.passes_small,
         .passes_large = c->analysis.passes_large,
@@ -308,7 +311,8 @@ static void announce(const struct daemon *daemon)
             c->http.host, http_port(daemon->http));
     fflush(stdout);
     log_info("ready", LOG_STR("version", FORESHOCK_VERSION), LOG_STR("state_dir", c->state_dir),
-        LOG_INT("workers", c->workers), LOG_STR("blas", openblas_get_config()));
+        LOG_INT("workers", c->workers), LOG_STR("kernels", kernels_in_use()->name),
+        LOG_STR("blas", openblas_get_config()));
 }
 
 static int start(struct daemon *daemon)
@@ -390,7 +394,8 @@ int main(int argc, char **argv)
             stdout);
         return EXIT_STOPPED;
     }
-    if (config_load(&daemon.config, &daemon.args, daemon.err) != 0) {
+    if (kernels_check_environment(daemon.err, sizeof daemon.err) != 0 ||
+        config_load(&daemon.config, &daemon.args, daemon.err) != 0) {
         fprintf(stderr, "foreshockd: %s\n", daemon.err);
         return EXIT_USAGE;
     }

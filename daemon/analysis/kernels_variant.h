@@ -26,31 +26,13 @@ typedef uint64_t bit_f64;
 #define REAL_BYTES 4
 #define REAL_DTYPE DTYPE_F32
 #define NAME(name) name##_f32
-#include "daemon/analysis/kernels_gram.h"
-#include "daemon/analysis/kernels_lanes.h"
-#include "daemon/analysis/kernels_run.h"
-#include "daemon/analysis/kernels_source.h"
-#include "daemon/analysis/kernels_tile.h"
-#undef REAL
-#undef REAL_BYTES
-#undef REAL_DTYPE
-#undef LANES
-#undef NAME
+#include "daemon/analysis/kernels_real.h"
 
 #define REAL       double
 #define REAL_BYTES 8
 #define REAL_DTYPE DTYPE_F64
 #define NAME(name) name##_f64
-#include "daemon/analysis/kernels_gram.h"
-#include "daemon/analysis/kernels_lanes.h"
-#include "daemon/analysis/kernels_run.h"
-#include "daemon/analysis/kernels_source.h"
-#include "daemon/analysis/kernels_tile.h"
-#undef REAL
-#undef REAL_BYTES
-#undef REAL_DTYPE
-#undef LANES
-#undef NAME
+#include "daemon/analysis/kernels_real.h"
 
 /* Row by row, through double: what happens to a matrix once in a lifetime need not be fast. */
 static struct kernels_scan scan(const struct matrix_view *view)

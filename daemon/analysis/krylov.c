@@ -15,9 +15,10 @@
 /* A vector that keeps less than this of its length when made orthogonal is dependent. */
 #define DEPENDENT 1e-8
 
+/* Not cleared: most of a basis is never used. */
 static double *doubles(size_t rows, size_t cols)
 {
-    return calloc(rows * cols, sizeof(double));
+    return malloc(rows * cols * sizeof(double));
 }
 
 int krylov_init(struct krylov *krylov, size_t cols, size_t width, double noise)
@@ -65,6 +66,12 @@ static void multiply(CBLAS_TRANSPOSE op, size_t m, size_t n, size_t k, double al
 {
     if (m == 0 || n == 0 || k == 0)
         return;
+    if (n == 1) { /* gemm would copy A first */
+        size_t rows = op == CblasTrans ? k : m, cols = op == CblasTrans ? m : k;
+        cblas_dgemv(CblasColMajor, op, (blasint)rows, (blasint)cols, alpha, a, (blasint)lda, b, 1,
+            beta, c, 1);
+        return;
+    }
     cblas_dgemm(CblasColMajor, op, CblasNoTrans, (blasint)m, (blasint)n, (blasint)k, alpha, a,
         (blasint)lda, b, (blasint)ldb, beta, c, (blasint)ldc);
 }
