@@ -1,6 +1,6 @@
-/* The fused pass of gram.h over tiles of rows that stay in the second-level cache: measured and, for
- * narrow blocks, multiplied while they come from memory (kernels_run.h); multiplied by wider blocks in
- * chunks of columns, and back, while the next tile is asked for.
+/* The fused pass of gram.h over tiles of rows that stay in the second-level cache: measured while they
+ * come from memory (kernels_run.h), then multiplied by V in chunks of columns, and back, while the next
+ * tile is asked for.
  *
  * V and Z lie packed, [pair of vectors][2][width][lane], columns in the order in which NAME(load_pair)
  * gives them, so that a loop over columns walks one stream. Included once for float and once for double.
@@ -179,25 +179,32 @@ INLINE void NAME(project_group)(enum dtype dtype, size_t rows, size_t slice, siz
     *ahead = soon;
 }
 
-#define GROUP(dtype) NAME(project_group)(dtype, GROUP_ROWS, SLICE, width, w, r, span, v, sum, ahead)
-#define ONE(dtype)   NAME(project_group)(dtype, 1, SLICE, width, w, r, span, v, sum, ahead)
+#define GROUP(dtype, slice, width)                                                                 \
+    NAME(project_group)(dtype, GROUP_ROWS, slice, width, w, r, span, v, sum, ahead)
+#define ONE(dtype, slice, width)                                                                   \
+    NAME(project_group)(dtype, 1, slice, width, w, r, span, v, sum, ahead)
+#define WIDTH(dtype, CALL)                                                                         \
+    switch (gram->width) {                                                                         \
+    case 1: CALL(dtype, 1, 1); break;                                                              \
+    case 2: CALL(dtype, 2, 2); break;                                                              \
+    case 4: CALL(dtype, SLICE, 4); break;                                                          \
+    default: CALL(dtype, SLICE, 8); break;                                                         \
+    }
+#define GROUP_WIDTH(dtype) WIDTH(dtype, GROUP)
+#define ONE_WIDTH(dtype)   WIDTH(dtype, ONE)
 
-/* Adds the products of a tile over a span to y_lanes, for blocks of SLICE vectors or more. */
+/* Adds the products of a tile over a span to y_lanes. */
 static void NAME(project_span)(const struct NAME(gram) * gram, const struct NAME(source) * w,
     size_t rows, struct NAME(span) span, const unsigned char **ahead)
 {
-    size_t width = gram->width == 8 ? 8 : 4;
-    for (size_t j = 0; j < width; j += SLICE) {
+    for (size_t j = 0; j < gram->width; j += SLICE) {
         const NAME(lanes) *v = gram->v + j;
+        NAME(lanes) *sum = gram->y_lanes + j;
         size_t r = 0;
-        for (; r + GROUP_ROWS <= rows; r += GROUP_ROWS) {
-            NAME(lanes) *sum = gram->y_lanes + r * width + j;
-            NATIVE(w->dtype, GROUP)
-        }
-        for (; r < rows; r++) {
-            NAME(lanes) *sum = gram->y_lanes + r * width + j;
-            NATIVE(w->dtype, ONE)
-        }
+        for (; r + GROUP_ROWS <= rows; r += GROUP_ROWS, sum += GROUP_ROWS * gram->width)
+            NATIVE(w->dtype, GROUP_WIDTH)
+        for (; r < rows; r++, sum += gram->width)
+            NATIVE(w->dtype, ONE_WIDTH)
     }
 }
 
@@ -219,19 +226,12 @@ static void NAME(project)(const struct NAME(gram) * gram, const struct NAME(tile
     }
 }
 
-/* Runs along the rows of a tile: measures if the pass does, and adds to y the products with blocks of up
- * to STREAM_WIDTH vectors. */
-static void NAME(stream)(const struct NAME(gram) * gram, const struct NAME(tile) * tile, double *y)
+static void NAME(measure_tile)(const struct NAME(gram) * gram, const struct NAME(tile) * tile)
 {
-    size_t width = gram->width <= STREAM_WIDTH ? gram->width : 0;
     for (size_t row = 0; row < tile->rows; row++) {
         for (size_t begin = 0; begin < gram->whole || begin == 0; begin += PANEL / PAIR) {
             struct NAME(span) span = NAME(span)(gram, begin, PANEL);
-            struct NAME(run_sums) s;
-            NAME(take_run)
-            (gram->pass, tile, row, span.begin, span.end, span.tail, gram->v, width, &s);
-            for (size_t j = 0; j < width; j++)
-                y[row * width + j] += NAME(collect)(&s.y[j]);
+            NAME(measure)(gram->pass, tile, row, span.begin, span.end, span.tail);
         }
     }
 }
@@ -250,7 +250,7 @@ INLINE void NAME(project_back_pairs)(enum dtype dtype, size_t width, const struc
             sum[n / width][n % width] = to[n];
         for (size_t r = 0; r < rows; r++, at += w->stride) {
             NAME(lanes) pair[2];
-            if (width >= SLICE && (size == sizeof(REAL) || width == 8 || r % 2))
+            if (size == sizeof(REAL) || width == 8 || r % 2)
                 NAME(ask)(&soon, 1);
             NAME(load_pair)(dtype, at, pair);
             for (size_t j = 0; j < width; j++)
@@ -310,10 +310,9 @@ static void NAME(take_tile)(
     double y[TILE_MAX * GRAM_WIDTH];
     size_t n = tile->rows * gram->width;
     memset(y, 0, n * sizeof(*y));
-    if (gram->pass->sums || gram->width <= STREAM_WIDTH)
-        NAME(stream)(gram, tile, y);
-    if (gram->width > STREAM_WIDTH)
-        NAME(project)(gram, tile, y, &ahead);
+    if (gram->pass->sums)
+        NAME(measure_tile)(gram, tile);
+    NAME(project)(gram, tile, y, &ahead);
     for (size_t i = 0; i < n; i++)
         gram->y[i] = (REAL)y[i];
     NAME(project_back)(gram, &tile->w, tile->rows, &ahead);
@@ -340,6 +339,9 @@ static void NAME(gram_pass)(const struct gram_pass *pass)
 #undef NATIVE
 #undef GROUP
 #undef ONE
+#undef WIDTH
+#undef GROUP_WIDTH
+#undef ONE_WIDTH
 #undef BACK
 #undef BACK_WIDTH
 #undef PAIR

@@ -1,6 +1,6 @@
-/* Runs along rows in the order in which they lie: what the pass measures, and Y of narrow blocks. Memory
- * gives its best to streams that run straight on, one of W and one of a reference. Included once for
- * float and once for double. */
+/* What the pass measures, in runs along the rows in the order in which they lie: memory gives its best to
+ * streams that run straight on, one of W and one of a reference. Included once for float and once for
+ * double. */
 
 /* A call with the constant that stands for a native dtype. */
 #define NATIVE(dtype, CALL)                                                                        \
@@ -11,22 +11,16 @@
     default: CALL(REAL_DTYPE); break;                                                              \
     }
 
-#ifndef STREAM_WIDTH
-#define STREAM_WIDTH 2 /* vectors whose part of V the first-level cache holds beside the streams */
-#endif
-
 /* What a run adds up, lane by lane. A pair of vectors is summed before it is added: chains of additions
  * stay short, and the sums few enough for sixteen registers. */
 struct NAME(run_sums) {
     NAME(lanes) square, ulp, reference_square, reference_ulp, difference;
-    NAME(lanes) y[STREAM_WIDTH];
 };
 
-/* What a run does: multiply by `width` vectors, measure W itself, measure the difference to a reference
- * of the same dtype, measure the reference itself. Constant wherever it is used. */
+/* What a run does: measure W itself, the difference to a reference of the same dtype, the reference
+ * itself. Constant wherever it is used. */
 struct NAME(run_kind) {
     enum dtype dtype;
-    size_t width;
     bool own, against, other;
 };
 
@@ -59,12 +53,10 @@ INLINE void NAME(add_squares)(enum dtype dtype, const unsigned char *at, const N
 }
 
 INLINE void NAME(run_pair)(struct NAME(run_kind) kind, const unsigned char *at,
-    const unsigned char *reference, const NAME(lanes) * v, struct NAME(run_sums) * s)
+    const unsigned char *reference, struct NAME(run_sums) * s)
 {
     NAME(lanes) a[2], b[2];
     NAME(load_pair)(kind.dtype, at, a);
-    for (size_t j = 0; j < kind.width; j++)
-        s->y[j] += NAME(pair_product)(a[0], a[1], v[j], v[kind.width + j]);
     if (kind.own)
         NAME(add_squares)(kind.dtype, at, a, &s->square, &s->ulp);
     if (!kind.against)
@@ -79,41 +71,22 @@ INLINE void NAME(run_pair)(struct NAME(run_kind) kind, const unsigned char *at,
 
 /* Runs along the pairs [begin, end) of a row of W (a) and of a reference (b), and the `tail` columns
  * behind them. */
-INLINE void NAME(run)(struct NAME(run_kind) kind, const unsigned char *a, const unsigned char *b,
-    const NAME(lanes) * v, size_t begin, size_t end, size_t tail, struct NAME(run_sums) * sums)
+INLINE struct NAME(run_sums) NAME(run)(struct NAME(run_kind) kind, const unsigned char *a,
+    const unsigned char *b, size_t begin, size_t end, size_t tail)
 {
-    struct NAME(run_sums) s;
-    s.square = s.ulp = s.reference_square = s.reference_ulp = s.difference = NAME(all)(0);
-    for (size_t j = 0; j < kind.width; j++)
-        s.y[j] = NAME(all)(0);
+    NAME(lanes) none = NAME(all)(0);
+    struct NAME(run_sums) s = {none, none, none, none, none};
     size_t size = NAME(native_size)(kind.dtype), step = 2 * LANES * size;
     for (size_t i = begin; i < end; i++)
-        NAME(run_pair)
-    (kind, a + i * step, kind.against ? b + i * step : NULL, v + i * 2 * kind.width, &s);
+        NAME(run_pair)(kind, a + i * step, kind.against ? b + i * step : NULL, &s);
     if (tail) {
         unsigned char last_a[2 * VECTOR_BYTES] = {0}, last_b[2 * VECTOR_BYTES] = {0};
         memcpy(last_a, a + end * step, tail * size);
         if (kind.against)
             memcpy(last_b, b + end * step, tail * size);
-        NAME(run_pair)(kind, last_a, last_b, v + end * 2 * kind.width, &s);
+        NAME(run_pair)(kind, last_a, last_b, &s);
     }
-    if (kind.own) {
-        sums->square = s.square;
-        sums->ulp = s.ulp;
-    }
-    if (kind.against)
-        sums->difference = s.difference;
-    if (kind.other) {
-        sums->reference_square = s.reference_square;
-        sums->reference_ulp = s.reference_ulp;
-    }
-    for (size_t j = 0; j < kind.width; j++)
-        sums->y[j] = s.y[j];
-}
-
-INLINE double NAME(collect)(const NAME(lanes) * sum)
-{
-    return (double)NAME(reduce)(*sum);
+    return s;
 }
 
 /* Takes what a run measured to double; i: the reference. */
@@ -122,41 +95,31 @@ static void NAME(collect_sums)(
 {
     double spacing = ldexp(1, -2 * dtype_mantissa_bits(kind.dtype));
     if (kind.own) {
-        sums->square += NAME(collect)(&s->square);
-        sums->ulp_square += spacing * NAME(collect)(&s->ulp);
+        sums->square += (double)NAME(reduce)(s->square);
+        sums->ulp_square += spacing * (double)NAME(reduce)(s->ulp);
     }
     if (kind.against)
-        sums->reference[i].difference += NAME(collect)(&s->difference);
+        sums->reference[i].difference += (double)NAME(reduce)(s->difference);
     if (kind.other) {
-        sums->reference[i].square += NAME(collect)(&s->reference_square);
-        sums->reference[i].ulp_square += spacing * NAME(collect)(&s->reference_ulp);
+        sums->reference[i].square += (double)NAME(reduce)(s->reference_square);
+        sums->reference[i].ulp_square += spacing * (double)NAME(reduce)(s->reference_ulp);
     }
 }
 
-#define RUN(dtype, width, own, against, other)                                                     \
-    NAME(run)                                                                                      \
-    ((struct NAME(run_kind)){dtype, width, own, against, other}, a, b, v, begin, end, tail, s)
-#define RUN_WIDTH(dtype, own, against, other)                                                      \
-    switch (kind.width) {                                                                          \
-    case 0: RUN(dtype, 0, own, against, other); break;                                             \
-    case 1: RUN(dtype, 1, own, against, other); break;                                             \
-    default: RUN(dtype, 2, own, against, other); break;                                            \
-    }
-#define RUN_PLAIN(dtype)         RUN_WIDTH(dtype, false, false, false)
-#define RUN_OWN(dtype)           RUN_WIDTH(dtype, true, false, false)
-#define RUN_OWN_AGAINST(dtype)   RUN_WIDTH(dtype, true, true, false)
-#define RUN_ALL(dtype)           RUN_WIDTH(dtype, true, true, true)
-#define RUN_AGAINST(dtype)       RUN(dtype, 0, false, true, false)
-#define RUN_AGAINST_OTHER(dtype) RUN(dtype, 0, false, true, true)
+#define RUN(dtype, own, against, other)                                                            \
+    s = NAME(run)((struct NAME(run_kind)){dtype, own, against, other}, a, b, begin, end, tail)
+#define RUN_OWN(dtype)           RUN(dtype, true, false, false)
+#define RUN_OWN_AGAINST(dtype)   RUN(dtype, true, true, false)
+#define RUN_ALL(dtype)           RUN(dtype, true, true, true)
+#define RUN_AGAINST(dtype)       RUN(dtype, false, true, false)
+#define RUN_AGAINST_OTHER(dtype) RUN(dtype, false, true, true)
 
 /* A run of a kind that is known only now. */
-static void NAME(run_of_kind)(struct NAME(run_kind) kind, const unsigned char *a,
-    const unsigned char *b, const NAME(lanes) * v, size_t begin, size_t end, size_t tail,
-    struct NAME(run_sums) * s)
+static struct NAME(run_sums) NAME(run_of_kind)(struct NAME(run_kind) kind, const unsigned char *a,
+    const unsigned char *b, size_t begin, size_t end, size_t tail)
 {
-    if (!kind.own && !kind.against)
-        NATIVE(kind.dtype, RUN_PLAIN)
-    else if (!kind.against)
+    struct NAME(run_sums) s;
+    if (!kind.against)
         NATIVE(kind.dtype, RUN_OWN)
     else if (kind.own && kind.other)
         NATIVE(kind.dtype, RUN_ALL)
@@ -166,41 +129,39 @@ static void NAME(run_of_kind)(struct NAME(run_kind) kind, const unsigned char *a
         NATIVE(kind.dtype, RUN_AGAINST_OTHER)
     else
         NATIVE(kind.dtype, RUN_AGAINST)
+    return s;
 }
 
-/* The pairs [begin, end) and the tail of a row: their products with `width` <= STREAM_WIDTH vectors (in
- * s->y), and what the pass measures. Each element of W is loaded once where the first reference is of
- * its dtype. */
-static void NAME(take_run)(const struct gram_pass *pass, const struct NAME(tile) * tile, size_t row,
-    size_t begin, size_t end, size_t tail, const NAME(lanes) * v, size_t width,
-    struct NAME(run_sums) * s)
+/* Measures the pairs [begin, end) and the tail of a row. Each element of W is loaded once where the
+ * first reference is of its dtype. */
+static void NAME(measure)(const struct gram_pass *pass, const struct NAME(tile) * tile, size_t row,
+    size_t begin, size_t end, size_t tail)
 {
-    struct NAME(run_kind) kind = {.dtype = tile->w.dtype, .width = width, .own = pass->sums};
-    const unsigned char *a = NAME(row)(&tile->w, row);
-    size_t next = 0;
-    if (pass->sums && tile->reference[0].data && tile->reference[0].dtype == kind.dtype) {
+    const struct NAME(source) *first = &tile->reference[0];
+    struct NAME(run_kind) kind = {.dtype = tile->w.dtype, .own = true};
+    struct NAME(run_sums) s;
+    const unsigned char *a = NAME(row)(&tile->w, row), *b = NULL;
+    if (first->data && first->dtype == kind.dtype) {
         kind.against = true;
         kind.other = !pass->reference_known[0];
-        next = 1;
+        b = NAME(row)(first, row);
     }
-    NAME(run_of_kind)
-    (kind, a, kind.against ? NAME(row)(&tile->reference[0], row) : NULL, v, begin, end, tail, s);
-    NAME(collect_sums)(pass->sums, s, kind, 0);
-    for (size_t i = next; i < GRAM_REFERENCES; i++) {
+    s = NAME(run_of_kind)(kind, a, b, begin, end, tail);
+    NAME(collect_sums)(pass->sums, &s, kind, 0);
+    for (size_t i = b ? 1 : 0; i < GRAM_REFERENCES; i++) {
         const struct NAME(source) *reference = &tile->reference[i];
         if (!reference->data)
             continue;
         a = NAME(row)(reference->dtype == tile->w.dtype ? &tile->w : &tile->wide, row);
+        b = NAME(row)(reference, row);
         kind = (struct NAME(run_kind)){
             .dtype = reference->dtype, .against = true, .other = !pass->reference_known[i]};
-        NAME(run_of_kind)(kind, a, NAME(row)(reference, row), v, begin, end, tail, s);
-        NAME(collect_sums)(pass->sums, s, kind, i);
+        s = NAME(run_of_kind)(kind, a, b, begin, end, tail);
+        NAME(collect_sums)(pass->sums, &s, kind, i);
     }
 }
 
 #undef RUN
-#undef RUN_WIDTH
-#undef RUN_PLAIN
 #undef RUN_OWN
 #undef RUN_OWN_AGAINST
 #undef RUN_ALL
