@@ -50,11 +50,12 @@ struct config {
     } http;
 
     struct {
-        uint64_t memory_bytes; /* tensors that wait for analysis */
+        uint64_t
+            memory_bytes; /* tensors that wait for analysis, and as much again of shards that wait for others */
         uint64_t kept_bytes;   /* previous snapshots */
         uint64_t tensor_bytes; /* one tensor; config_load keeps it within memory_bytes */
         uint32_t runs, sessions, layers_per_run, metrics_series;
-        double lease_seconds, heartbeat_seconds, sample_deadline_seconds;
+        double lease_seconds, heartbeat_seconds, sample_deadline_seconds, shard_deadline_seconds;
     } limits;
 
     struct {

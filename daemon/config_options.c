@@ -49,11 +49,13 @@ const struct config_option config_options[] = {
         " of seconds", NULL},
     {"limits.sample_deadline_seconds", CONFIG_NUMBER, AT(limits.sample_deadline_seconds), 0.1, 3600,
         "10", " of seconds", NULL},
+    {"limits.shard_deadline_seconds", CONFIG_NUMBER, AT(limits.shard_deadline_seconds), 0.1, 3600,
+        "10", " of seconds", NULL},
 
     {"analysis.target_residual", CONFIG_NUMBER, AT(analysis.target_residual), 1e-8, 0.1, "0.001",
         "", NULL},
     {"analysis.passes_small", CONFIG_COUNT, AT(analysis.passes_small), 1, 100, "16", "", NULL},
-    {"analysis.passes_large", CONFIG_COUNT, AT(analysis.passes_large), 1, 100, "6", "", NULL},
+    {"analysis.passes_large", CONFIG_COUNT, AT(analysis.passes_large), 1, 100, "8", "", NULL},
 
     {"retention.bytes", CONFIG_BYTES, AT(retention.bytes), 16 * MIB, 1024 * TIB, "2GiB", "", NULL},
     {"retention.age", CONFIG_AGE, AT(retention.age_seconds), 0, 36500 * 86400.0, "0", "", NULL},

@@ -14,16 +14,20 @@
 #define LIMIT_TENSOR_HWM    4    /* pieces a peer that wait in ZeroMQ, outside the memory budget */
 #define LIMIT_TURN_MESSAGES 256u /* read from one socket in one turn of the loop */
 #define LIMIT_TURN_BYTES    (64u << 20)
-#define LIMIT_FLUSHES       64u   /* flush markers of a session that wait for their like */
-#define LIMIT_GRANTS        1024u /* wants that a lossless session may have waiting */
-#define LIMIT_SCALAR_NAMES  1024u /* different scalars of a run */
-#define LIMIT_TICK_MS       100u  /* the loop's own clock */
+#define LIMIT_FLUSHES       64u    /* flush markers of a session that wait for their like */
+#define LIMIT_GRANTS        1024u  /* wants that a lossless session may have waiting */
+#define LIMIT_SCALAR_NAMES  1024u  /* different scalars of a run */
+#define LIMIT_SHARDS        4096u  /* of a layer */
+#define LIMIT_SHARD_STEPS   8u     /* of a layer of lossy sessions that wait for shards */
+#define LIMIT_SHARDS_AHEAD  65536u /* of a lossless session that wait for those of others */
+#define LIMIT_TICK_MS       100u   /* the loop's own clock */
 #define LIMIT_STALL_MS      1000u /* a tick later than this: the loop stood still, leases start anew */
 #define LIMIT_TOLD_MS       1000u /* between two `budget` or `stale` errors to one peer */
 
 _Static_assert(LIMIT_CONTROL_FRAME > WIRE_HEADER_MAX, "a header at its bound must pass");
 _Static_assert(LIMIT_TENSOR_FRAME > WIRE_PIECE_MAX, "a piece at its bound must pass");
 _Static_assert(LIMIT_TENSOR_FRAME >= LIMIT_CONTROL_FRAME, "the tensor socket carries headers too");
+_Static_assert(LIMIT_SHARDS_AHEAD > WIRE_LAYER_NUMBER_MAX, "a step of every layer may wait");
 _Static_assert(LIMIT_STALL_MS > 2 * LIMIT_TICK_MS, "a late tick is not a stall");
 
 #endif

@@ -21,12 +21,15 @@
     X(dropped_superseded_total, "counter",                                                         \
         "Tensors dropped because a newer sample of the block was waiting.")                        \
     X(dropped_stale_total, "counter", "Tensors dropped because their pieces stopped coming.")      \
+    X(dropped_shards_total, "counter",                                                             \
+        "Shards dropped because the others of their step did not come in time.")                   \
     X(dropped_refused_total, "counter", "Tensors dropped because a message was refused.")          \
     X(activations_late_total, "counter",                                                           \
         "Activation samples that came after their step was closed.")                               \
     X(dropped_client_total, "counter", "Samples that clients dropped by themselves.")              \
     X(passes_total, "counter", "Times a weight matrix was read by the spectrum tracker.")          \
     X(ingest_bytes, "gauge", "Bytes of tensors waiting for analysis.")                             \
+    X(shard_bytes, "gauge", "Bytes of shards that wait for the others of their step.")             \
     X(partner_bytes, "gauge", "Bytes of weights that wait for the other matrices of their block.") \
     X(kept_bytes, "gauge", "Bytes of kept previous snapshots.")                                    \
     X(sessions, "gauge", "Live sessions.")                                                         \

@@ -19,6 +19,11 @@ const char *wire_code_name(enum wire_code code)
     return (unsigned)code < WIRE_CODE_COUNT ? code_names[code] : "unknown";
 }
 
+const char *wire_axis_name(enum wire_axis axis)
+{
+    return axis == WIRE_ROWS ? "rows" : "cols";
+}
+
 struct wire_str wire_str(const char *text)
 {
     return (struct wire_str){text, text ? strlen(text) : 0};

@@ -65,7 +65,6 @@
     X(STEP_BACKWARDS, "step_backwards")                                                            \
     X(BUDGET, "budget")                                                                            \
     X(STALE, "stale")                                                                              \
-    X(NOT_YET, "not_yet")                                                                          \
     X(BASELINE_DAMAGED, "baseline_damaged")
 
 #define WIRE_ENUM_TYPE(id, name) WIRE_##id,
@@ -77,6 +76,7 @@ enum wire_code { WIRE_CODE_NONE, WIRE_CODES(WIRE_ENUM_CODE) WIRE_CODE_COUNT };
 #undef WIRE_ENUM_CODE
 
 enum wire_kind { WIRE_WEIGHTS, WIRE_ACTIVATIONS };
+enum wire_axis { WIRE_ROWS, WIRE_COLS };
 
 /* Bytes of UTF-8, not terminated by a NUL. ptr NULL means: the optional key is absent. */
 struct wire_str {
@@ -103,16 +103,23 @@ struct wire_hello {
     bool lossless;
 };
 
+/* Rows or columns [begin, end) of a layer's matrix. */
+struct wire_shard {
+    enum wire_axis axis;
+    uint64_t begin, end;
+};
+
 struct wire_layer {
     uint32_t layer;
     struct wire_str name;
-    uint64_t shape[2];           /* [out, in] */
+    uint64_t shape[2];           /* [out, in], of the whole matrix */
     struct wire_str dtype, role; /* role: "linear" when absent */
     struct wire_str block;       /* optional */
     bool transposed;
     bool has_rows;
     uint64_t rows[2];
-    bool has_shard; /* reserved: the content is not read */
+    bool has_shard; /* else the sender holds the whole matrix */
+    struct wire_shard shard;
 };
 
 struct wire_scalars {
@@ -214,7 +221,8 @@ int wire_encode(const struct wire_message *message, void **out, size_t *out_size
 
 const char *wire_type_name(enum wire_type type);
 const char *wire_code_name(enum wire_code code);
-struct wire_str wire_str(const char *text); /* of a NUL-terminated text; {NULL, 0} of NULL */
+const char *wire_axis_name(enum wire_axis axis); /* "rows" or "cols" */
+struct wire_str wire_str(const char *text);      /* of a NUL-terminated text; {NULL, 0} of NULL */
 bool wire_str_equal(struct wire_str a, const char *b);
 
 /* The forms of PROTOCOL.md's "Names and bounds", also for ids that come by other ways (HTTP, command line). */

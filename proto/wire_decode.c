@@ -89,6 +89,19 @@ static bool read_pair(const struct wire_form *form, const msgpack_object *value,
            read_uint(form, &value->via.array.ptr[1], &out[1]);
 }
 
+static bool read_shard(
+    const struct wire_form *form, const msgpack_object *value, struct wire_shard *out)
+{
+    const msgpack_object *part = value->via.array.ptr;
+
+    if (value->type != MSGPACK_OBJECT_ARRAY || value->via.array.size != 3 ||
+        part[0].type != MSGPACK_OBJECT_STR)
+        return false;
+    out->axis = wire_str_equal(str_of(&part[0]), wire_axis_name(WIRE_ROWS)) ? WIRE_ROWS : WIRE_COLS;
+    return wire_str_equal(str_of(&part[0]), wire_axis_name(out->axis)) &&
+           read_uint(form, &part[1], &out->begin) && read_uint(form, &part[2], &out->end);
+}
+
 static bool read_ticket(const msgpack_object *value, uint8_t *out)
 {
     if (value->type != MSGPACK_OBJECT_BIN || value->via.bin.size != WIRE_TICKET_SIZE)
@@ -243,7 +256,7 @@ static int read_value(
     case WIRE_STORE_PAIR: good = read_pair(field->form, value, at); break;
     case WIRE_STORE_TICKET: good = read_ticket(value, at); break;
     case WIRE_STORE_KIND: good = read_kind(value, at); break;
-    case WIRE_STORE_MARK: good = *(bool *)at = true; break;
+    case WIRE_STORE_SHARD: good = read_shard(field->form, value, at); break;
     }
     if (!good)
         return refuse(d, field, value);
@@ -297,12 +310,15 @@ static int refuse_together(
 static int check_layer(const struct decoding *d)
 {
     const struct wire_layer *layer = &d->message->u.layer;
-    if (!layer->has_rows)
-        return 0;
-    if (layer->rows[0] < layer->rows[1] && layer->rows[1] - layer->rows[0] == layer->shape[0])
-        return 0;
-    return refuse_together(
-        d, WIRE_CODE_BAD_FIELD, "rows", "[r0, r1) of as many rows as the shape has");
+    const struct wire_shard *shard = &layer->shard;
+    if (layer->has_rows &&
+        (layer->rows[0] >= layer->rows[1] || layer->rows[1] - layer->rows[0] != layer->shape[0]))
+        return refuse_together(
+            d, WIRE_CODE_BAD_FIELD, "rows", "[r0, r1) of as many rows as the shape has");
+    if (layer->has_shard && (shard->begin >= shard->end || shard->end > layer->shape[shard->axis]))
+        return refuse_together(
+            d, WIRE_CODE_BAD_FIELD, "shard", "[begin, end) within the shape, one or more");
+    return 0;
 }
 
 static int check_tensor(const struct decoding *d)

@@ -27,8 +27,7 @@ static bool is_written(const struct wire_message *message, const struct wire_fie
         const struct wire_str *text = at;
         return text->ptr && !(field->left_out && wire_str_equal(*text, field->left_out));
     }
-    case WIRE_STORE_BOOL:
-    case WIRE_STORE_MARK: return *(const bool *)at;
+    case WIRE_STORE_BOOL: return *(const bool *)at;
     case WIRE_STORE_TAGS:
     case WIRE_STORE_SCALARS:
     case WIRE_STORE_NAMES: return count_of(message, field) > 0;
@@ -50,6 +49,12 @@ static int pack_pair(msgpack_packer *packer, const uint64_t *pair)
 {
     return msgpack_pack_array(packer, 2) | msgpack_pack_uint64(packer, pair[0]) |
            msgpack_pack_uint64(packer, pair[1]);
+}
+
+static int pack_shard(msgpack_packer *packer, const struct wire_shard *shard)
+{
+    return msgpack_pack_array(packer, 3) | pack_str(packer, wire_str(wire_axis_name(shard->axis))) |
+           msgpack_pack_uint64(packer, shard->begin) | msgpack_pack_uint64(packer, shard->end);
 }
 
 static int pack_tags(msgpack_packer *packer, const struct wire_tag *tags, size_t count)
@@ -85,8 +90,8 @@ static int pack_value(
     case WIRE_STORE_U32: return msgpack_pack_uint32(packer, *(const uint32_t *)at);
     case WIRE_STORE_U64: return msgpack_pack_uint64(packer, *(const uint64_t *)at);
     case WIRE_STORE_PAIR: return pack_pair(packer, at);
-    case WIRE_STORE_BOOL:
-    case WIRE_STORE_MARK: return pack_bool(packer, *(const bool *)at);
+    case WIRE_STORE_SHARD: return pack_shard(packer, at);
+    case WIRE_STORE_BOOL: return pack_bool(packer, *(const bool *)at);
     case WIRE_STORE_STR: return pack_str(packer, *(const struct wire_str *)at);
     case WIRE_STORE_TICKET: return msgpack_pack_bin_with_body(packer, at, WIRE_TICKET_SIZE);
     case WIRE_STORE_KIND: {

@@ -28,6 +28,8 @@ static const struct wire_form form_shape =
     NUMBER(WIRE_STORE_PAIR, 1, WIRE_DIM_MAX, "two integers from 1 to 2147483647");
 static const struct wire_form form_rows =
     NUMBER(WIRE_STORE_PAIR, 0, WIRE_DIM_MAX, "two integers [r0, r1) from 0 to 2147483647");
+static const struct wire_form form_shard = NUMBER(WIRE_STORE_SHARD, 0, WIRE_DIM_MAX,
+    "[axis, begin, end): rows or cols, and two integers from 0 to 2147483647");
 
 static const struct wire_form form_text = TEXT(wire_valid_utf8, "text in UTF-8");
 static const struct wire_form form_run = TEXT(
@@ -62,7 +64,6 @@ static const struct wire_form form_names = ELEMENTS(
 static const struct wire_form form_bool = OTHER(WIRE_STORE_BOOL, "true or false");
 static const struct wire_form form_kind = OTHER(WIRE_STORE_KIND, "weights or activations");
 static const struct wire_form form_ticket = OTHER(WIRE_STORE_TICKET, "16 bytes of binary");
-static const struct wire_form form_mark = OTHER(WIRE_STORE_MARK, "anything");
 
 /* clang-format off */
 #define AT(member) offsetof(struct wire_message, u.member)
@@ -93,7 +94,7 @@ static const struct wire_field layer_fields[] = {
     MAY("block", name, layer.block),
     MAY("transposed", bool, layer.transposed),
     MAY_WITH("rows", rows, layer.rows, layer.has_rows),
-    MAY("shard", mark, layer.has_shard),
+    MAY_WITH("shard", shard, layer.shard, layer.has_shard),
 };
 
 static const struct wire_field scalars_fields[] = {

@@ -21,7 +21,7 @@ enum wire_store {
     WIRE_STORE_TAGS,    /* const struct wire_tag *, and a count */
     WIRE_STORE_SCALARS, /* const struct wire_scalar *, and a count */
     WIRE_STORE_NAMES,   /* const struct wire_str *, and a count */
-    WIRE_STORE_MARK,    /* bool: whether the key is there at all */
+    WIRE_STORE_SHARD,   /* struct wire_shard, on the wire [axis, begin, end] */
 };
 
 struct wire_form {

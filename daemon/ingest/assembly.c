@@ -54,18 +54,6 @@ static void refuse(
     lose(peer, header, &stats_of(peer)->dropped_refused_total);
 }
 
-/* `budget` and `stale` may come by the hundred: told at most once a second, always counted. */
-static void tell_seldom(struct peer *peer, const struct wire_fault *fault)
-{
-    uint64_t now = peer->ingest->reading_ms;
-
-    if (peer->told_ms != 0 && now - peer->told_ms < LIMIT_TOLD_MS)
-        stats_add(&stats_of(peer)->refused[fault->code], 1);
-    else
-        ingest_error(peer, fault, false);
-    peer->told_ms = now ? now : 1;
-}
-
 /* Bytes that shape and dtype make; false on overflow. The decoder has checked both names and bounds. */
 static bool expected_bytes(const struct wire_tensor *header, uint64_t *bytes)
 {
@@ -114,12 +102,12 @@ static void begin(struct peer *peer, const struct wire_tensor *header)
         skip(peer, header);
         return;
     }
-    if (granted || wants_fit(peer->ingest, header->total))
+    if (granted || wants_fit(peer, header->total))
         a->tensor = tensor_new(header->total, &stats_of(peer)->ingest_bytes);
     if (!a->tensor) {
         fault_set(&fault, WIRE_CODE_BUDGET, WIRE_TENSOR, "total", "room in limits.memory_bytes",
             "%" PRIu64, header->total);
-        tell_seldom(peer, &fault);
+        ingest_error_seldom(peer, &fault);
         lose(peer, header, &stats_of(peer)->dropped_budget_total);
         return;
     }
@@ -262,6 +250,6 @@ void assembly_expire(struct peer *peer)
     fault_set(&fault, WIRE_CODE_STALE, WIRE_TENSOR, "offset",
         "the rest of the tensor before the deadline", "%" PRIu64 " of %" PRIu64 " bytes came",
         a->offset, a->header.total);
-    tell_seldom(peer, &fault);
+    ingest_error_seldom(peer, &fault);
     lose(peer, &a->header, &stats_of(peer)->dropped_stale_total);
 }

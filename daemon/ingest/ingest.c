@@ -81,6 +81,18 @@ void ingest_error(struct peer *peer, const struct wire_fault *fault, bool fatal)
     peer_send(peer, &message);
 }
 
+void ingest_error_seldom(struct peer *peer, const struct wire_fault *fault)
+{
+    uint64_t now = peer->ingest->reading_ms;
+
+    if (peer->told_ms != 0 && now - peer->told_ms < LIMIT_TOLD_MS) {
+        stats_add(&peer->ingest->options.stats->refused[fault->code], 1);
+        return;
+    }
+    ingest_error(peer, fault, false);
+    peer->told_ms = now ? now : 1;
+}
+
 void ingest_flushed(struct peer *peer, uint64_t token)
 {
     peer_send(
@@ -226,15 +238,25 @@ static void on_bye(struct peer *peer, uint64_t dropped)
     ops->bye(ops->ctx, session);
 }
 
+/* Elements that a sender sends of a layer's weights. */
+static uint64_t elements_of(const struct wire_layer *layer)
+{
+    const struct wire_shard *shard = &layer->shard;
+
+    if (!layer->has_shard)
+        return layer->shape[0] * layer->shape[1]; /* both are below 2^31 */
+    return (shard->end - shard->begin) * layer->shape[shard->axis == WIRE_ROWS ? 1 : 0];
+}
+
 /* A layer whose weights could never come is refused at once, before anything is made for it. */
 static int on_layer(struct peer *peer, const struct wire_layer *layer, struct wire_fault *fault)
 {
     const struct ingest_options *o = &peer->ingest->options;
-    uint64_t elements = layer->shape[0] * layer->shape[1], bytes; /* both are below 2^31 */
+    uint64_t size = names_dtype_size(layer->dtype), whole, bytes;
     char text[96];
 
-    if (!__builtin_mul_overflow(elements, names_dtype_size(layer->dtype), &bytes) &&
-        bytes <= o->tensor_bytes)
+    if (!__builtin_mul_overflow(layer->shape[0] * layer->shape[1], size, &whole) &&
+        !__builtin_mul_overflow(elements_of(layer), size, &bytes) && bytes <= o->tensor_bytes)
         return o->ops.layer(o->ops.ctx, peer->session, layer, fault);
     snprintf(text, sizeof text, "weights of at most %" PRIu64 " bytes (limits.tensor_bytes)",
         o->tensor_bytes);

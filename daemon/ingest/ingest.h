@@ -44,6 +44,8 @@ struct ingest_ops {
         void *ctx, void *session, const struct wire_tensor *header, bool sample);
     /* Everything before it has been handed over: answer with ingest_flushed when it is committed. */
     void (*flush)(void *ctx, void *session, uint64_t token);
+    /* Whether the session may have room now; a lossless one is asked for again at every tick. */
+    bool (*may_send)(void *ctx, void *session);
     void (*client_dropped)(
         void *ctx, void *session, uint64_t samples); /* in all, since the client's start */
     void (*bye)(void *ctx, void *session);           /* the peer and the session are over */
@@ -75,6 +77,8 @@ struct peer *ingest_expect(
 
 /* Answers and pushes; silently nothing when the peer is not connected. */
 void ingest_error(struct peer *peer, const struct wire_fault *fault, bool fatal);
+/* The same for what may come by the hundred: told at most once a second, always counted. */
+void ingest_error_seldom(struct peer *peer, const struct wire_fault *fault);
 void ingest_flushed(struct peer *peer, uint64_t token);
 void ingest_alert(struct peer *peer, const struct wire_alert *alert);
 

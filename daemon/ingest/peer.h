@@ -94,7 +94,8 @@ void assembly_reset(struct peer *peer);
 /* Room for lossless sessions (wants.c). */
 void wants_add(struct peer *peer, uint64_t tensor, uint64_t bytes, struct wire_fault *fault);
 void wants_serve(struct ingest *ingest);
-bool wants_fit(struct ingest *ingest, uint64_t bytes); /* whether there is room for a tensor now */
+bool wants_fit(
+    const struct peer *peer, uint64_t bytes); /* whether there is room for a tensor now */
 bool wants_take(
     struct peer *peer, uint64_t tensor, uint64_t bytes); /* the granted room becomes the tensor's */
 void wants_forget(struct peer *peer);

@@ -18,12 +18,24 @@ static void drop(struct want *want)
     free(want);
 }
 
-bool wants_fit(struct ingest *ingest, uint64_t bytes)
+static bool may_send(const struct peer *peer)
+{
+    const struct ingest_ops *ops = &peer->ingest->options.ops;
+
+    return ops->may_send(ops->ctx, peer->session);
+}
+
+static bool fits(struct ingest *ingest, uint64_t bytes)
 {
     uint64_t waiting = stats_get(&ingest->options.stats->ingest_bytes);
 
     /* A tensor above the whole budget passes alone. */
     return waiting == 0 || waiting + bytes <= ingest->options.memory_bytes;
+}
+
+bool wants_fit(const struct peer *peer, uint64_t bytes)
+{
+    return fits(peer->ingest, bytes) && may_send(peer);
 }
 
 void wants_serve(struct ingest *ingest)
@@ -32,9 +44,9 @@ void wants_serve(struct ingest *ingest)
 
     DL_FOREACH(ingest->wants, want)
     {
-        if (want->granted)
+        if (want->granted || !may_send(want->peer))
             continue;
-        if (!wants_fit(ingest, want->bytes))
+        if (!fits(ingest, want->bytes))
             return;
         want->granted = true;
         stats_add(&ingest->options.stats->ingest_bytes, want->bytes);

@@ -110,6 +110,57 @@ static struct layer *add_layer(struct run *run, struct store_layer *row)
     return layer;
 }
 
+void layers_turn(struct layer *layer, uint32_t attempt)
+{
+    struct block *block = layer->block;
+
+    if (layer->attempt != attempt) {
+        layer->attempt = attempt;
+        layer->last_step[0] = layer->last_step[1] = layer->torn_step = -1;
+        partition_clear(&layer->partition);
+    }
+    if (block->attempt != attempt) {
+        block->attempt = attempt;
+        block->begun_step = block->lost_step = -1;
+    }
+}
+
+static const char *show_span(char text[64], const struct span *span)
+{
+    snprintf(text, 64, "%s [%" PRIu64 ", %" PRIu64 ")",
+        wire_axis_name(span->cols ? WIRE_COLS : WIRE_ROWS), span->begin, span->end);
+    return text;
+}
+
+int layers_join(
+    struct layer *layer, const struct span *span, enum wire_type about, struct wire_fault *fault)
+{
+    char held[64], text[64], expected[160];
+    struct span clash;
+
+    switch (partition_join(&layer->partition, span, &clash)) {
+    case PARTITION_JOINED: return 0;
+    case PARTITION_CLASH:
+        snprintf(expected, sizeof expected, "%s, which another holds, or one beside it",
+            show_span(held, &clash));
+        return fault_set(
+            fault, WIRE_CODE_LAYER_CONFLICT, about, "shard", expected, "%s", show_span(text, span));
+    case PARTITION_FULL: break;
+    }
+    snprintf(expected, sizeof expected, "at most %u shards of a layer, and memory", LIMIT_SHARDS);
+    return fault_set(fault, WIRE_CODE_LIMIT, about, "shard", expected, "%s", show_span(text, span));
+}
+
+/* Whoever holds all of a matrix holds all its rows. */
+static struct span span_of(const struct wire_layer *wire)
+{
+    const struct wire_shard *shard = &wire->shard;
+
+    if (!wire->has_shard || shard->end - shard->begin == wire->shape[shard->axis])
+        return (struct span){false, 0, wire->shape[0]};
+    return (struct span){shard->axis == WIRE_COLS, shard->begin, shard->end};
+}
+
 /* What may differ from one declaration to the next. */
 static void renew(struct run *run, struct layer *layer, const struct store_layer *row)
 {
@@ -123,8 +174,9 @@ static void renew(struct run *run, struct layer *layer, const struct store_layer
     rows_publish(run, batch, NULL, 0);
 }
 
-static int number(struct session *session, uint32_t n, struct layer *layer)
+static int number(struct session *session, const struct wire_layer *wire, struct layer *layer)
 {
+    uint32_t n = wire->layer;
     struct numbered *numbered;
 
     HASH_FIND(hh, session->numbers, &n, sizeof n, numbered);
@@ -133,18 +185,19 @@ static int number(struct session *session, uint32_t n, struct layer *layer)
         if (!numbered)
             return -1;
         numbered->number = n;
+        numbered->layer = layer;
+        numbered->span = span_of(wire);
         HASH_ADD(hh, session->numbers, number, sizeof numbered->number, numbered);
-    } else {
-        return 0; /* check_number saw to it that it is this layer's */
+        numbered->last_step[0] = numbered->last_step[1] = -1;
+        if (session->resumed && layer->attempt == session->attempt)
+            memcpy(numbered->last_step, layer->last_step, sizeof numbered->last_step);
     }
-    numbered->layer = layer;
-    numbered->last_step[0] = numbered->last_step[1] = -1;
-    if (session->resumed && layer->attempt == session->attempt)
-        memcpy(numbered->last_step, layer->last_step, sizeof numbered->last_step);
+    /* check_number saw to it that all else is as before. */
+    snprintf(numbered->dtype, sizeof numbered->dtype, "%s", layer->dtype);
     return 0;
 }
 
-/* Within a session a number names one layer: tensors under way rely on it. */
+/* Within a session a number names one shard of one layer: tensors under way rely on it. */
 static int check_number(
     struct session *session, uint32_t n, const char *name, struct wire_fault *fault)
 {
@@ -157,6 +210,24 @@ static int check_number(
         "a number of its own; this one is another layer's", "%" PRIu32, n);
 }
 
+/* A session that has yet to follow the others into the newest attempt joins it with its first tensor there. */
+static int join(struct session *session, struct layer *layer, const struct wire_layer *wire,
+    struct wire_fault *fault)
+{
+    struct span span = span_of(wire);
+    struct numbered *numbered;
+    char held[64], text[64];
+
+    HASH_FIND(hh, session->numbers, &wire->layer, sizeof wire->layer, numbered);
+    if (numbered && !span_equal(&numbered->span, &span))
+        return fault_set(fault, WIRE_CODE_LAYER_CONFLICT, WIRE_LAYER, "shard",
+            show_span(held, &numbered->span), "%s", show_span(text, &span));
+    if (session->attempt != session->run->attempt)
+        return 0;
+    layers_turn(layer, session->attempt);
+    return layers_join(layer, &span, WIRE_LAYER, fault);
+}
+
 int layers_declare(void *ctx, void *known, const struct wire_layer *wire, struct wire_fault *fault)
 {
     struct session *session = known;
@@ -167,9 +238,6 @@ int layers_declare(void *ctx, void *known, const struct wire_layer *wire, struct
     struct layer *layer;
 
     (void)ctx;
-    if (wire->has_shard)
-        return fault_set(fault, WIRE_CODE_NOT_YET, WIRE_LAYER, "shard",
-            "whole matrices; shards are not there yet", "given");
     snprintf(name, sizeof name, "%.*s", (int)wire->name.len, wire->name.ptr);
     snprintf(
         block, sizeof block, "%.*s", (int)wire->block.len, wire->block.ptr ? wire->block.ptr : "");
@@ -182,7 +250,8 @@ int layers_declare(void *ctx, void *known, const struct wire_layer *wire, struct
     row.row_end = wire->has_rows ? wire->rows[1] : 0;
     HASH_FIND(by_name, run->layers, name, strlen(name), layer);
     if (check_number(session, wire->layer, name, fault) != 0 ||
-        (layer ? check_same(layer, &row, fault) : check_block(run, &row, fault)) != 0)
+        (layer ? check_same(layer, &row, fault) : check_block(run, &row, fault)) != 0 ||
+        (layer && join(session, layer, wire, fault) != 0))
         return -1;
     if (layer)
         renew(run, layer, &row);
@@ -191,7 +260,7 @@ int layers_declare(void *ctx, void *known, const struct wire_layer *wire, struct
             "fewer layers (limits.layers_per_run)", "%s", name);
     else
         layer = add_layer(run, &row);
-    if (!layer || number(session, wire->layer, layer) != 0)
+    if (!layer || join(session, layer, wire, fault) != 0 || number(session, wire, layer) != 0)
         return fault_set(
             fault, WIRE_CODE_LIMIT, WIRE_LAYER, "name", "memory for one more layer", "%s", name);
     return 0;

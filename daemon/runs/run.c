@@ -34,6 +34,7 @@ static void session_free(struct session *session)
 {
     struct numbered *numbered, *next;
     struct fence *fence, *after;
+    struct loss *loss, *further;
 
     HASH_ITER(hh, session->numbers, numbered, next)
     {
@@ -42,6 +43,11 @@ static void session_free(struct session *session)
     }
     DL_FOREACH_SAFE(session->fences, fence, after)
     free(fence);
+    HASH_ITER(hh, session->losses, loss, further)
+    {
+        HASH_DEL(session->losses, loss);
+        free(loss);
+    }
     free(session->key);
     free(session->client);
     free(session);
@@ -53,6 +59,7 @@ static void layer_free(struct layer *layer)
     free(layer->role);
     free(layer->block_name);
     free(layer->tracker);
+    partition_clear(&layer->partition);
     free(layer);
 }
 
@@ -144,7 +151,7 @@ struct layer *run_layer_new(struct run *run, const struct store_layer *row)
     layer->transposed = row->transposed;
     layer->row_begin = row->row_begin;
     layer->row_end = row->row_end;
-    layer->last_step[0] = layer->last_step[1] = -1;
+    layer->last_step[0] = layer->last_step[1] = layer->torn_step = -1;
     HASH_ADD_KEYPTR(by_name, run->layers, layer->name, strlen(layer->name), layer);
     return layer;
 }
@@ -231,6 +238,17 @@ int block_add(struct block *block, struct layer *layer)
     free(layer->tracker);
     layer->tracker = NULL;
     return 0;
+}
+
+void item_free(struct item *item)
+{
+    struct item *other, *next;
+
+    DL_FOREACH_SAFE(item->others, other, next)
+    free(other);
+    shards_free(item->work.shards);
+    tensor_free(item->work.tensor);
+    free(item);
 }
 
 void run_tell_layers(struct run *run)

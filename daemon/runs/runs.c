@@ -18,8 +18,12 @@ double runs_now(void)
 static void on_tick(uv_timer_t *timer)
 {
     struct runs *runs = timer->data;
+    uint64_t now = uv_now(timer->loop), passed = now - runs->tick_at_ms;
 
+    runs->tick_at_ms = now;
+    runs->clock_ms += passed > LIMIT_STALL_MS ? LIMIT_TICK_MS : passed;
     work_stamp(runs);
+    gather_expire(runs);
     samples_close_waiting(runs);
     work_start(runs); /* the store may have room again */
 }
@@ -37,6 +41,7 @@ struct runs *runs_new(const struct runs_options *options)
         runs->options.workers = LIMIT_WORKERS;
     uv_timer_init(options->loop, &runs->tick);
     runs->tick.data = runs;
+    runs->tick_at_ms = uv_now(options->loop);
     uv_timer_start(&runs->tick, on_tick, LIMIT_TICK_MS, LIMIT_TICK_MS);
     return runs;
 }
@@ -53,6 +58,7 @@ struct ingest_ops runs_ingest_ops(struct runs *runs)
         .tensor = samples_tensor,
         .tensor_lost = samples_lost,
         .flush = samples_flush,
+        .may_send = gather_may_send,
         .client_dropped = sessions_dropped,
         .bye = sessions_bye,
         .lost = sessions_lost,
@@ -141,10 +147,7 @@ static void free_queue(struct block *block)
     struct item *item, *next;
 
     DL_FOREACH_SAFE(block->queue, item, next)
-    {
-        tensor_free(item->work.tensor);
-        free(item);
-    }
+    item_free(item);
 }
 
 void runs_free(struct runs *runs)
@@ -152,6 +155,7 @@ void runs_free(struct runs *runs)
     struct run *run, *next;
     struct block *block;
 
+    gather_free_all(runs);
     HASH_ITER(by_id, runs->by_id, run, next)
     {
         DL_FOREACH(run->blocks, block)

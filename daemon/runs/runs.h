@@ -50,7 +50,8 @@ struct runs_options {
     unsigned workers;
     uint64_t kept_bytes;
     size_t runs_max, layers_max;
-    double sample_deadline_seconds;
+    uint64_t memory_bytes; /* of shards that wait for others */
+    double sample_deadline_seconds, shard_deadline_seconds;
     double target_residual;
     unsigned passes_small, passes_large;
     struct runs_out out;

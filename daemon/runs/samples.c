@@ -15,42 +15,77 @@ static struct numbered *find_number(struct session *session, uint32_t n)
 }
 
 static int check_shape(
-    const struct layer *layer, const struct wire_tensor *header, struct wire_fault *fault)
+    const struct numbered *numbered, const struct wire_tensor *header, struct wire_fault *fault)
 {
+    const struct layer *layer = numbered->layer;
+    const struct span *span = &numbered->span;
     bool weights = header->kind == WIRE_WEIGHTS;
+    uint64_t rows = span->cols ? layer->rows : span->end - span->begin;
+    uint64_t cols = weights && span->cols ? span->end - span->begin : layer->cols;
     char text[128];
 
-    if (header->shape[1] != layer->cols || (weights && header->shape[0] != layer->rows)) {
+    if (header->shape[1] != cols || (weights && header->shape[0] != rows)) {
         if (weights)
-            snprintf(text, sizeof text, "[%" PRIu64 ", %" PRIu64 "], as declared", layer->rows,
-                layer->cols);
+            snprintf(text, sizeof text, "[%" PRIu64 ", %" PRIu64 "], as declared", rows, cols);
         else
             snprintf(
                 text, sizeof text, "[tokens, %" PRIu64 "], as the layer was declared", layer->cols);
         return fault_set(fault, WIRE_CODE_TENSOR_MISMATCH, WIRE_TENSOR, "shape", text,
             "[%" PRIu64 ", %" PRIu64 "]", header->shape[0], header->shape[1]);
     }
-    if (weights && !wire_str_equal(header->dtype, layer->dtype)) {
-        snprintf(text, sizeof text, "%s, as declared", layer->dtype);
+    if (weights && !wire_str_equal(header->dtype, numbered->dtype)) {
+        snprintf(text, sizeof text, "%s, as declared", numbered->dtype);
         return fault_set(fault, WIRE_CODE_TENSOR_MISMATCH, WIRE_TENSOR, "dtype", text, "%.*s",
             (int)header->dtype.len, header->dtype.ptr);
     }
     return 0;
 }
 
-/* Steps of the layer and its block count within the newest attempt. */
-static void turn_attempt(struct layer *layer, uint32_t attempt)
+/* The first loss of a sample counts: 1, else 0. */
+static uint64_t count_lost(struct session *session, struct block *block, int64_t step)
 {
-    struct block *block = layer->block;
+    struct loss *loss;
 
-    if (layer->attempt != attempt) {
-        layer->attempt = attempt;
-        layer->last_step[0] = layer->last_step[1] = -1;
+    HASH_FIND_PTR(session->losses, &block, loss);
+    if (loss && loss->attempt == session->attempt && loss->step == step)
+        return 0;
+    if (!loss && (loss = calloc(1, sizeof *loss))) {
+        loss->block = block;
+        HASH_ADD_PTR(session->losses, block, loss);
     }
-    if (block->attempt != attempt) {
-        block->attempt = attempt;
-        block->begun_step = block->lost_step = -1;
+    if (loss) {
+        loss->attempt = session->attempt;
+        loss->step = step;
     }
+    session->run->dropped++;
+    return 1;
+}
+
+static void lose(struct session *session, struct block *block, int64_t step)
+{
+    uint64_t lost = count_lost(session, block, step);
+
+    if (session->peer)
+        ingest_count_dropped(session->peer, lost);
+}
+
+void samples_lose(struct item *item)
+{
+    struct item *other;
+
+    lose(item->session, item->block, item->work.step);
+    DL_FOREACH(item->others, other)
+    lose(other->session, item->block, item->work.step);
+}
+
+static bool is_known(struct session *session, const struct numbered *numbered,
+    const struct wire_tensor *header, int64_t step)
+{
+    const struct layer *layer = numbered->layer;
+
+    return step <= numbered->last_step[header->kind] ||
+           (header->kind == WIRE_WEIGHTS && (step <= layer->last_step[WIRE_WEIGHTS] ||
+                                                gather_has(layer, step, &numbered->span)));
 }
 
 int samples_begin(
@@ -67,22 +102,26 @@ int samples_begin(
         return fault_set(fault, WIRE_CODE_LAYER_UNKNOWN, WIRE_TENSOR, "layer",
             "a layer that was declared", "%" PRIu32, header->layer);
     layer = numbered->layer;
-    if (check_shape(layer, header, fault) != 0)
+    if (check_shape(numbered, header, fault) != 0)
         return -1;
     if (session->attempt != session->run->attempt)
         return INGEST_KNOWN; /* of an attempt that another rank has ended */
-    turn_attempt(layer, session->attempt);
+    layers_turn(layer, session->attempt);
+    if (header->kind == WIRE_WEIGHTS &&
+        layers_join(layer, &numbered->span, WIRE_TENSOR, fault) != 0)
+        return -1;
     if (step < numbered->last_step[header->kind] && !session->resumed) {
         snprintf(text, sizeof text, "at least %" PRId64 ", or a rewind",
             numbered->last_step[header->kind]);
         return fault_set(
             fault, WIRE_CODE_STEP_BACKWARDS, WIRE_TENSOR, "step", text, "%" PRId64, step);
     }
-    if (step <= numbered->last_step[header->kind] ||
-        (header->kind == WIRE_WEIGHTS && step <= layer->last_step[WIRE_WEIGHTS]))
+    if (is_known(session, numbered, header, step))
         return INGEST_KNOWN;
-    if (layer->block->lost_step == step && !session->lossless)
+    if (layer->block->lost_step == step && !session->lossless) {
+        lose(session, layer->block, step);
         return INGEST_KNOWN;
+    }
     numbered->begun_attempt = session->attempt;
     return 0;
 }
@@ -95,18 +134,39 @@ static void give_up(struct block *block, struct item *item)
         DL_DELETE2(block->run->runs->ready, block, ready_prev, ready_next);
         block->ready = false;
     }
+    shards_free(item->work.shards);
     tensor_free(item->work.tensor);
-    if (item->session) {
-        DL_DELETE2(item->session->undone, item, earlier, later);
-        fences_check(item->session);
-    }
-    free(item);
+    samples_done(item);
 }
 
-static uint64_t count_lost(struct session *session, uint64_t samples)
+uint64_t samples_tensors(const struct item *item)
 {
-    session->run->dropped += samples;
-    return samples;
+    const struct item *other;
+    uint64_t count = item->session != NULL;
+
+    DL_FOREACH(item->others, other)
+    count++;
+    return count;
+}
+
+static bool is_lossless(const struct item *item)
+{
+    const struct item *other;
+
+    DL_FOREACH(item->others, other)
+    if (other->session->lossless)
+        return true;
+    return item->session->lossless;
+}
+
+static bool is_of(const struct item *item, const struct session *session)
+{
+    const struct item *other;
+
+    DL_FOREACH(item->others, other)
+    if (other->session == session)
+        return true;
+    return item->session == session;
 }
 
 /* The samples below `step` that wait and that no worker has begun make room for it. */
@@ -114,19 +174,14 @@ static void supersede(struct block *block, int64_t step)
 {
     struct stats *stats = block->run->runs->options.stats;
     struct item *item, *next;
-    int64_t counted = -1;
 
     DL_FOREACH_SAFE(block->queue, item, next)
     {
-        struct session *session = item->session;
-
-        if (!session || session->lossless || item->work.step >= step ||
+        if (!item->session || is_lossless(item) || item->work.step >= step ||
             item->work.step <= block->begun_step)
             continue;
-        if (item->work.step != counted && session->peer)
-            ingest_count_dropped(session->peer, count_lost(session, 1));
-        counted = item->work.step;
-        stats_add(&stats->dropped_superseded_total, 1);
+        samples_lose(item);
+        stats_add(&stats->dropped_superseded_total, samples_tensors(item));
         give_up(block, item);
     }
 }
@@ -155,8 +210,8 @@ void samples_note_step(struct run *run, struct store_batch *batch, int64_t step)
     rows_put_run(batch, run);
 }
 
-static struct item *make_item(struct session *session, struct layer *layer,
-    const struct wire_tensor *header, struct tensor *tensor)
+static struct item *make_item(
+    struct session *session, const struct layer *layer, const struct wire_tensor *header)
 {
     struct item *item = calloc(1, sizeof *item);
 
@@ -168,7 +223,6 @@ static struct item *make_item(struct session *session, struct layer *layer,
     item->work = (struct strand_item){
         .kind = header->kind == WIRE_WEIGHTS ? STRAND_WEIGHTS : STRAND_ACTIVATIONS,
         .layer = layer->place,
-        .tensor = tensor,
         .shape = {header->shape[0], header->shape[1]},
         .transposed = header->kind == WIRE_WEIGHTS && layer->transposed,
         .initial = header->initial,
@@ -189,25 +243,58 @@ void samples_tensor(void *ctx, void *known, const struct wire_tensor *header, st
     struct numbered *numbered = find_number(session, header->layer);
     /* While its pieces came a rewind may have begun another attempt, to which it does not belong. */
     bool belongs = numbered->begun_attempt == session->run->attempt;
-    struct item *item = belongs ? make_item(session, numbered->layer, header, tensor) : NULL;
-    int64_t step = (int64_t)header->step;
+    struct item *item = belongs ? make_item(session, numbered->layer, header) : NULL;
+    struct layer *layer = numbered->layer;
 
     if (!item) {
         tensor_free(tensor);
-        ingest_count_dropped(session->peer, count_lost(session, 1));
+        lose(session, layer->block, (int64_t)header->step);
         stats_add(belongs ? &runs->options.stats->dropped_budget_total
                           : &runs->options.stats->dropped_superseded_total,
             1);
         return;
     }
-    numbered->last_step[header->kind] = step;
-    if (step > numbered->layer->last_step[header->kind])
-        numbered->layer->last_step[header->kind] = step;
-    if (!session->lossless)
-        supersede(item->block, step);
+    numbered->last_step[header->kind] = item->work.step;
+    if (header->kind == WIRE_WEIGHTS) {
+        gather_shard(numbered, item, tensor);
+        return;
+    }
+    if (item->work.step > layer->last_step[WIRE_ACTIVATIONS])
+        layer->last_step[WIRE_ACTIVATIONS] = item->work.step;
+    item->work.tensor = tensor;
     DL_APPEND2(session->undone, item, earlier, later);
-    work_add(item->block, item);
-    work_start(runs);
+    if (!gather_activations(layer, item))
+        samples_enqueue(item);
+}
+
+void samples_enqueue(struct item *item)
+{
+    struct block *block = item->block;
+
+    if (!is_lossless(item))
+        supersede(block, item->work.step);
+    work_add(block, item);
+    work_start(block->run->runs);
+}
+
+static void over(struct item *item)
+{
+    struct session *session = item->session;
+
+    if (session) {
+        DL_DELETE2(session->undone, item, earlier, later);
+        fences_check(session);
+    }
+    free(item);
+}
+
+void samples_done(struct item *item)
+{
+    struct item *other, *next;
+
+    DL_FOREACH_SAFE(item->others, other, next)
+    over(other);
+    over(item);
 }
 
 /* What waits of the sample is not worth a worker's time without the tensor that is missing. */
@@ -218,17 +305,24 @@ uint64_t samples_lost(void *ctx, void *known, const struct wire_tensor *header, 
     struct block *block = numbered ? numbered->layer->block : NULL;
     int64_t step = (int64_t)header->step;
     struct item *item, *next;
+    uint64_t lost;
 
     (void)ctx;
-    if (!block || !whole || session->lossless)
-        return count_lost(session, 1);
-    if (block->lost_step == step)
-        return 0;
+    if (!block || !whole || session->lossless) {
+        session->run->dropped++;
+        return 1;
+    }
+    lost = count_lost(session, block, step);
     block->lost_step = step;
     DL_FOREACH_SAFE(block->queue, item, next)
-    if (item->session == session && item->work.step == step && step > block->begun_step)
+    {
+        if (item->work.step != step || step <= block->begun_step || !is_of(item, session))
+            continue;
+        samples_lose(item);
         give_up(block, item);
-    return count_lost(session, 1);
+    }
+    gather_lose(block, step);
+    return lost;
 }
 
 void samples_flush(void *ctx, void *known, uint64_t token)

@@ -83,6 +83,7 @@ static void begin_attempt(struct run *run, uint32_t number)
     const struct runs_out *out = &run->runs->options.out;
     struct scalar *scalar, *next;
 
+    gather_drop_all(run);
     run->attempt = number;
     run->attempt_started_at = runs_now();
     run->first_step = -1;
@@ -325,6 +326,7 @@ static void close_session(struct session *session, const char *state)
     if (!any_open(run)) {
         run->state = state;
         stats_sub(&run->runs->options.stats->runs_running, 1);
+        gather_drop_all(run);
         samples_rest(run);
     }
     rows_put_run(batch, run);

@@ -7,6 +7,7 @@
 
 #include "daemon/limits.h"
 #include "daemon/runs/runs.h"
+#include "daemon/runs/shards.h"
 #include "daemon/runs/strand.h"
 
 struct run;
@@ -20,9 +21,11 @@ struct layer {
     uint64_t rows, cols, row_begin, row_end;
     bool transposed;
     struct block *block;
-    size_t place;                   /* in the block's strand */
-    uint32_t attempt;               /* that the two below are of */
-    int64_t last_step[2];           /* newest step, by wire_kind; -1: none */
+    size_t place;         /* in the block's strand */
+    uint32_t attempt;     /* that the three below are of */
+    int64_t last_step[2]; /* newest step (of weights: that is whole), by wire_kind; -1: none */
+    int64_t torn_step;    /* newest step of which shards were missing; -1: none */
+    struct partition partition;     /* of the attempt's senders */
     struct store_baseline baseline; /* as restored */
     char baseline_dtype[16];
     bool has_baseline;
@@ -33,14 +36,27 @@ struct layer {
     UT_hash_handle by_name, by_id;
 };
 
-/* One tensor on its way to the worker. */
+/* One tensor on its way to the worker. Those of a sharded matrix go as one: the first one's work is theirs together. */
 struct item {
     struct strand_item work;
     struct block *block;
-    struct session *session;      /* NULL: the daemon's own work */
-    uint64_t sequence;            /* within the session */
-    struct item *prev, *next;     /* in the block's queue, then in the worker's hand */
+    struct session *session;  /* NULL: the daemon's own work */
+    struct item *others;      /* whose shards are in work.shards too */
+    uint64_t sequence;        /* within the session */
+    struct item *prev, *next; /* in its gather, the block's queue, the worker's hand, or `others` */
     struct item *earlier, *later; /* in the session's list of what is not yet done */
+};
+
+/* A step of a layer whose shards have not all come. */
+struct gather {
+    struct layer *layer;
+    int64_t step;
+    struct shards *shards;
+    struct item *items;           /* of the shards */
+    struct item *activations;     /* that wait for the direction of these weights */
+    uint64_t touched_ms;          /* when the last shard came, on the runs' clock */
+    struct gather *prev, *next;   /* in the block */
+    struct gather *older, *newer; /* in all runs, by touched_ms */
 };
 
 /* Layers that share a name of a block, or one layer alone. */
@@ -52,6 +68,7 @@ struct block {
     size_t layers;
     struct strand *strand;
     struct item *queue;
+    struct gather *gathers;
     bool ready, busy; /* waits for a worker; is with one */
     bool waiting;     /* an alignment is open for other ranks ... */
     uint64_t waiting_since_ms;
@@ -67,8 +84,18 @@ struct block {
 struct numbered {
     uint32_t number;
     struct layer *layer;
+    struct span span; /* of the weights that it sends */
+    char dtype[16];   /* of them */
     int64_t last_step[2];
     uint32_t begun_attempt; /* of the tensor whose pieces are coming */
+    UT_hash_handle hh;
+};
+
+/* The newest sample of a block that a session lost: however many tensors it costs, it counts once. */
+struct loss {
+    struct block *block;
+    uint32_t attempt;
+    int64_t step;
     UT_hash_handle hh;
 };
 
@@ -88,6 +115,8 @@ struct session {
     struct numbered *numbers;
     uint64_t sequence; /* of the newest item */
     struct item *undone;
+    size_t gathering; /* of them, shards that wait for those of others */
+    struct loss *losses;
     struct fence *fences;
     unsigned fences_flying; /* handed to the store */
     uint64_t client_dropped;
@@ -135,6 +164,9 @@ struct runs {
     struct run *by_key, *by_id;
     struct layer *layers; /* all, by id; during restore only */
     struct block *ready;
+    struct gather *gathers; /* all, those longest untouched first */
+    uint64_t clock_ms;      /* it stands still while the loop does */
+    uint64_t tick_at_ms;
     struct hand hands[LIMIT_WORKERS];
     unsigned busy;
     bool stopping;
@@ -159,6 +191,7 @@ struct block *run_block_for(struct run *run, const char *name); /* "" makes a ne
 int block_add(struct block *block, struct layer *layer);
 enum strand_role block_role(const char *role);
 bool block_is_mlp(const struct block *block);
+void item_free(struct item *item);     /* with all that it holds */
 void run_tell_layers(struct run *run); /* to a new attempt's detectors */
 
 /* rows.c: what the loop knows, as rows of a batch */
@@ -183,10 +216,25 @@ void sessions_seen(void *ctx, void *session);
 /* layers.c */
 int layers_declare(
     void *ctx, void *session, const struct wire_layer *layer, struct wire_fault *fault);
+void layers_turn(struct layer *layer, uint32_t attempt); /* steps and shards count within it */
+int layers_join(struct layer *layer, const struct span *span, enum wire_type about,
+    struct wire_fault *fault); /* one more sender of the newest attempt */
 
 /* scalars.c */
 int scalars_log(
     void *ctx, void *session, const struct wire_scalars *scalars, struct wire_fault *fault);
+
+/* gather.c: shards until their step is whole. Items and tensors that are given to it are its own. */
+void gather_shard(struct numbered *numbered, struct item *item, struct tensor *tensor);
+bool gather_has(const struct layer *layer, int64_t step, const struct span *span);
+/* Whether activations wait for weights of their step, or one before, that wait themselves; else they stay the caller's. */
+bool gather_activations(struct layer *layer, struct item *item);
+/* Whether there is room for what a lossless session sends on, though its shards wait for those of others. */
+bool gather_may_send(void *ctx, void *session);
+void gather_lose(struct block *block, int64_t step); /* a tensor of that sample is lost */
+void gather_drop_all(struct run *run);               /* nobody will send the rest of what waits */
+void gather_expire(struct runs *runs);
+void gather_free_all(struct runs *runs); /* tells nobody */
 
 /* samples.c */
 int samples_begin(
@@ -195,6 +243,11 @@ void samples_tensor(
     void *ctx, void *session, const struct wire_tensor *header, struct tensor *tensor);
 uint64_t samples_lost(void *ctx, void *session, const struct wire_tensor *header, bool whole);
 void samples_flush(void *ctx, void *session, uint64_t token);
+/* Of an item and its others: */
+void samples_enqueue(struct item *item); /* for the workers, in the place of older ones */
+void samples_done(struct item *item);    /* they are over: flushes of their sessions go on */
+void samples_lose(struct item *item);    /* each of their sessions has lost a sample */
+uint64_t samples_tensors(const struct item *item); /* how many were sent */
 void samples_note_step(struct run *run, struct store_batch *batch, int64_t step);
 void samples_rest(struct run *run); /* the strands give back what they can */
 void samples_close_waiting(struct runs *runs);

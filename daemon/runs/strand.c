@@ -56,7 +56,7 @@ static void member_free(struct strand_member *member)
     spectrum_free(member->spectrum);
     free(member->tracker);
     alignment_free(member->gathering.alignment);
-    tensor_free(member->kept.tensor);
+    snapshot_drop(&member->kept);
     if (member->baseline.map)
         store_baseline_unmap(member->baseline.map, member->baseline.row.bytes);
     free(member);
@@ -171,7 +171,8 @@ static bool is_waiting(struct strand *strand)
 void strand_run(struct strand *strand, struct strand_item *item, struct findings *findings)
 {
     struct place place = {findings, strand->options.run, 0, item->step, item->attempt, item->time};
-    struct strand_member *member = item->tensor ? member_at(strand, item->layer) : NULL;
+    bool is_sample = item->kind == STRAND_WEIGHTS || item->kind == STRAND_ACTIVATIONS;
+    struct strand_member *member = is_sample ? member_at(strand, item->layer) : NULL;
 
     if (member) {
         place.layer = member->options.id;
@@ -185,7 +186,9 @@ void strand_run(struct strand *strand, struct strand_item *item, struct findings
         weights_take(strand, member, item, &place);
     else if (item->kind == STRAND_ACTIVATIONS && member)
         activations_take(member, item, &place);
+    shards_free(item->shards);
     tensor_free(item->tensor);
+    item->shards = NULL;
     item->tensor = NULL;
     findings->waiting = is_waiting(strand);
 }

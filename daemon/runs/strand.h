@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "daemon/record.h"
+#include "daemon/runs/shards.h"
 #include "daemon/stats.h"
 #include "daemon/store/store.h"
 #include "daemon/tensor.h"
@@ -45,10 +46,11 @@ enum strand_kind { STRAND_WEIGHTS, STRAND_ACTIVATIONS, STRAND_CLOSE, STRAND_REST
  * memory back. */
 struct strand_item {
     enum strand_kind kind;
-    size_t layer; /* place in the strand, in the order of strand_layer */
-    struct tensor *tensor;
+    size_t layer;          /* place in the strand, in the order of strand_layer */
+    struct shards *shards; /* of weights: whole */
+    struct tensor *tensor; /* of activations */
     char dtype[16];
-    uint64_t shape[2];
+    uint64_t shape[2]; /* of activations */
     bool transposed, initial;
     int64_t step;
     uint32_t attempt;
@@ -91,7 +93,7 @@ int strand_layer(struct strand *strand, const struct strand_layer_options *layer
 /* The id under which the figures of the MLP block are filed; 0: it is none. */
 void strand_block(struct strand *strand, int64_t id);
 
-/* Works on one item; takes its tensor. Adds to `findings`, which the caller empties with findings_clear. */
+/* Works on one item; takes its shards and tensor. Adds to `findings`, which the caller empties with findings_clear. */
 void strand_run(struct strand *strand, struct strand_item *item, struct findings *findings);
 
 void strand_free(struct strand *strand); /* safe on NULL */

@@ -156,12 +156,8 @@ static void finish_items(struct hand *hand)
 
     DL_FOREACH_SAFE(hand->items, item, next)
     {
-        if (item->session) {
-            stats_add(&stats->tensors_analysed_total, 1);
-            DL_DELETE2(item->session->undone, item, earlier, later);
-            fences_check(item->session);
-        }
-        free(item);
+        stats_add(&stats->tensors_analysed_total, samples_tensors(item));
+        samples_done(item);
     }
     hand->items = NULL;
 }

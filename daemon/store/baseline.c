@@ -27,20 +27,47 @@ static int fail(const char *name, const char *what, char *err)
     return -1;
 }
 
-static int write_all(int fd, const unsigned char *data, uint64_t bytes)
+static int write_at(int fd, const unsigned char *data, size_t bytes, uint64_t offset)
 {
-    uint64_t done = 0;
+    size_t done = 0;
     while (done < bytes) {
-        ssize_t wrote = pwrite(fd, data + done, (size_t)(bytes - done), (off_t)done);
+        ssize_t wrote = pwrite(fd, data + done, bytes - done, (off_t)(offset + done));
         if (wrote < 0 && errno != EINTR)
             return -1;
-        done += wrote > 0 ? (uint64_t)wrote : 0;
+        done += wrote > 0 ? (size_t)wrote : 0;
     }
     return 0;
 }
 
-int store_baseline_write(
-    struct store *store, struct store_baseline *row, const void *data, char *err)
+static int write_all(int fd, const struct store_part *parts, size_t count)
+{
+    uint64_t offset = 0;
+    for (size_t i = 0; i < count; i++) {
+        if (write_at(fd, parts[i].data, parts[i].size, offset))
+            return -1;
+        offset += parts[i].size;
+    }
+    return 0;
+}
+
+/* That of the parts as one. */
+static int checksum_of(const struct store_part *parts, size_t count, uint64_t *checksum)
+{
+    XXH3_state_t *state = XXH3_createState();
+    if (!state) {
+        errno = ENOMEM;
+        return -1;
+    }
+    XXH3_64bits_reset(state);
+    for (size_t i = 0; i < count; i++)
+        XXH3_64bits_update(state, parts[i].data, parts[i].size);
+    *checksum = XXH3_64bits_digest(state);
+    XXH3_freeState(state);
+    return 0;
+}
+
+int store_baseline_write(struct store *store, struct store_baseline *row,
+    const struct store_part *parts, size_t count, char *err)
 {
     char name[BASELINE_NAME_MAX], partial[BASELINE_NAME_MAX + 4];
     int folder = store->dir.baselines_fd;
@@ -49,15 +76,14 @@ int store_baseline_write(
     int fd = openat(folder, partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)
         return fail(partial, "cannot be made", err);
-    int rc =
-        write_all(fd, data, row->bytes) || fsync(fd) ? fail(partial, "cannot be written", err) : 0;
+    int rc = write_all(fd, parts, count) || checksum_of(parts, count, &row->checksum) || fsync(fd)
+                 ? fail(partial, "cannot be written", err)
+                 : 0;
     if (close(fd) && rc == 0)
         rc = fail(partial, "cannot be written", err);
     if (rc == 0 && (renameat(folder, partial, folder, name) || fsync(folder)))
         rc = fail(name, "cannot be put in its place", err);
-    if (rc == 0)
-        row->checksum = XXH3_64bits(data, (size_t)row->bytes);
-    else
+    if (rc)
         unlinkat(folder, partial, 0);
     return rc;
 }

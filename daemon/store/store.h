@@ -178,11 +178,15 @@ int store_submit(struct store *store, struct store_batch *batch);
 bool store_has_room(struct store *store);
 
 /* Baseline files. Called by workers; each works on a file of its own. */
-/* Writes row->bytes bytes to a temporary file, syncs, renames, syncs the folder. 0 and row->checksum,
- * or -1 and `err`. The file counts once the row is committed; without, the next start
+/* Writes the parts one after the other, row->bytes in all, to a temporary file, syncs, renames,
+ * syncs the folder. 0 and row->checksum, or -1 and `err`. The file counts once the row is committed; without, the next start
  * removes it. The file of a row that was there before goes after that commit. */
-int store_baseline_write(
-    struct store *store, struct store_baseline *row, const void *data, char *err);
+struct store_part {
+    const void *data;
+    size_t size;
+};
+int store_baseline_write(struct store *store, struct store_baseline *row,
+    const struct store_part *parts, size_t count, char *err);
 /* Maps a baseline read-only after its length and checksum were found right. NULL and `err`
  * (naming the file, what was found and what was expected) if it is missing or torn. Unmap with
  * store_baseline_unmap. */

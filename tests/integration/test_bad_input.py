@@ -88,8 +88,23 @@ ON_CONTROL = {
                           fault("bad_field", "shape", "[0, 8]", "two integers from 1 to 2147483647", "layer")),
     "no name": ({key: LAYER[key] for key in LAYER if key != "name"},
                 fault("bad_field", "name", "(missing)", NAME_FORM, "layer")),
-    "shard": ({**LAYER, "shard": True},
-              fault("not_yet", "shard", "given", "whole matrices; shards are not there yet", "layer")),
+    "shard that is no array": (
+        {**LAYER, "shard": True},
+        fault("bad_field", "shard", "true", "[axis, begin, end): rows or cols, and two integers from 0 to 2147483647",
+              "layer")),
+    "shard of another axis": (
+        {**LAYER, "shard": ["columns", 0, 4]},
+        fault("bad_field", "shard", "[columns, 0, 4]",
+              "[axis, begin, end): rows or cols, and two integers from 0 to 2147483647", "layer")),
+    "shard beyond the shape": (
+        {**LAYER, "shard": ["cols", 4, 9]},
+        fault("bad_field", "shard", "[cols, 4, 9]", "[begin, end) within the shape, one or more", "layer")),
+    "shard of a layer that is held whole": (
+        {**LAYER, "name": "l", "shard": ["rows", 0, 4]},
+        fault("layer_conflict", "shard", "rows [0, 4)", "rows [0, 8), which another holds, or one beside it", "layer")),
+    "shard of a number that is held whole": (
+        {**LAYER, "name": "l", "layer": 0, "shard": ["rows", 0, 4]},
+        fault("layer_conflict", "shard", "rows [0, 4)", "rows [0, 8)", "layer")),
     "redeclared with another shape": (
         {**LAYER, "name": "l", "shape": [8, 9]},
         fault("layer_conflict", "shape", "[8, 9]", "[8, 8], as declared before", "layer")),

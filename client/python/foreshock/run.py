@@ -28,10 +28,12 @@ STEP_MAX = 2**53 - 1
 
 @dataclasses.dataclass
 class Layer:
-    """A declared layer. `number` is None until the daemon is told of it; `sure`: of its dtype."""
+    """A declared layer. `shape` is that of the whole matrix, `held` that of what is sent of it, both
+    [out, in]. `number` is None until the daemon is told of it; `sure`: of its dtype."""
 
     name: str
     shape: Tuple[int, int]
+    held: Tuple[int, int]
     block: str
     transposed: bool
     message: dict
@@ -40,7 +42,7 @@ class Layer:
 
     @property
     def stored_shape(self) -> Tuple[int, int]:
-        return self.shape[::-1] if self.transposed else self.shape
+        return self.held[::-1] if self.transposed else self.held
 
 
 class Run:
@@ -107,19 +109,24 @@ class Run:
         dtype: Optional[str] = None,
         transposed: bool = False,
         rows: Optional[Tuple[int, int]] = None,
-        shard: Optional[object] = None,
+        shard: Optional[Tuple[str, int, int]] = None,
     ) -> None:
         """Declares a layer `y = W x` with W of `shape` [out, in].
 
         `dtype` is that of the weights; without it, that of the first that are sent. `transposed`:
         the weights come stored as [in, out]; `shape` stays [out, in]. `rows` [r0, r1): which rows
-        of a stored parameter this layer is; the arrays hold only those. Declaring a layer again
-        changes nothing. ValueError names what does not fit.
+        of a stored parameter this layer is; the arrays hold only those.
+
+        `shard` ("rows" or "cols", begin, end): of the matrix of `shape`, which the processes of a
+        run hold together, this one holds and sends only rows (or columns) [begin, end) of W, also
+        when `transposed`. The processes send the same steps; figures come of those of which all
+        shards came, and are those of the whole matrix. `activations` stay [tokens, in]: the whole
+        input.
+
+        Declaring a layer again changes nothing. ValueError names what does not fit.
         """
         if not self.alive:
             return
-        if shard is not None:
-            raise ValueError("shard: not yet supported; expected None")
         logical = (operator.index(shape[0]), operator.index(shape[1]))
         message = {
             "type": "layer",
@@ -130,6 +137,7 @@ class Run:
             "block": block,
             "transposed": transposed,
             "rows": None if rows is None else list(rows),
+            "shard": None if shard is None else list(shard),
         }
         wire.encode(
             {**message, "layer": len(self._layers), "dtype": dtype or "float32"}
@@ -140,8 +148,10 @@ class Run:
                 raise ValueError(
                     f"layer {name!r}: shape {logical}; it was declared with {known.shape}"
                 )
+            _expect(name, "shard", message["shard"], known.message["shard"])
             return
-        self._layers[name] = Layer(name, logical, block or name, transposed, message)
+        held = _held(logical, message["shard"])
+        self._layers[name] = Layer(name, logical, held, block or name, transposed, message)
         if dtype is not None:
             self._announce(self._layers[name], dtype)
             self._layers[name].sure = True
@@ -155,7 +165,7 @@ class Run:
         dtype: Optional[str] = None,
     ) -> bool:
         """Sends a copy of the weights that the forward pass of `step` used: [out, in] as declared,
-        or [in, out] if transposed. `initial`: they are the initialization w(0). `dtype` names the
+        or [in, out] if transposed; of a sharded layer its rows or columns only. `initial`: they are the initialization w(0). `dtype` names the
         type of raw bits (see `arrays`).
 
         True if it is on its way, False if it was dropped.
@@ -171,7 +181,7 @@ class Run:
                 self._settle(known, payload.dtype)
             _expect(layer, "dtype", payload.dtype, known.message["dtype"])
             self.reach(step)
-            return self._send("weights", known, step, payload, known.shape, initial)
+            return self._send("weights", known, step, payload, known.held, initial)
         return False
 
     def activations(
@@ -377,6 +387,14 @@ def _checked_number(name: str, value: object) -> float:
     except (TypeError, ValueError, RuntimeError, OverflowError):
         pass  # RuntimeError: a PyTorch tensor of more than one element
     raise ValueError(f"scalar {name!r}: {value!r}; expected a number")
+
+
+def _held(shape: Tuple[int, int], shard: Optional[list]) -> Tuple[int, int]:
+    """The shape [out, in] of a shard of a matrix of `shape`."""
+    if shard is None:
+        return shape
+    axis, begin, end = shard
+    return (end - begin, shape[1]) if axis == "rows" else (shape[0], end - begin)
 
 
 def _expect(layer: str, field: str, value: object, expected: object) -> None:

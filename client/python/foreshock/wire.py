@@ -1,9 +1,9 @@
 """The codec of the wire protocol (proto/PROTOCOL.md, version 1): headers to and from bytes.
 
 A message is a dict with the keys of PROTOCOL.md's tables: text is str, a ticket is bytes of length
-16, `shape` and `rows` are lists of two ints, `values` maps str to float. `encode` and `decode` both
-check every field and raise `WireError` for the first that is wrong; optional keys that are absent
-stay absent.
+16, `shape` and `rows` are lists of two ints, `shard` is a list of an axis and two ints, `values` maps
+str to float. `encode` and `decode` both check every field and raise `WireError` for the first that is
+wrong; optional keys that are absent stay absent.
 """
 
 from __future__ import annotations
@@ -50,6 +50,7 @@ ROLES = (
     "head",
 )
 KINDS = ("weights", "activations")
+AXES = ("rows", "cols")  # of W [out, in]
 
 _RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 _SESSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
@@ -218,6 +219,19 @@ def _pair(low: int, high: int, expected: str) -> _Form:
     return check
 
 
+def _axis_and_pair(low: int, high: int, expected: str) -> _Form:
+    number = _integer(low, high, expected)
+
+    def check(value: Any) -> List[Any]:
+        if isinstance(value, _Map) or not isinstance(value, (list, tuple)) or len(value) != 3:
+            raise _Refused(expected)
+        if not isinstance(value[0], str) or value[0] not in AXES:
+            raise _Refused(expected)
+        return [value[0], number(value[1]), number(value[2])]
+
+    return check
+
+
 def _number(value: Any, expected: str) -> float:
     if isinstance(value, (bool, str, bytes)):
         raise _Refused(expected, value=value)
@@ -284,6 +298,9 @@ _rank = _integer(0, WORLD_MAX - 1, f"an integer from 0 to {WORLD_MAX - 1}, below
 _world = _integer(1, WORLD_MAX, f"an integer from 1 to {WORLD_MAX}")
 _shape = _pair(1, DIM_MAX, f"two integers from 1 to {DIM_MAX}")
 _rows = _pair(0, DIM_MAX, f"two integers [r0, r1) from 0 to {DIM_MAX}")
+_shard = _axis_and_pair(
+    0, DIM_MAX, f"[axis, begin, end): rows or cols, and two integers from 0 to {DIM_MAX}"
+)
 _bool = _form("true or false", lambda value: isinstance(value, bool))
 _text = _form("text in UTF-8", _is_text)
 _label = _form(f"at most {NAME_MAX} bytes of UTF-8 without control characters", _is_label)
@@ -338,7 +355,7 @@ _FIELDS: Dict[str, Tuple[_Field, ...]] = {
         _Field("block", _name, True),
         _Field("transposed", _bool, True, False),
         _Field("rows", _rows, True),
-        _Field("shard", lambda value: True, True),
+        _Field("shard", _shard, True),
     ),
     "scalars": (_Field("step", _step), _Field("values", _scalars)),
     "heartbeat": _DROPPED,
@@ -428,6 +445,11 @@ def _check_together(message: Dict[str, Any]) -> None:
         if first >= end or end - first != message["shape"][0]:
             expected = "[r0, r1) of as many rows as the shape has"
             raise WireError("bad_field", "rows", message["rows"], expected)
+    if "shard" in message:
+        axis, first, end = message["shard"]
+        if first >= end or end > message["shape"][AXES.index(axis)]:
+            expected = "[begin, end) within the shape, one or more"
+            raise WireError("bad_field", "shard", message["shard"], expected)
     if "total" in message:
         _check_tensor(message)
 

@@ -77,6 +77,26 @@ def test_dtypes_and_layouts_of_numpy(peer, dtype):
     assert stored["shape"] == [6, 4] and stored["dtype"] == dtype
 
 
+def test_a_shard_is_declared_with_the_whole_shape_and_sent_with_its_own(peer):
+    with foreshock.Run("r", endpoint=peer.endpoint) as run:
+        run.declare("rows", shape=(8, 6), shard=("rows", 2, 5))
+        run.declare("cols", shape=(8, 6), shard=("cols", 4, 6), transposed=True)
+        run.declare("rows", shape=(8, 6), shard=("rows", 2, 5))
+        run.weights(0, "rows", matrix(3, 6))
+        run.weights(0, "cols", matrix(2, 8))
+        run.activations(0, "cols", matrix(7, 6))
+        with pytest.raises(ValueError, match=r"shape \(8, 6\); expected \(3, 6\)"):
+            run.weights(1, "rows", matrix(8, 6))
+        with pytest.raises(ValueError, match="shard"):
+            run.declare("rows", shape=(8, 6), shard=("rows", 2, 6))
+        assert run.flush(10)
+    layers = peer.of_type("layer")
+    assert [m["shape"] for m in layers] == [[8, 6], [8, 6]]
+    assert [m["shard"] for m in layers] == [["rows", 2, 5], ["cols", 4, 6]]
+    shapes = [header["shape"] for header, _ in peer.tensors if header["type"] == "tensor"]
+    assert shapes == [[3, 6], [8, 2], [7, 6]]
+
+
 def test_bfloat16_as_raw_bits(peer):
     bits = (matrix(4, 6).view(np.uint32) >> 16).astype(np.uint16)
     with foreshock.Run("r", endpoint=peer.endpoint) as run:
@@ -123,7 +143,9 @@ def test_the_array_may_be_overwritten_at_once(peer):
         (lambda run: run.declare("a/../b", shape=(4, 6)), ["name"]),
         (lambda run: run.declare("b", shape=(0, 6)), ["shape"]),
         (lambda run: run.declare("b", shape=(4, 6), role="chef"), ["role", "chef"]),
-        (lambda run: run.declare("b", shape=(4, 6), shard=0), ["shard", "not yet"]),
+        (lambda run: run.declare("b", shape=(4, 6), shard=("columns", 0, 1)), ["shard", "cols"]),
+        (lambda run: run.declare("b", shape=(4, 6), shard=("rows", 2, 5)), ["shard", "shape"]),
+        (lambda run: run.declare("w", shape=(4, 5), shard=("rows", 0, 2)), ["'w'", "shard", "None"]),
         (lambda run: run.log_values(0, {"spectral.x": 1.0}), ["spectral.x"]),
     ],
 )

@@ -222,9 +222,19 @@ static void test_layer(void **state)
 
     load("layer-shard.msgpack", &message);
     assert_true(layer->has_shard);
+    assert_int_equal(layer->shard.axis, WIRE_COLS);
+    assert_int_equal(layer->shard.begin, 2147483646);
+    assert_int_equal(layer->shard.end, 2147483647);
     assert_str(layer->role, "linear");
     assert_null(layer->block.ptr);
     assert_false(layer->has_rows);
+    wire_message_free(&message);
+
+    load("layer-shard-rows.msgpack", &message);
+    assert_true(layer->has_shard && layer->has_rows);
+    assert_int_equal(layer->shard.axis, WIRE_ROWS);
+    assert_int_equal(layer->shard.begin, 0);
+    assert_int_equal(layer->shard.end, 256);
     wire_message_free(&message);
 }
 

@@ -37,7 +37,8 @@ static struct store_baseline write_baseline_at(
     char err[STORE_ERROR_MAX] = "";
     struct store_baseline row = {
         .layer = layer, .attempt = 2, .step = step, .dtype = "fp32", .bytes = BYTES};
-    if (store_baseline_write(fixture->store, &row, data, err))
+    const struct store_part parts[] = {{data, 7}, {data + 7, 0}, {data + 7, BYTES - 7}};
+    if (store_baseline_write(fixture->store, &row, parts, 3, err))
         fail_msg("%s", err);
     return row;
 }

@@ -187,7 +187,8 @@ static void a_short_disk_counts_as_over_the_limit(void **state)
     struct store_baseline row = {.layer = 1, .attempt = 1, .dtype = "fp32", .bytes = 3};
     put_filled_run(fixture, 1, "ended", 100, 10, 1);
     put_filled_run(fixture, 2, "ended", 200, 10, 1);
-    assert_int_equal(store_baseline_write(fixture->store, &row, "abc", err), 0);
+    assert_int_equal(
+        store_baseline_write(fixture->store, &row, &(struct store_part){"abc", 3}, 1, err), 0);
     struct store_batch *batch = store_batch_new();
     store_put_baseline(batch, &row);
     fixture_submit(fixture, batch);

@@ -318,7 +318,8 @@ static void a_deleted_run_is_unseen_at_once_and_its_rows_go(void **state)
         .run = 1, .layer = 10, .step = 1, .attempt = 1, .metric = "h"};
     store_put_histogram(batch, &histogram);
     fixture_submit(fixture, batch);
-    assert_int_equal(store_baseline_write(fixture->store, &row, "w", err), 0);
+    assert_int_equal(
+        store_baseline_write(fixture->store, &row, &(struct store_part){"w", 1}, 1, err), 0);
     fixture_flush(fixture);
 
     batch = store_batch_new();

@@ -1,0 +1,344 @@
+/* Shards of weights wait for the others of their layer and step; what is whole goes on to the workers, what stays incomplete is
+ * dropped and counted. They are charged to an account of their own: they must not take the room of those they wait for. */
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "daemon/fault.h"
+#include "daemon/runs/state.h"
+
+static struct runs *runs_of(const struct layer *layer)
+{
+    return layer->block->run->runs;
+}
+
+static struct stats *stats_of(const struct layer *layer)
+{
+    return runs_of(layer)->options.stats;
+}
+
+static uint64_t axis_size(const struct layer *layer, bool cols)
+{
+    return cols ? layer->cols : layer->rows;
+}
+
+static struct gather *gather_at(const struct layer *layer, int64_t step)
+{
+    struct gather *gather;
+
+    DL_FOREACH(layer->block->gathers, gather)
+    if (gather->layer == layer && gather->step == step)
+        return gather;
+    return NULL;
+}
+
+bool gather_has(const struct layer *layer, int64_t step, const struct span *span)
+{
+    const struct gather *gather = gather_at(layer, step);
+
+    return gather && shards_have(gather->shards, span->begin);
+}
+
+static struct gather *open_gather(struct layer *layer, int64_t step, bool cols)
+{
+    struct gather *gather = calloc(1, sizeof *gather);
+
+    if (!gather || !(gather->shards = shards_new(cols))) {
+        free(gather);
+        return NULL;
+    }
+    gather->layer = layer;
+    gather->step = step;
+    DL_APPEND(layer->block->gathers, gather);
+    DL_APPEND2(runs_of(layer)->gathers, gather, older, newer);
+    return gather;
+}
+
+/* What was in it is the caller's. */
+static void close_gather(struct gather *gather)
+{
+    struct layer *layer = gather->layer;
+
+    DL_DELETE(layer->block->gathers, gather);
+    DL_DELETE2(runs_of(layer)->gathers, gather, older, newer);
+    free(gather);
+}
+
+/* It is among the last to have been heard of. */
+static void touch(struct gather *gather)
+{
+    struct runs *runs = runs_of(gather->layer);
+
+    gather->touched_ms = runs->clock_ms;
+    DL_DELETE2(runs->gathers, gather, older, newer);
+    DL_APPEND2(runs->gathers, gather, older, newer);
+}
+
+static void keep(struct item **list, struct item *item)
+{
+    DL_APPEND(*list, item);
+    item->session->gathering++;
+}
+
+/* They are measured against the newest direction that there is. */
+static void release_activations(struct item *activations)
+{
+    struct item *item, *next;
+
+    DL_FOREACH_SAFE(activations, item, next)
+    {
+        DL_DELETE(activations, item);
+        item->session->gathering--;
+        tensor_move(item->work.tensor, &item->block->run->runs->options.stats->ingest_bytes);
+        samples_enqueue(item);
+    }
+}
+
+static void tell(struct item *item, enum wire_code code, const char *expected)
+{
+    struct wire_fault fault;
+
+    if (!item->session->peer)
+        return;
+    fault_set(&fault, code, WIRE_TENSOR, "step", expected, "%" PRId64, item->work.step);
+    ingest_error_seldom(item->session->peer, &fault);
+}
+
+/* Tells each sender what it waited for in vain, and counts a sample of each. */
+static void lose_items(const struct gather *gather)
+{
+    const struct layer *layer = gather->layer;
+    bool cols = gather->shards->cols;
+    struct span missing = shards_missing(gather->shards, axis_size(layer, cols));
+    struct item *item;
+    char text[192];
+
+    snprintf(text, sizeof text, "%s [%" PRIu64 ", %" PRIu64 ") of this step in time, of layer %s",
+        wire_axis_name(cols ? WIRE_COLS : WIRE_ROWS), missing.begin, missing.end, layer->name);
+    DL_FOREACH(gather->items, item)
+    {
+        samples_lose(item);
+        tell(item, WIRE_CODE_STALE, text);
+    }
+}
+
+static void drop(struct gather *gather, _Atomic uint64_t *counter)
+{
+    struct layer *layer = gather->layer;
+    struct item *items = gather->items, *activations = gather->activations, *item, *next;
+
+    stats_add(counter, gather->shards->count);
+    if (gather->step > layer->torn_step)
+        layer->torn_step = gather->step;
+    lose_items(gather);
+    shards_free(gather->shards);
+    close_gather(gather);
+    DL_FOREACH_SAFE(items, item, next)
+    {
+        item->session->gathering--;
+        samples_done(item);
+    }
+    release_activations(activations);
+}
+
+static void drop_older(struct layer *layer, int64_t step)
+{
+    struct gather *gather, *next;
+
+    DL_FOREACH_SAFE(layer->block->gathers, gather, next)
+    if (gather->layer == layer && gather->step < step)
+        drop(gather, &stats_of(layer)->dropped_shards_total);
+}
+
+/* All its shards are there: they go on as the work of their first item. */
+static void finish(struct gather *gather)
+{
+    struct layer *layer = gather->layer;
+    struct item *items = gather->items, *activations = gather->activations, *whole = items, *item;
+
+    DL_FOREACH(items, item)
+    {
+        item->session->gathering--;
+        whole->work.initial |= item->work.initial;
+    }
+    DL_DELETE(items, whole);
+    whole->others = items;
+    whole->work.shards = gather->shards;
+    shards_move(gather->shards, &stats_of(layer)->ingest_bytes);
+    layer->last_step[WIRE_WEIGHTS] = gather->step;
+    close_gather(gather);
+    drop_older(layer, whole->work.step);
+    samples_enqueue(whole);
+    release_activations(activations);
+}
+
+/* Nothing of a lossless session makes room for others: gather_may_send sees to it that it need not. */
+static bool may_go(const struct gather *gather)
+{
+    const struct item *item;
+
+    DL_FOREACH(gather->items, item)
+    if (item->session->lossless)
+        return false;
+    return true;
+}
+
+/* Of the steps of a layer that wait, the newest few stay. */
+static void keep_few(struct layer *layer)
+{
+    struct gather *gather, *oldest = NULL;
+    unsigned count = 0;
+
+    DL_FOREACH(layer->block->gathers, gather)
+    {
+        if (gather->layer != layer)
+            continue;
+        count++;
+        if (may_go(gather) && (!oldest || gather->step < oldest->step))
+            oldest = gather;
+    }
+    if (oldest && count > LIMIT_SHARD_STEPS)
+        drop(oldest, &stats_of(layer)->dropped_shards_total);
+}
+
+/* Beyond the budget those go that have waited longest; what has just come alone may exceed it. */
+static void keep_budget(struct runs *runs)
+{
+    struct stats *stats = runs->options.stats;
+    struct gather *gather, *newer;
+
+    for (gather = runs->gathers; gather && gather->newer; gather = newer) {
+        newer = gather->newer;
+        if (stats_get(&stats->shard_bytes) <= runs->options.memory_bytes)
+            return;
+        if (may_go(gather))
+            drop(gather, &stats->dropped_budget_total);
+    }
+}
+
+/* It finds no gather that takes it. */
+static void turn_away(
+    struct item *item, struct tensor *tensor, enum wire_code code, const char *expected)
+{
+    struct stats *stats = item->block->run->runs->options.stats;
+
+    samples_lose(item);
+    tell(item, code, expected);
+    stats_add(
+        code == WIRE_CODE_BUDGET ? &stats->dropped_budget_total : &stats->dropped_shards_total, 1);
+    tensor_free(tensor);
+    free(item);
+}
+
+static bool same_dtype(const struct gather *gather, const struct item *item)
+{
+    return !gather->items || strcmp(gather->items->work.dtype, item->work.dtype) == 0;
+}
+
+void gather_shard(struct numbered *numbered, struct item *item, struct tensor *tensor)
+{
+    struct layer *layer = numbered->layer;
+    const struct span *span = &numbered->span;
+    int64_t step = item->work.step;
+    struct gather *gather = gather_at(layer, step);
+
+    if (step <= layer->last_step[WIRE_WEIGHTS] || gather_has(layer, step, span)) {
+        tensor_free(tensor); /* another sender of the same shard was first */
+        free(item);
+        return;
+    }
+    if (!gather && step <= layer->torn_step) {
+        turn_away(item, tensor, WIRE_CODE_STALE,
+            "a step whose other shards were not dropped for want of this one");
+        return;
+    }
+    if (!gather)
+        gather = open_gather(layer, step, span->cols);
+    if (gather && !same_dtype(gather, item)) {
+        turn_away(item, tensor, WIRE_CODE_TENSOR_MISMATCH, "one dtype in all its shards");
+        return;
+    }
+    if (!gather || shards_put(gather->shards, span, tensor) != 0) {
+        turn_away(item, tensor, WIRE_CODE_BUDGET, "memory for one more shard");
+        return;
+    }
+    DL_APPEND2(item->session->undone, item, earlier, later);
+    keep(&gather->items, item);
+    touch(gather);
+    if (gather->shards->covered == axis_size(layer, span->cols)) {
+        finish(gather);
+        return;
+    }
+    tensor_move(tensor, &stats_of(layer)->shard_bytes);
+    keep_few(layer);
+    keep_budget(runs_of(layer));
+}
+
+bool gather_activations(struct layer *layer, struct item *item)
+{
+    struct gather *gather, *newest = NULL;
+
+    DL_FOREACH(layer->block->gathers, gather)
+    if (gather->layer == layer && gather->step <= item->work.step &&
+        (!newest || gather->step > newest->step))
+        newest = gather;
+    if (!newest)
+        return false;
+    tensor_move(item->work.tensor, &stats_of(layer)->shard_bytes);
+    keep(&newest->activations, item);
+    keep_budget(runs_of(layer));
+    return true;
+}
+
+bool gather_may_send(void *ctx, void *known)
+{
+    const struct runs *runs = ctx;
+    const struct session *session = known;
+
+    return !session->lossless || session->gathering == 0 ||
+           (session->gathering < LIMIT_SHARDS_AHEAD &&
+               stats_get(&runs->options.stats->shard_bytes) < runs->options.memory_bytes);
+}
+
+void gather_lose(struct block *block, int64_t step)
+{
+    struct gather *gather, *next;
+
+    DL_FOREACH_SAFE(block->gathers, gather, next)
+    if (gather->step == step && may_go(gather))
+        drop(gather, &block->run->runs->options.stats->dropped_shards_total);
+}
+
+void gather_drop_all(struct run *run)
+{
+    struct gather *gather, *next;
+    struct block *block;
+
+    DL_FOREACH(run->blocks, block)
+    DL_FOREACH_SAFE(block->gathers, gather, next)
+    drop(gather, &run->runs->options.stats->dropped_shards_total);
+}
+
+void gather_expire(struct runs *runs)
+{
+    double deadline_ms = 1000 * runs->options.shard_deadline_seconds;
+
+    while (runs->gathers && (double)(runs->clock_ms - runs->gathers->touched_ms) >= deadline_ms)
+        drop(runs->gathers, &runs->options.stats->dropped_shards_total);
+}
+
+void gather_free_all(struct runs *runs)
+{
+    struct gather *gather, *next;
+    struct item *item, *further;
+
+    DL_FOREACH_SAFE2(runs->gathers, gather, next, newer)
+    {
+        DL_FOREACH_SAFE(gather->items, item, further)
+        item_free(item);
+        DL_FOREACH_SAFE(gather->activations, item, further)
+        item_free(item);
+        shards_free(gather->shards);
+        free(gather);
+    }
+}

@@ -1,0 +1,479 @@
+/* Shards of a step until it is whole, dropped or given up, with what they are handed to recorded. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "daemon/runs/state.h"
+
+#define ROWS      12u
+#define ROW_BYTES 16u
+#define RANKS     3u
+#define SHARD     (ROWS / RANKS * ROW_BYTES)
+#define BUDGET    (20 * SHARD)
+
+/* A run of one layer, of whose rows each rank holds a third; with a replica of the first rank. */
+static struct stats stats;
+static struct runs runs;
+static struct run run;
+static struct block block;
+static struct layer layer;
+static struct session sessions[RANKS + 1];
+static struct numbered numbers[RANKS + 1];
+static unsigned lost[RANKS + 1], told[RANKS + 1];
+static char last_told[192];
+static struct item *handed[64]; /* what was enqueued, in order */
+static size_t handed_count;
+
+static size_t rank_of(const struct session *session)
+{
+    return (size_t)(session - sessions);
+}
+
+/* What gather.c calls. */
+void samples_enqueue(struct item *item)
+{
+    handed[handed_count++] = item;
+}
+
+void samples_done(struct item *item)
+{
+    DL_DELETE2(item->session->undone, item, earlier, later);
+    free(item);
+}
+
+void samples_lose(struct item *item)
+{
+    lost[rank_of(item->session)]++;
+}
+
+void item_free(struct item *item)
+{
+    tensor_free(item->work.tensor);
+    free(item);
+}
+
+void ingest_error_seldom(struct peer *peer, const struct wire_fault *fault)
+{
+    snprintf(last_told, sizeof last_told, "%s", fault->expected);
+    told[rank_of((const struct session *)(const void *)peer)]++;
+}
+
+static int setup(void **state)
+{
+    (void)state;
+    memset(&stats, 0, sizeof stats);
+    memset(&layer, 0, sizeof layer);
+    memset(sessions, 0, sizeof sessions);
+    memset(numbers, 0, sizeof numbers);
+    memset(lost, 0, sizeof lost);
+    memset(told, 0, sizeof told);
+    handed_count = 0;
+    runs = (struct runs){
+        .options = {.stats = &stats, .memory_bytes = BUDGET, .shard_deadline_seconds = 1}};
+    run = (struct run){.runs = &runs};
+    block = (struct block){.run = &run};
+    run.blocks = &block;
+    block.prev = &block;
+    layer.block = &block;
+    layer.name = (char *)(uintptr_t) "l";
+    layer.rows = ROWS;
+    layer.cols = ROW_BYTES;
+    layer.last_step[0] = layer.last_step[1] = layer.torn_step = -1;
+    for (size_t i = 0; i <= RANKS; i++) {
+        uint64_t begin = i % RANKS * ROWS / RANKS;
+
+        sessions[i].run = &run;
+        sessions[i].peer = (struct peer *)(void *)&sessions[i]; /* only compared */
+        numbers[i].layer = &layer;
+        numbers[i].span = (struct span){false, begin, begin + ROWS / RANKS};
+    }
+    return 0;
+}
+
+/* As a worker does with what it was handed. */
+static void work_off(void)
+{
+    for (size_t i = 0; i < handed_count; i++) {
+        struct item *item, *next;
+
+        DL_FOREACH_SAFE(handed[i]->others, item, next)
+        samples_done(item);
+        shards_free(handed[i]->work.shards);
+        tensor_free(handed[i]->work.tensor);
+        samples_done(handed[i]);
+    }
+    handed_count = 0;
+}
+
+/* Every byte is accounted for, and nobody's flush waits for anything. */
+static int teardown(void **state)
+{
+    (void)state;
+    work_off();
+    assert_null(runs.gathers);
+    assert_null(block.gathers);
+    assert_int_equal(stats.shard_bytes, 0);
+    assert_int_equal(stats.ingest_bytes, 0);
+    for (size_t i = 0; i <= RANKS; i++) {
+        assert_null(sessions[i].undone);
+        assert_int_equal(sessions[i].gathering, 0);
+    }
+    return 0;
+}
+
+static unsigned draw(unsigned *seed, unsigned below)
+{
+    *seed = *seed * 1664525u + 1013904223u;
+    return (*seed >> 8) % below;
+}
+
+static struct item *item_of(size_t rank, int64_t step)
+{
+    struct item *item = calloc(1, sizeof *item);
+
+    assert_non_null(item);
+    item->block = &block;
+    item->session = &sessions[rank];
+    item->work.step = step;
+    snprintf(item->work.dtype, sizeof item->work.dtype, "float8_e5m2");
+    return item;
+}
+
+/* A tensor full of the rank's number. */
+static struct tensor *tensor_of(size_t rank)
+{
+    struct tensor *tensor = tensor_new(SHARD, &stats.ingest_bytes);
+    char *data = malloc(SHARD);
+
+    assert_non_null(data);
+    memset(data, (int)rank, SHARD);
+    assert_int_equal(tensor_add_piece(tensor, data, SHARD, data, free), 0);
+    return tensor;
+}
+
+static void give(size_t rank, int64_t step)
+{
+    gather_shard(&numbers[rank], item_of(rank, step), tensor_of(rank));
+}
+
+static void give_activations(size_t rank, int64_t step)
+{
+    struct item *item = item_of(rank, step);
+
+    item->work.tensor = tensor_of(rank);
+    DL_APPEND2(item->session->undone, item, earlier, later);
+    if (!gather_activations(&layer, item))
+        samples_enqueue(item);
+}
+
+static void pass(uint64_t ms)
+{
+    runs.clock_ms += ms;
+    gather_expire(&runs);
+}
+
+static void check_whole(const struct item *item, int64_t step)
+{
+    const struct shards *shards = item->work.shards;
+
+    assert_int_equal(item->work.step, step);
+    assert_non_null(shards);
+    assert_int_equal(shards->count, RANKS);
+    for (size_t i = 0; i < RANKS; i++) {
+        const char *data = tensor_data(shards->shard[i].tensor);
+
+        assert_int_equal(shards->shard[i].begin, i * ROWS / RANKS);
+        assert_int_equal(data[0], i);
+        assert_int_equal(data[SHARD - 1], i);
+    }
+}
+
+static void test_any_order(void **state)
+{
+    static const size_t orders[6][3] = {
+        {0, 1, 2}, {0, 2, 1}, {1, 0, 2}, {1, 2, 0}, {2, 0, 1}, {2, 1, 0}};
+
+    (void)state;
+    for (int64_t step = 0; step < 6; step++) {
+        give(orders[step][0], step);
+        give(orders[step][1], step);
+        assert_int_equal(stats.shard_bytes, 2 * SHARD);
+        assert_int_equal(handed_count, step);
+        give(orders[step][2], step);
+        assert_int_equal(stats.shard_bytes, 0);
+        assert_int_equal(stats.ingest_bytes, (uint64_t)(step + 1) * RANKS * SHARD);
+        assert_int_equal(handed_count, step + 1);
+        check_whole(handed[step], step);
+        assert_int_equal(layer.last_step[WIRE_WEIGHTS], step);
+    }
+    assert_int_equal(stats.dropped_shards_total, 0);
+}
+
+static void test_several_steps_at_once(void **state)
+{
+    (void)state;
+    for (size_t rank = 0; rank < RANKS; rank++)
+        for (int64_t step = 0; step < (int64_t)LIMIT_SHARD_STEPS; step++)
+            give(rank, step);
+    assert_int_equal(handed_count, LIMIT_SHARD_STEPS);
+    for (int64_t step = 0; step < (int64_t)LIMIT_SHARD_STEPS; step++)
+        check_whole(handed[step], step);
+}
+
+static void test_late_and_never(void **state)
+{
+    (void)state;
+    give(0, 0);
+    pass(900);
+    give(1, 0); /* the deadline is for the next one */
+    pass(900);
+    give(2, 0);
+    check_whole(handed[0], 0);
+    give(0, 1);
+    give(2, 1);
+    pass(999);
+    assert_int_equal(stats.dropped_shards_total, 0);
+    pass(1);
+    assert_int_equal(stats.dropped_shards_total, 2);
+    assert_string_equal(last_told, "rows [4, 8) of this step in time, of layer l");
+    assert_true(lost[0] == 1 && lost[1] == 0 && lost[2] == 1);
+    assert_true(told[0] == 1 && told[1] == 0 && told[2] == 1);
+    give(1, 1); /* too late: nobody waits for it */
+    assert_int_equal(stats.dropped_shards_total, 3);
+    assert_true(lost[1] == 1 && told[1] == 1 && stats.shard_bytes == 0);
+    for (size_t rank = 0; rank < RANKS; rank++)
+        give(rank, 2);
+    check_whole(handed[1], 2);
+}
+
+static void test_the_first_of_two_is_believed(void **state)
+{
+    (void)state;
+    give(RANKS, 0); /* holds what rank 0 holds */
+    assert_true(gather_has(&layer, 0, &numbers[0].span));
+    assert_false(gather_has(&layer, 0, &numbers[1].span));
+    give(0, 0);
+    give(1, 0);
+    give(2, 0);
+    give(0, 0);
+    assert_int_equal(handed_count, 1);
+    assert_int_equal(*(const char *)tensor_data(handed[0]->work.shards->shard[0].tensor), RANKS);
+    assert_true(stats.dropped_shards_total == 0 && lost[0] == 0);
+}
+
+static void test_a_newer_whole_step_ends_the_older(void **state)
+{
+    (void)state;
+    give(0, 0);
+    give(0, 1);
+    give(1, 1);
+    give(0, 3);
+    for (size_t rank = 0; rank < RANKS; rank++)
+        give(rank, 2);
+    check_whole(handed[0], 2);
+    assert_int_equal(stats.dropped_shards_total, 3);
+    assert_true(lost[0] == 2 && lost[1] == 1);
+    assert_int_equal(stats.shard_bytes, SHARD);
+    give(1, 3);
+    give(2, 3);
+    check_whole(handed[1], 3);
+}
+
+static void test_few_steps_wait(void **state)
+{
+    (void)state;
+    for (int64_t step = 0; step < (int64_t)LIMIT_SHARD_STEPS + 3; step++)
+        give(0, step);
+    assert_int_equal(stats.dropped_shards_total, 3);
+    assert_int_equal(stats.shard_bytes, LIMIT_SHARD_STEPS * SHARD);
+    give(1, 2); /* of a step that is gone */
+    assert_int_equal(stats.dropped_shards_total, 4);
+    gather_drop_all(&run);
+    assert_int_equal(stats.dropped_shards_total, LIMIT_SHARD_STEPS + 4);
+}
+
+static void test_the_budget_and_lossless_sessions(void **state)
+{
+    (void)state;
+    runs.options.memory_bytes = 3 * SHARD;
+    for (int64_t step = 0; step < 5; step++)
+        give(0, step);
+    assert_int_equal(stats.dropped_budget_total, 2);
+    assert_int_equal(stats.shard_bytes, 3 * SHARD);
+    gather_drop_all(&run);
+
+    sessions[0].lossless = true;
+    assert_true(gather_may_send(&runs, &sessions[0]));
+    for (int64_t step = 10; step < 13; step++)
+        give(0, step);
+    assert_false(gather_may_send(&runs, &sessions[0])); /* it waits ... */
+    assert_true(gather_may_send(&runs, &sessions[1]));  /* ... for those who have not sent */
+    give(0, 13);
+    gather_lose(&block, 11); /* another's loss is none of its samples' */
+    assert_int_equal(stats.dropped_budget_total, 2);
+    assert_int_equal(stats.shard_bytes, 4 * SHARD);
+    for (int64_t step = 10; step < 14; step++) {
+        give(1, step);
+        give(2, step);
+    }
+    assert_int_equal(handed_count, 4);
+    assert_true(gather_may_send(&runs, &sessions[0]));
+    assert_int_equal(lost[1], 0);
+}
+
+static void test_a_lost_tensor_gives_up_its_sample(void **state)
+{
+    (void)state;
+    give(0, 0);
+    give(1, 0);
+    give(1, 1);
+    gather_lose(&block, 0);
+    assert_true(lost[0] == 1 && lost[1] == 1);
+    assert_int_equal(stats.shard_bytes, SHARD);
+    gather_drop_all(&run);
+}
+
+static void test_shards_of_another_dtype_are_turned_away(void **state)
+{
+    struct item *item = item_of(1, 0);
+
+    (void)state;
+    give(0, 0);
+    snprintf(item->work.dtype, sizeof item->work.dtype, "float8_e4m3fn");
+    gather_shard(&numbers[1], item, tensor_of(1));
+    assert_true(lost[1] == 1 && told[1] == 1 && lost[0] == 0);
+    give(1, 0);
+    give(2, 0);
+    check_whole(handed[0], 0);
+}
+
+static void test_activations_go_behind_their_weights(void **state)
+{
+    (void)state;
+    give_activations(0, 0);
+    assert_int_equal(handed_count, 1); /* there is nothing to wait for */
+    give(0, 1);
+    give_activations(0, 1);
+    give(0, 3);
+    give_activations(0, 4);
+    assert_int_equal(stats.shard_bytes, 4 * SHARD);
+    give(1, 1);
+    give(2, 1);
+    assert_int_equal(handed_count, 3);
+    check_whole(handed[1], 1);
+    assert_int_equal(handed[2]->work.step, 1);
+    pass(1000); /* what they wait for does not come: they are good without */
+    assert_int_equal(handed_count, 4);
+    assert_int_equal(handed[3]->work.step, 4);
+    assert_int_equal(stats.dropped_shards_total, 1);
+}
+
+static uint64_t waiting_shards(void)
+{
+    const struct gather *gather;
+    uint64_t count = 0;
+
+    DL_FOREACH(block.gathers, gather)
+    count += gather->shards->count;
+    return count;
+}
+
+/* What was handed on is whole and of rising steps. Returns how many shards it was. */
+static uint64_t check_handed(int64_t *newest)
+{
+    uint64_t count = 0;
+
+    for (size_t i = 0; i < handed_count; i++) {
+        if (!handed[i]->work.shards)
+            continue;
+        assert_true(handed[i]->work.step > *newest);
+        *newest = handed[i]->work.step;
+        assert_int_equal(handed[i]->work.shards->count, RANKS);
+        count += RANKS;
+    }
+    return count;
+}
+
+static void do_something(unsigned *seed, int64_t *step, uint64_t *given, uint64_t *known)
+{
+    unsigned what = draw(seed, 40);
+    size_t rank = draw(seed, RANKS + 1);
+    int64_t its = *step - (int64_t)draw(seed, 5);
+
+    if (what == 0)
+        gather_lose(&block, its);
+    else if (what == 1)
+        pass(draw(seed, 700));
+    else if (what == 2)
+        gather_drop_all(&run);
+    else if (what == 3)
+        sessions[rank].lossless = draw(seed, 2) == 1;
+    else if (what < 10)
+        give_activations(rank, its < 0 ? 0 : its);
+    else if (its >= 0) {
+        *known +=
+            its <= layer.last_step[WIRE_WEIGHTS] || gather_has(&layer, its, &numbers[rank].span);
+        *given += 1;
+        give(rank, its);
+    }
+    *step += draw(seed, 8) == 0;
+}
+
+static void test_whatever_comes_every_shard_is_accounted_for(void **state)
+{
+    unsigned seed = 5;
+    uint64_t whole = 0, given = 0, known = 0;
+    int64_t step = 0, newest = -1;
+
+    (void)state;
+    for (int i = 0; i < 50000; i++) {
+        do_something(&seed, &step, &given, &known);
+        whole += check_handed(&newest);
+        work_off();
+        assert_int_equal(stats.ingest_bytes, 0);
+        assert_int_equal(given, whole + known + waiting_shards() + stats.dropped_shards_total +
+                                    stats.dropped_budget_total);
+    }
+    assert_true(whole > 3000 && known > 3000 && stats.dropped_shards_total > 3000);
+    gather_drop_all(&run);
+}
+
+static void test_what_waits_is_freed(void **state)
+{
+    (void)state;
+    give(0, 0);
+    give_activations(1, 0);
+    gather_free_all(&runs);
+    runs.gathers = block.gathers = NULL;
+    for (size_t i = 0; i < 2; i++) {
+        sessions[i].undone = NULL;
+        sessions[i].gathering = 0;
+    }
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_any_order),
+        TEST(test_several_steps_at_once),
+        TEST(test_late_and_never),
+        TEST(test_the_first_of_two_is_believed),
+        TEST(test_a_newer_whole_step_ends_the_older),
+        TEST(test_few_steps_wait),
+        TEST(test_the_budget_and_lossless_sessions),
+        TEST(test_a_lost_tensor_gives_up_its_sample),
+        TEST(test_shards_of_another_dtype_are_turned_away),
+        TEST(test_activations_go_behind_their_weights),
+        TEST(test_whatever_comes_every_shard_is_accounted_for),
+        TEST(test_what_waits_is_freed),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
