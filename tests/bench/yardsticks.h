@@ -3,6 +3,7 @@
 #ifndef FORESHOCK_TESTS_BENCH_YARDSTICKS_H
 #define FORESHOCK_TESTS_BENCH_YARDSTICKS_H
 
+#include "tests/bench/reading.h"
 #include "tests/bench/snapshots.h"
 
 #include <stdint.h>
@@ -14,7 +15,6 @@ struct stretch {
     unsigned count;
 };
 
-double seconds_now(void); /* of a monotonic clock */
 size_t stretch_bytes(const struct stretch *stretch);
 
 /* `to` has stretch_bytes. */
