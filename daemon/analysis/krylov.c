@@ -1,6 +1,7 @@
 /* Block Rayleigh-Ritz with full reorthogonalisation and thick restart. */
 #include "daemon/analysis/krylov.h"
 
+#include "daemon/analysis/error.h"
 #include "daemon/analysis/vector.h"
 
 #include <cblas.h>
@@ -40,7 +41,7 @@ int krylov_init(struct krylov *krylov, size_t cols, size_t width, double noise)
     bool complete = krylov->q && krylov->aq && krylov->h && krylov->theta && krylov->coeff &&
                     krylov->ritz && krylov->residual && krylov->norm && krylov->small &&
                     krylov->eigen_work && krylov->eigen_iwork;
-    return complete ? 0 : -1;
+    return complete ? 0 : ANALYSIS_MEMORY;
 }
 
 void krylov_free(struct krylov *krylov)
@@ -167,7 +168,7 @@ static int solve_projection(struct krylov *krylov)
         krylov->theta, krylov->eigen_work, 1 + 6 * order + 2 * order * order, krylov->eigen_iwork,
         3 + 5 * order);
     if (info != 0)
-        return -1;
+        return ANALYSIS_DIVERGED;
     for (size_t i = 0; i < n / 2; i++) {
         double value = krylov->theta[i];
         krylov->theta[i] = krylov->theta[n - 1 - i];
@@ -191,7 +192,7 @@ int krylov_absorb(struct krylov *krylov)
     size_t cols = krylov->cols;
     extend_projection(krylov);
     if (solve_projection(krylov) != 0)
-        return -1;
+        return ANALYSIS_DIVERGED;
     krylov->pairs = krylov->width < krylov->size ? krylov->width : krylov->size;
     combine(krylov, krylov->q, krylov->pairs, krylov->ritz);
     combine(krylov, krylov->aq, krylov->pairs, krylov->residual);
@@ -203,7 +204,7 @@ int krylov_absorb(struct krylov *krylov)
     return 0;
 }
 
-/* Presses the basis into its leading Ritz vectors. Returns 0, or -1 out of memory. */
+/* Presses the basis into its leading Ritz vectors. Returns 0 or an error of error.h. */
 static int restart(struct krylov *krylov)
 {
     size_t kept = KEPT_BLOCKS * krylov->width, lead = krylov->capacity;
@@ -211,7 +212,7 @@ static int restart(struct krylov *krylov)
     if (!krylov->swap)
         krylov->swap = doubles(kept, krylov->cols);
     if (!krylov->swap)
-        return -1;
+        return ANALYSIS_MEMORY;
     combine(krylov, krylov->q, kept, krylov->swap);
     memcpy(krylov->q, krylov->swap, bytes);
     combine(krylov, krylov->aq, kept, krylov->swap);
@@ -252,7 +253,7 @@ int krylov_expand(struct krylov *krylov, size_t count)
     if (krylov->size == krylov->cols)
         return 0;
     if (krylov->size == krylov->capacity && restart(krylov) != 0)
-        return -1;
+        return ANALYSIS_MEMORY;
     unsigned taken = 0;
     size_t pair;
     while (krylov->waiting < count && (pair = next_pair(krylov, taken)) < krylov->pairs) {

@@ -37,7 +37,7 @@ struct krylov {
     int *eigen_iwork;
 };
 
-/* Returns 0, or -1 out of memory (then krylov_free is still due). `noise` is that of the kernels
+/* Returns 0, or ANALYSIS_MEMORY (error.h; then krylov_free is still due). `noise` is that of the kernels
  * used. */
 int krylov_init(struct krylov *krylov, size_t cols, size_t width, double noise);
 void krylov_free(struct krylov *krylov);
@@ -50,13 +50,14 @@ size_t krylov_append(struct krylov *krylov, const double *vectors, size_t count)
 const double *krylov_block(const struct krylov *krylov);
 double *krylov_products(const struct krylov *krylov);
 
-/* Takes the products in and solves the Rayleigh-Ritz problem. Returns 0, or -1 if LAPACK did not
- * converge. */
+/* Takes the products in and solves the Rayleigh-Ritz problem. Returns 0, or ANALYSIS_DIVERGED
+ * if LAPACK did not converge. */
 int krylov_absorb(struct krylov *krylov);
 
 /* Appends the residuals of `count` pairs as the next block, restarting first where the basis is
  * full: the first pair's, then those that promise most. Returns the vectors that wait; 0 when the
- * basis spans an invariant subspace. -1 out of memory. */
+ * basis spans an invariant subspace; or
+ * ANALYSIS_MEMORY. */
 int krylov_expand(struct krylov *krylov, size_t count);
 
 /* The residual of a pair (0-based) relative to its Ritz value, with the noise of the products in

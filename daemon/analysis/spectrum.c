@@ -99,7 +99,7 @@ static bool same_shape(const struct spectrum *spectrum, const struct matrix *mat
     return !matrix || (matrix->rows == spectrum->rows && matrix->cols == spectrum->cols);
 }
 
-/* Returns 0, or -1 out of memory. */
+/* Returns 0 or ANALYSIS_MEMORY. */
 static int allocate_work(struct update *update)
 {
     size_t rows = update->w->rows, cols = update->w->cols;
@@ -107,7 +107,7 @@ static int allocate_work(struct update *update)
                                     : update->kernels->gram_work_f32(rows, cols);
     free(update->pass.work);
     update->pass.work = aligned_alloc(64, (size + 63) / 64 * 64);
-    return update->pass.work ? 0 : -1;
+    return update->pass.work ? 0 : ANALYSIS_MEMORY;
 }
 
 static int update_init(struct update *update, struct spectrum *spectrum, const struct matrix *w,
@@ -124,7 +124,7 @@ static int update_init(struct update *update, struct spectrum *spectrum, const s
     update->budget = pass_budget(spectrum, w->dtype);
     double noise = update->in_double ? NOISE_F64 : NOISE_F32;
     if (krylov_init(&update->krylov, cols, spectrum->width, noise) != 0)
-        return -1;
+        return ANALYSIS_MEMORY;
     return allocate_work(update);
 }
 
@@ -213,7 +213,7 @@ static double scan(struct update *update)
 }
 
 /* The first pass; where its sums cannot be used, once more in double and at another scale. Returns 1 if
- * W has a spectrum, 0 if it is zero or not finite, -1 out of memory. */
+ * W has a spectrum, 0 if it is zero or not finite, or ANALYSIS_MEMORY. */
 static int first_pass(struct update *update)
 {
     struct spectrum *spectrum = update->spectrum;
@@ -231,7 +231,7 @@ static int first_pass(struct update *update)
     update->in_double = true;
     update->krylov.noise = NOISE_F64;
     if (allocate_work(update) != 0)
-        return -1;
+        return ANALYSIS_MEMORY;
     multiply_block(update, true);
     return max_abs > 0;
 }
@@ -245,14 +245,14 @@ static bool converged(const struct update *update)
            krylov_error(&update->krylov) <= residual * residual + SIGMA1_ERROR;
 }
 
-/* Passes until the target is met, the budget is spent, or nothing is left to search. Returns 0, or
- * -1. */
+/* Passes until the target is met, the budget is spent, or nothing is left to search. Returns 0 or an
+ * error. */
 static int iterate(struct update *update)
 {
     size_t growth = update->spectrum->warm ? GROWTH : update->spectrum->width;
     for (;;) {
         if (krylov_absorb(&update->krylov) != 0)
-            return -1;
+            return ANALYSIS_DIVERGED;
         if (converged(update) || update->passes >= update->budget)
             return 0;
         int waiting = krylov_expand(&update->krylov, growth);
@@ -407,7 +407,7 @@ int spectrum_update(struct spectrum *spectrum, const struct matrix *w, const str
     struct baseline_sums anew = {.known = false};
     w0_sums = w0_sums ? w0_sums : &anew;
     if (!same_shape(spectrum, w) || !same_shape(spectrum, w0) || !same_shape(spectrum, prev))
-        return -1;
+        return ANALYSIS_SHAPE;
     double none = FIGURE_UNDEFINED;
     *out = (struct spectrum_result){.sigma1 = none,
         .sigma2 = none,

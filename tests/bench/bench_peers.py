@@ -3,7 +3,7 @@
 For each snapshot a peer gets as many iterations (as loose a tolerance) as it takes until |cos(v1)| >=
 0.999 and sigma1 is right to 1e-4, and only that run counts: none of them would know in practice. SciPy's
 svds starts from the previous v1; torch.svd_lowrank takes no start. The tracker gets one target residual
-for the whole sequence, and measures the distance to the first snapshot beside. One thread each. Prints Markdown: the time of each, and how many times faster the tracker is.
+for the whole sequence. One thread each. Prints Markdown: the time of each, and how many times faster the tracker is.
 
     FORESHOCK_BUILD=BUILDDIR python3 tests/bench/bench_peers.py [--large]
 """

@@ -2,8 +2,8 @@
  *
  * tracker_clock FILE ROWS COLS RESIDUAL: FILE holds float32 snapshots [ROWS, COLS], one after the other;
  * RESIDUAL is the target of the tracker. Commands on stdin, a line each, answered by a line:
- *   update I  takes snapshot I in, against snapshot 0 as its baseline: "SECONDS PASSES SIGMA1 RESIDUAL";
- *             then FILE.v1 holds v1, float32 [COLS]
+ *   update I  takes snapshot I in, without a baseline: "SECONDS PASSES SIGMA1 RESIDUAL"; then FILE.v1
+ *             holds v1, float32 [COLS]
  *   pass I    one fused pass over snapshot I and its baseline with 8 vectors: "SECONDS" */
 #include <cblas.h>
 #include <fcntl.h>
@@ -24,7 +24,6 @@ struct clock {
     const float *data;
     size_t rows, cols, count;
     struct spectrum *spectrum;
-    struct baseline_sums baseline;
     double *in, *out; /* of single passes, allocated at the first */
     void *work;
 };
@@ -71,12 +70,12 @@ static void write_direction(const struct clock *clock)
 
 static void update(struct clock *clock, size_t i)
 {
-    struct matrix_view view = snapshot(clock, i), first = snapshot(clock, 0);
-    struct matrix w = matrix_of(&view), w0 = matrix_of(&first);
+    struct matrix_view view = snapshot(clock, i);
+    struct matrix w = matrix_of(&view);
     struct spectrum_result result;
     double begin = seconds_now(), seconds;
 
-    if (spectrum_update(clock->spectrum, &w, &w0, &clock->baseline, NULL, &result) != 0)
+    if (spectrum_update(clock->spectrum, &w, NULL, NULL, NULL, &result) != 0)
         fatal("the update failed");
     seconds = seconds_now() - begin;
     write_direction(clock);

@@ -165,8 +165,8 @@ class Run:
         dtype: Optional[str] = None,
     ) -> bool:
         """Sends a copy of the weights that the forward pass of `step` used: [out, in] as declared,
-        or [in, out] if transposed; of a sharded layer its rows or columns only. `initial`: they are the initialization w(0). `dtype` names the
-        type of raw bits (see `arrays`).
+        or [in, out] if transposed; of a sharded layer its rows or columns only. `initial`: they
+        are the initialization w(0). `dtype` names the type of raw bits (see `arrays`).
 
         True if it is on its way, False if it was dropped.
         """
