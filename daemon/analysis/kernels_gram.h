@@ -154,7 +154,7 @@ INLINE void NAME(project_group)(enum dtype dtype, size_t rows, size_t slice, siz
     NAME(lanes) acc[GROUP_ROWS][SLICE], pair[2];
     for (size_t r = 0; r < rows; r++)
         for (size_t j = 0; j < slice; j++)
-            acc[r][j] = sum[r * width + j];
+            acc[r][j] = NAME(all)(0);
     for (size_t i = span.begin; i < last; i++) {
         const unsigned char *at = data + i * step;
         ptrdiff_t stride = w->stride;
@@ -175,7 +175,7 @@ INLINE void NAME(project_group)(enum dtype dtype, size_t rows, size_t slice, siz
     }
     for (size_t r = 0; r < rows; r++)
         for (size_t j = 0; j < slice; j++)
-            sum[r * width + j] = acc[r][j];
+            sum[r * width + j] += acc[r][j];
     *ahead = soon;
 }
 
@@ -247,7 +247,7 @@ INLINE void NAME(project_back_pairs)(enum dtype dtype, size_t width, const struc
         const unsigned char *at = w->data + i * step;
         NAME(lanes) sum[2][GRAM_WIDTH], *to = z + i * 2 * width;
         for (size_t n = 0; n < 2 * width; n++)
-            sum[n / width][n % width] = to[n];
+            sum[n / width][n % width] = NAME(all)(0);
         for (size_t r = 0; r < rows; r++, at += w->stride) {
             NAME(lanes) pair[2];
             if (size == sizeof(REAL) || width == 8 || r % 2)
@@ -258,7 +258,7 @@ INLINE void NAME(project_back_pairs)(enum dtype dtype, size_t width, const struc
                     sum[u][j] += pair[u] * y[r * width + j];
         }
         for (size_t n = 0; n < 2 * width; n++)
-            to[n] = sum[n / width][n % width];
+            to[n] += sum[n / width][n % width];
     }
     *ahead = soon;
 }
@@ -336,7 +336,6 @@ static void NAME(gram_pass)(const struct gram_pass *pass)
     NAME(gram_close)(&gram);
 }
 
-#undef NATIVE
 #undef GROUP
 #undef ONE
 #undef WIDTH

@@ -2,14 +2,9 @@
  * streams that run straight on, one of W and one of a reference. Included once for float and once for
  * double. */
 
-/* A call with the constant that stands for a native dtype. */
-#define NATIVE(dtype, CALL)                                                                        \
-    switch (dtype) {                                                                               \
-    case DTYPE_BF16: CALL(DTYPE_BF16); break;                                                      \
-    case DTYPE_F16: CALL(DTYPE_F16); break;                                                        \
-    case DTYPE_F32: CALL(DTYPE_F32); break;                                                        \
-    default: CALL(REAL_DTYPE); break;                                                              \
-    }
+#ifndef SHORT_RUN
+#define SHORT_RUN 32 /* pairs of vectors that are summed by themselves */
+#endif
 
 /* What a run adds up, lane by lane. A pair of vectors is summed before it is added: chains of additions
  * stay short, and the sums few enough for sixteen registers. */
@@ -69,24 +64,51 @@ INLINE void NAME(run_pair)(struct NAME(run_kind) kind, const unsigned char *at,
     s->difference += NAME(pair_product)(a[0], a[1], a[0], a[1]);
 }
 
+INLINE void NAME(add_run)(
+    struct NAME(run_kind) kind, struct NAME(run_sums) * sum, const struct NAME(run_sums) * s)
+{
+    if (kind.own) {
+        sum->square += s->square;
+        sum->ulp += s->ulp;
+    }
+    if (kind.against)
+        sum->difference += s->difference;
+    if (kind.other) {
+        sum->reference_square += s->reference_square;
+        sum->reference_ulp += s->reference_ulp;
+    }
+}
+
 /* Runs along the pairs [begin, end) of a row of W (a) and of a reference (b), and the `tail` columns
- * behind them. */
+ * behind them. Short runs are summed by themselves: rounding grows with the longest chain of additions,
+ * most of all where all elements are equal. */
 INLINE struct NAME(run_sums) NAME(run)(struct NAME(run_kind) kind, const unsigned char *a,
     const unsigned char *b, size_t begin, size_t end, size_t tail)
 {
     NAME(lanes) none = NAME(all)(0);
-    struct NAME(run_sums) s = {none, none, none, none, none};
+    struct NAME(run_sums) sum = {none, none, none, none, none};
     size_t size = NAME(native_size)(kind.dtype), step = 2 * LANES * size;
-    for (size_t i = begin; i < end; i++)
-        NAME(run_pair)(kind, a + i * step, kind.against ? b + i * step : NULL, &s);
+    const unsigned char *at = a + begin * step, *other = kind.against ? b + begin * step : NULL;
+    for (size_t left = end - begin; left > 0;) {
+        struct NAME(run_sums) s = {none, none, none, none, none};
+        size_t count = left < SHORT_RUN ? left : SHORT_RUN;
+        left -= count;
+        for (; count > 0; count--, at += step, other += kind.against ? step : 0)
+            NAME(run_pair)(kind, at, other, &s);
+        NAME(add_run)(kind, &sum, &s);
+    }
     if (tail) {
         unsigned char last_a[2 * VECTOR_BYTES] = {0}, last_b[2 * VECTOR_BYTES] = {0};
         memcpy(last_a, a + end * step, tail * size);
         if (kind.against)
             memcpy(last_b, b + end * step, tail * size);
-        NAME(run_pair)(kind, last_a, last_b, &s);
+        NAME(run_pair)(kind, last_a, last_b, &sum);
+        /* The zeros behind the tail have a spacing too. */
+        REAL least = NAME(power)(kind.dtype, none)[0];
+        sum.ulp[0] -= (REAL)(2 * LANES - tail) * least * least;
+        sum.reference_ulp[0] -= (REAL)(2 * LANES - tail) * least * least;
     }
-    return s;
+    return sum;
 }
 
 /* Takes what a run measured to double; i: the reference. */

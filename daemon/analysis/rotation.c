@@ -3,19 +3,28 @@
 
 #include "daemon/analysis/figure.h"
 
+/* Beyond it rounding in the sums of the longer vector drowns the shorter one. */
+#define LENGTHS_APART 1e5
+
+static bool comparable(double a, double b)
+{
+    return a <= LENGTHS_APART * b && b <= LENGTHS_APART * a;
+}
+
 double rotation_angle(double a_square, double b_square, double difference_square)
 {
     double a = sqrt(a_square), b = sqrt(b_square);
     double rotation = (difference_square - (a - b) * (a - b)) / (2 * a * b);
-    if (!isfinite(rotation))
+    if (!isfinite(rotation) || !comparable(a, b))
         return FIGURE_UNDEFINED;
     return rotation > 0 ? rotation : 0;
 }
 
 static double noise_of(double w_square, const struct reference_sums *reference, bool narrow)
 {
-    double noise = reference->noise / 12 / (2 * sqrt(w_square) * sqrt(reference->square));
-    return narrow && isfinite(noise) ? noise : FIGURE_UNDEFINED;
+    double w = sqrt(w_square), r = sqrt(reference->square);
+    double noise = reference->noise / 12 / (2 * w * r);
+    return narrow && isfinite(noise) && comparable(w, r) ? noise : FIGURE_UNDEFINED;
 }
 
 struct rotation rotation_of(const struct weight_sums *sums)

@@ -6,8 +6,9 @@
 
 #include "daemon/analysis/spectrum.h"
 
-/* Undefined figures (figure.h): everything but norm where either vector is zero or the reference is
- * absent or not finite; noise unless one of the two has a 16- or 8-bit dtype. */
+/* Undefined figures (figure.h): drift where the reference is zero, absent or not finite; the angles and
+ * their noise there too, where w is zero, and where one vector is more than 1e5 times as long as the
+ * other, for rounding hides the shorter one; noise unless one of the two has a 16- or 8-bit dtype. */
 struct rotation {
     double from_init;  /* against w(0) */
     double step;       /* against the previous snapshot */
@@ -23,7 +24,7 @@ struct rotation {
 struct rotation rotation_of(const struct weight_sums *sums);
 
 /* (|a - b|^2 - (|a| - |b|)^2) / (2 |a| |b|), at least 0, from the squares; undefined where a norm
- * is 0. */
+ * is 0 or beyond 1e5 times the other. */
 double rotation_angle(double a_square, double b_square, double difference_square);
 
 #endif

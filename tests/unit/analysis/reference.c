@@ -167,24 +167,44 @@ double exact_residual(const double *values, size_t rows, size_t cols, const doub
     return sqrt(residual / length) / square;
 }
 
+bool kernels_as_asked(void)
+{
+    char err[200];
+    if (kernels_check_environment(err, sizeof(err)) == 0)
+        return true;
+    printf("skipped: %s\n", err);
+    return false;
+}
+
+size_t kernels_under_test(const struct kernels *const **list)
+{
+    static const struct kernels *forced;
+    size_t count = kernels_available(list);
+    if (!getenv("FORESHOCK_KERNELS"))
+        return count;
+    forced = kernels_in_use();
+    *list = &forced;
+    return 1;
+}
+
 static struct {
-    const char *name;
+    char name[64];
     double largest;
-} errors[32];
+} errors[64];
 
 void note_error(const char *name, double error)
 {
     size_t i = 0;
-    while (errors[i].name && strcmp(errors[i].name, name) != 0)
+    while (errors[i].name[0] && strcmp(errors[i].name, name) != 0)
         i++;
     assert_true(i < sizeof(errors) / sizeof(errors[0]) - 1);
-    errors[i].name = name;
+    snprintf(errors[i].name, sizeof(errors[i].name), "%s", name);
     errors[i].largest = fmax(errors[i].largest, error);
 }
 
 void print_errors(void)
 {
-    for (size_t i = 0; errors[i].name; i++)
+    for (size_t i = 0; errors[i].name[0]; i++)
         printf("largest %s: %.3g\n", errors[i].name, errors[i].largest);
 }
 

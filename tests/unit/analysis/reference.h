@@ -3,9 +3,11 @@
 #ifndef FORESHOCK_TESTS_ANALYSIS_REFERENCE_H
 #define FORESHOCK_TESTS_ANALYSIS_REFERENCE_H
 
+#include "daemon/analysis/kernels.h"
 #include "daemon/analysis/matrix.h"
 #include "daemon/analysis/spectrum.h"
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -46,6 +48,24 @@ void exact_svd(const double *values, size_t rows, size_t cols, double *sigma, do
 
 /* |W^T W v - s2 v| / s2, s2 = |W v|^2 / |v|^2. */
 double exact_residual(const double *values, size_t rows, size_t cols, const double *v);
+
+/* Whether a sanitizer slows the loops down: then tests draw fewer cases. */
+#if defined(__SANITIZE_ADDRESS__)
+#define SANITIZED 1
+#elif defined(__has_feature)
+#define SANITIZED __has_feature(address_sanitizer)
+#else
+#define SANITIZED 0
+#endif
+
+#define TEST_SKIPPED 77 /* what Meson shows as a skipped test */
+
+/* False, with a line that says why, where FORESHOCK_KERNELS asks for what this processor lacks. */
+bool kernels_as_asked(void);
+
+/* The variant that FORESHOCK_KERNELS asks for, or all that this processor runs. Returns how many;
+ * *list is static. */
+size_t kernels_under_test(const struct kernels *const **list);
 
 /* The largest value seen of each named error, printed at the end. */
 void note_error(const char *name, double error);

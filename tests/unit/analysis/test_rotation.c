@@ -239,6 +239,8 @@ static void noise_foretells_the_turn_by_rounding(void **state)
 
 int main(void)
 {
+    if (!kernels_as_asked())
+        return TEST_SKIPPED;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(small_and_large_turns),
         cmocka_unit_test(a_large_matrix_turns_as_exactly),
