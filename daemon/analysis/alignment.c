@@ -1,4 +1,5 @@
-/* Spectral alignment in double, token by token. */
+/* Spectral alignment from the kernels' sums; tokens whose squares leave the range of the lanes are taken
+ * again, one by one in double. */
 #include "daemon/analysis/alignment.h"
 
 #include "daemon/analysis/figure.h"
@@ -8,9 +9,13 @@
 #include <float.h>
 #include <stdlib.h>
 
+#define TOKENS 512        /* that a pass takes */
+#define SMALL  (1u << 20) /* elements up to which double lanes cost nothing */
+
 struct alignment {
     size_t cols;
-    double *v1;       /* [cols], unit length; NULL without a direction */
+    bool directed;
+    double *v1;       /* [cols], unit length; 0 without a direction */
     double *unit_sum; /* [cols], sum of x / |x| */
     double *row;      /* [cols] */
     double *s;        /* [capacity], `tokens` of them in use */
@@ -22,19 +27,26 @@ struct alignment {
     uint64_t nonfinite;
     double square_sum; /* of the finite elements */
     double max_abs;
+    double square[TOKENS]; /* of a pass */
+    double dot[TOKENS];
+    void *work;
 };
 
-static bool set_direction(struct alignment *alignment, const float *v1)
+static void set_direction(struct alignment *alignment, const float *v1)
 {
-    alignment->v1 = calloc(alignment->cols, sizeof(double));
-    if (!alignment->v1)
-        return false;
     for (size_t c = 0; c < alignment->cols; c++)
         alignment->v1[c] = (double)v1[c];
     double length = sqrt(vector_dot(alignment->v1, alignment->v1, alignment->cols));
     for (size_t c = 0; c < alignment->cols; c++)
         alignment->v1[c] /= length;
-    return true;
+    alignment->directed = true;
+}
+
+static void *alloc_work(size_t cols)
+{
+    size_t narrow = kernels_in_use()->align_work_f32(cols),
+           wide = kernels_in_use()->align_work_f64(cols);
+    return aligned_alloc(64, ((narrow > wide ? narrow : wide) + 63) / 64 * 64);
 }
 
 struct alignment *alignment_begin(size_t cols, const float *v1)
@@ -43,12 +55,16 @@ struct alignment *alignment_begin(size_t cols, const float *v1)
     if (!alignment)
         return NULL;
     alignment->cols = cols;
+    alignment->v1 = calloc(cols, sizeof(double));
     alignment->unit_sum = calloc(cols, sizeof(double));
     alignment->row = calloc(cols, sizeof(double));
-    if (!alignment->unit_sum || !alignment->row || (v1 && !set_direction(alignment, v1))) {
+    alignment->work = alloc_work(cols);
+    if (!alignment->v1 || !alignment->unit_sum || !alignment->row || !alignment->work) {
         alignment_free(alignment);
         return NULL;
     }
+    if (v1)
+        set_direction(alignment, v1);
     return alignment;
 }
 
@@ -60,6 +76,7 @@ void alignment_free(struct alignment *alignment)
     free(alignment->unit_sum);
     free(alignment->row);
     free(alignment->s);
+    free(alignment->work);
     free(alignment);
 }
 
@@ -70,7 +87,7 @@ static int reserve(struct alignment *alignment, size_t more)
         return 0;
     double *grown = reallocarray(alignment->s, needed, sizeof(*grown));
     if (!grown)
-        return -1;
+        return ANALYSIS_MEMORY;
     alignment->s = grown;
     alignment->capacity = needed;
     return 0;
@@ -96,10 +113,20 @@ static size_t take_activations(struct alignment *alignment)
     return bad;
 }
 
-/* Takes the loaded row, a token that is finite. */
-static void take_token(struct alignment *alignment)
+static void take_alignment(struct alignment *alignment, double s)
 {
-    double length = vector_length(alignment->row, alignment->cols);
+    alignment->s[alignment->tokens++] = s;
+    histogram_add(&alignment->bins, s);
+}
+
+/* Takes a token whose squares say nothing. */
+static void take_rare(struct alignment *alignment, const struct matrix_view *x, size_t token)
+{
+    kernels_in_use()->load_f64(x, token, 1, alignment->row);
+    size_t bad = take_activations(alignment);
+    if (!alignment->directed)
+        return;
+    double length = bad ? 0 : vector_length(alignment->row, alignment->cols);
     if (length <= 0) {
         alignment->skipped++;
         return;
@@ -108,23 +135,43 @@ static void take_token(struct alignment *alignment)
     double factor = 1 / length;
     for (size_t c = 0; c < alignment->cols; c++)
         alignment->unit_sum[c] += alignment->row[c] * factor;
-    alignment->s[alignment->tokens++] = s;
-    histogram_add(&alignment->bins, s);
+    take_alignment(alignment, s);
+}
+
+/* Takes up to TOKENS tokens. */
+static void take_tokens(struct alignment *alignment, const struct matrix_view *x, bool wide)
+{
+    struct align_pass pass = {x, alignment->v1, alignment->square, alignment->dot,
+        alignment->unit_sum, alignment->max_abs, alignment->work};
+    if (wide)
+        kernels_in_use()->align_f64(&pass);
+    else
+        kernels_in_use()->align_f32(&pass);
+    alignment->max_abs = pass.max_abs;
+    for (size_t token = 0; token < x->rows; token++) {
+        double square = alignment->square[token];
+        if (square < 0) {
+            take_rare(alignment, x, token);
+            continue;
+        }
+        alignment->finite += alignment->cols;
+        alignment->square_sum += square;
+        if (alignment->directed)
+            take_alignment(alignment, alignment->dot[token] / sqrt(square));
+    }
 }
 
 int alignment_add(struct alignment *alignment, const struct matrix_view *x)
 {
-    if (x->cols != alignment->cols || reserve(alignment, x->rows) != 0)
-        return -1;
-    for (size_t token = 0; token < x->rows; token++) {
-        kernels_in_use()->load_f64(x, token, 1, alignment->row);
-        size_t bad = take_activations(alignment);
-        if (!alignment->v1)
-            continue;
-        if (bad)
-            alignment->skipped++;
-        else
-            take_token(alignment);
+    if (x->cols != alignment->cols)
+        return ANALYSIS_SHAPE;
+    if (reserve(alignment, x->rows) != 0)
+        return ANALYSIS_MEMORY;
+    bool wide = x->dtype == DTYPE_F64 || x->rows * x->cols <= SMALL;
+    for (size_t token = 0; token < x->rows; token += TOKENS) {
+        size_t end = x->rows - token < TOKENS ? x->rows : token + TOKENS;
+        struct matrix_view some = matrix_view_slice(x, token, end);
+        take_tokens(alignment, &some, wide);
     }
     return 0;
 }

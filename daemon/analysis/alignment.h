@@ -6,6 +6,7 @@
 #ifndef FORESHOCK_ANALYSIS_ALIGNMENT_H
 #define FORESHOCK_ANALYSIS_ALIGNMENT_H
 
+#include "daemon/analysis/error.h"
 #include "daemon/analysis/histogram.h"
 #include "daemon/analysis/matrix.h"
 #include "daemon/analysis/quantile.h"
@@ -35,8 +36,9 @@ struct alignment;
  * out of memory. */
 struct alignment *alignment_begin(size_t cols, const float *v1);
 
-/* Adds inputs x, [tokens, cols]. Returns 0, or -1: wrong number of columns or out of memory
- * (nothing was added). */
+/* Adds inputs x, [tokens, cols], of any dtype and strides; each byte is read from memory once. A token's
+ * s is right to 1e-12 in float64 and for x of at most 2^20 elements, else to 2e-6, whatever its scale.
+ * Returns 0, ANALYSIS_SHAPE (wrong number of columns) or ANALYSIS_MEMORY. */
 int alignment_add(struct alignment *alignment, const struct matrix_view *x);
 
 /* The figures of all tokens so far; more may be added after it. */

@@ -7,8 +7,10 @@
 #ifndef FORESHOCK_ANALYSIS_KERNELS_H
 #define FORESHOCK_ANALYSIS_KERNELS_H
 
+#include "daemon/analysis/align.h"
 #include "daemon/analysis/gram.h"
 #include "daemon/analysis/matrix.h"
+#include "daemon/analysis/neuron_sums.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -34,6 +36,18 @@ struct kernels {
     void (*load_f64)(const struct matrix_view *view, size_t begin, size_t count, double *tile);
 
     struct kernels_scan (*scan)(const struct matrix_view *view);
+
+    /* The pass over inputs (align.h), in float and in double lanes. */
+    void (*align_f32)(struct align_pass *pass);
+    void (*align_f64)(struct align_pass *pass);
+    size_t (*align_work_f32)(size_t cols); /* bytes of align_pass.work */
+    size_t (*align_work_f64)(size_t cols);
+
+    /* The pass over neurons (neuron_sums.h), in float and in double lanes. */
+    void (*neurons_f32)(const struct neuron_pass *pass);
+    void (*neurons_f64)(const struct neuron_pass *pass);
+    size_t (*neuron_work_f32)(void); /* bytes of neuron_pass.work */
+    size_t (*neuron_work_f64)(void);
 };
 
 /* The variant in use: the one that FORESHOCK_KERNELS names, else the best. Thread-safe; never NULL,

@@ -137,4 +137,13 @@ INLINE NAME(lanes) NAME(power)(enum dtype dtype, NAME(lanes) x)
     return (NAME(lanes))power;
 }
 
+/* A call with the constant that stands for a native dtype. */
+#define NATIVE(dtype, CALL)                                                                        \
+    switch (dtype) {                                                                               \
+    case DTYPE_BF16: CALL(DTYPE_BF16); break;                                                      \
+    case DTYPE_F16: CALL(DTYPE_F16); break;                                                        \
+    case DTYPE_F32: CALL(DTYPE_F32); break;                                                        \
+    default: CALL(REAL_DTYPE); break;                                                              \
+    }
+
 #undef HALF_BYTES

@@ -15,6 +15,13 @@
 /* the fused pass */
 #include "daemon/analysis/kernels_gram.h"
 
+/* inputs and a direction */
+#include "daemon/analysis/kernels_alignment.h"
+
+/* neurons of an MLP block */
+#include "daemon/analysis/kernels_neurons.h"
+
+#undef NATIVE
 #undef REAL
 #undef REAL_BYTES
 #undef REAL_DTYPE

@@ -71,4 +71,12 @@ const struct kernels JOIN(kernels_, VARIANT) = {
     .load_f32 = tile_load_f32,
     .load_f64 = tile_load_f64,
     .scan = scan,
+    .align_f32 = align_pass_f32,
+    .align_f64 = align_pass_f64,
+    .align_work_f32 = align_work_f32,
+    .align_work_f64 = align_work_f64,
+    .neurons_f32 = neuron_pass_f32,
+    .neurons_f64 = neuron_pass_f64,
+    .neuron_work_f32 = neuron_work_f32,
+    .neuron_work_f64 = neuron_work_f64,
 };

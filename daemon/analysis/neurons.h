@@ -5,6 +5,7 @@
 #ifndef FORESHOCK_ANALYSIS_NEURONS_H
 #define FORESHOCK_ANALYSIS_NEURONS_H
 
+#include "daemon/analysis/error.h"
 #include "daemon/analysis/histogram.h"
 #include "daemon/analysis/matrix.h"
 #include "daemon/analysis/quantile.h"
@@ -56,9 +57,11 @@ bool neuron_class_applies(enum neuron_class class, bool gated);
  * counts. */
 enum neuron_class neuron_classify(bool gated, double in_out, double gate_out, double gate_in);
 
-/* gate (or NULL) and in are [ff, d], out is [d, ff]. Returns 0, or -1: shapes that do not fit or
- * out of memory. */
-int neurons_measure(const struct matrix_view *gate, const struct matrix_view *in,
-    const struct matrix_view *out, struct neurons_result *result);
+/* gate (or NULL) and in are [ff, d], out is [d, ff], each of a dtype and in parts of its own; each byte
+ * is read from memory once. Cosines are right to 1e-12 for blocks of at most 2^20 elements and in
+ * float64, else to 5e-6, whatever the scale of the vectors. Returns 0, ANALYSIS_SHAPE or
+ * ANALYSIS_MEMORY. */
+int neurons_measure(const struct matrix *gate, const struct matrix *in, const struct matrix *out,
+    struct neurons_result *result);
 
 #endif

@@ -1,7 +1,5 @@
 /* The neurons of an MLP block, when all its matrices are there for the same step. */
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 
 #include "daemon/analysis/neurons.h"
 #include "daemon/runs/strand_state.h"
@@ -69,51 +67,10 @@ static void find_neurons(const struct place *place, const struct neurons_result 
     find_cosines(place, "gate.gate_in", &r->gate_in);
 }
 
-/* A snapshot in one piece: where it is in parts, a copy of them. */
-struct piece {
-    struct matrix_view view;
-    void *copy; /* NULL: none was needed */
-};
-
-static int copy_parts(const struct snapshot *kept, struct piece *piece)
-{
-    const struct matrix *m = &kept->matrix;
-    size_t count;
-    struct store_part *parts = snapshot_parts(kept, &count);
-    char *to = piece->copy = parts ? malloc(m->rows * m->cols * dtype_size(m->dtype)) : NULL;
-
-    for (size_t i = 0; to && i < count; i++) {
-        memcpy(to, parts[i].data, parts[i].size);
-        to += parts[i].size;
-    }
-    free(parts);
-    piece->view = kept->transposed ? matrix_view_transposed(piece->copy, m->dtype, m->rows, m->cols)
-                                   : matrix_view_rows(piece->copy, m->dtype, m->rows, m->cols);
-    return to ? 0 : -1;
-}
-
-static int take_piece(const struct strand_member *member, struct piece *piece)
-{
-    const struct snapshot *kept = member ? &member->kept : NULL;
-
-    *piece = (struct piece){.copy = NULL};
-    if (!kept || kept->matrix.count > 1)
-        return kept ? copy_parts(kept, piece) : 0;
-    piece->view = kept->views[0];
-    return 0;
-}
-
 static int measure(const struct matrices *m, struct neurons_result *result)
 {
-    struct piece gate, in, out;
-    int rc = take_piece(m->gate, &gate) | take_piece(m->in, &in) | take_piece(m->out, &out);
-
-    if (rc == 0)
-        rc = neurons_measure(m->gate ? &gate.view : NULL, &in.view, &out.view, result);
-    free(gate.copy);
-    free(in.copy);
-    free(out.copy);
-    return rc;
+    return neurons_measure(
+        m->gate ? &m->gate->kept.matrix : NULL, &m->in->kept.matrix, &m->out->kept.matrix, result);
 }
 
 void neurons_take(struct strand *strand, const struct place *place)

@@ -147,6 +147,8 @@ static void slices_and_turned_views(void **state)
 
 int main(void)
 {
+    if (!kernels_as_asked())
+        return TEST_SKIPPED;
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(every_pattern_decodes),
         cmocka_unit_test(names_are_parsed_back),
