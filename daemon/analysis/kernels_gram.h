@@ -142,36 +142,46 @@ INLINE void NAME(ask)(const unsigned char **ahead, size_t lines)
         __builtin_prefetch(*ahead, 0, 2);
 }
 
+/* acc[row][vector] += the products of a pair of columns of `rows` rows; v is at the pair. */
+INLINE void NAME(project_pair)(enum dtype dtype, size_t rows, size_t slice, size_t width,
+    const unsigned char *at, ptrdiff_t stride, const NAME(lanes) * v,
+    NAME(lanes) acc[GROUP_ROWS][SLICE])
+{
+    NAME(lanes) pair[2], block[2][SLICE];
+    for (size_t u = 0; u < 2; u++)
+        for (size_t j = 0; j < slice; j++)
+            block[u][j] = v[u * width + j];
+    for (size_t r = 0; r < rows; r++) {
+        NAME(load_pair)(dtype, at + (ptrdiff_t)r * stride, pair);
+        for (size_t u = 0; u < 2; u++)
+            for (size_t j = 0; j < slice; j++)
+                acc[r][j] += pair[u] * block[u][j];
+    }
+}
+
 /* Adds the products of `rows` rows with `slice` vectors over a span to sum[rows][width]. */
 INLINE void NAME(project_group)(enum dtype dtype, size_t rows, size_t slice, size_t width,
     const struct NAME(source) * w, size_t row, struct NAME(span) span, const NAME(lanes) * v,
     NAME(lanes) * sum, const unsigned char **ahead)
 {
     const unsigned char *data = NAME(row)(w, row), *soon = *ahead;
-    size_t size = NAME(native_size)(dtype), step = PAIR * size, last = span.end + (span.tail > 0);
+    size_t size = NAME(native_size)(dtype), step = PAIR * size;
     size_t lines = (width == 8 ? 2 : 4) * size / sizeof(REAL) * rows / GROUP_ROWS;
-    unsigned char padded[GROUP_ROWS][2 * VECTOR_BYTES];
-    NAME(lanes) acc[GROUP_ROWS][SLICE], pair[2];
+    NAME(lanes) acc[GROUP_ROWS][SLICE];
     for (size_t r = 0; r < rows; r++)
         for (size_t j = 0; j < slice; j++)
             acc[r][j] = NAME(all)(0);
-    for (size_t i = span.begin; i < last; i++) {
-        const unsigned char *at = data + i * step;
-        ptrdiff_t stride = w->stride;
-        if (i == span.end) {
-            memset(padded, 0, sizeof(padded));
-            for (size_t r = 0; r < rows; r++)
-                memcpy(padded[r], at + (ptrdiff_t)r * stride, span.tail * size);
-            at = padded[0];
-            stride = 2 * VECTOR_BYTES;
-        }
+    for (size_t i = span.begin; i < span.end; i++) {
         NAME(ask)(&soon, lines);
-        for (size_t r = 0; r < rows; r++) {
-            NAME(load_pair)(dtype, at + (ptrdiff_t)r * stride, pair);
-            for (size_t u = 0; u < 2; u++)
-                for (size_t j = 0; j < slice; j++)
-                    acc[r][j] += pair[u] * v[(2 * i + u) * width + j];
-        }
+        NAME(project_pair)
+        (dtype, rows, slice, width, data + i * step, w->stride, v + 2 * i * width, acc);
+    }
+    if (span.tail) {
+        unsigned char padded[GROUP_ROWS][2 * VECTOR_BYTES] = {{0}};
+        for (size_t r = 0; r < rows; r++)
+            memcpy(padded[r], data + (ptrdiff_t)r * w->stride + span.end * step, span.tail * size);
+        NAME(project_pair)
+        (dtype, rows, slice, width, padded[0], sizeof(padded[0]), v + 2 * span.end * width, acc);
     }
     for (size_t r = 0; r < rows; r++)
         for (size_t j = 0; j < slice; j++)
@@ -236,19 +246,19 @@ static void NAME(measure_tile)(const struct NAME(gram) * gram, const struct NAME
     }
 }
 
-/* z += W^T y over the pairs [begin, end), for a constant width. */
-INLINE void NAME(project_back_pairs)(enum dtype dtype, size_t width, const struct NAME(source) * w,
-    size_t rows, const REAL *y, size_t begin, size_t end, NAME(lanes) * z,
+/* z += W^T y over `count` pairs of columns from `data` on, for a constant width. */
+INLINE void NAME(project_back_pairs)(enum dtype dtype, size_t width, const unsigned char *data,
+    ptrdiff_t stride, size_t rows, const REAL *y, size_t count, NAME(lanes) * z,
     const unsigned char **ahead)
 {
     const unsigned char *soon = *ahead;
-    size_t size = NAME(native_size)(dtype), step = PAIR * size;
-    for (size_t i = begin; i < end; i++) {
-        const unsigned char *at = w->data + i * step;
-        NAME(lanes) sum[2][GRAM_WIDTH], *to = z + i * 2 * width;
+    size_t size = NAME(native_size)(dtype);
+    for (; count > 0; count--, data += PAIR * size, z += 2 * width) {
+        const unsigned char *at = data;
+        NAME(lanes) sum[2][GRAM_WIDTH];
         for (size_t n = 0; n < 2 * width; n++)
             sum[n / width][n % width] = NAME(all)(0);
-        for (size_t r = 0; r < rows; r++, at += w->stride) {
+        for (size_t r = 0; r < rows; r++, at += stride) {
             NAME(lanes) pair[2];
             if (size == sizeof(REAL) || width == 8 || r % 2)
                 NAME(ask)(&soon, 1);
@@ -258,7 +268,7 @@ INLINE void NAME(project_back_pairs)(enum dtype dtype, size_t width, const struc
                     sum[u][j] += pair[u] * y[r * width + j];
         }
         for (size_t n = 0; n < 2 * width; n++)
-            to[n] += sum[n / width][n % width];
+            z[n] += sum[n / width][n % width];
     }
     *ahead = soon;
 }
@@ -271,15 +281,16 @@ INLINE void NAME(project_back_pairs)(enum dtype dtype, size_t width, const struc
     default: BACK_WIDTH(dtype, 8); break;                                                          \
     }
 #define BACK_WIDTH(dtype, width)                                                                   \
-    NAME(project_back_pairs)                                                                       \
-    (dtype, width, &source, rows, gram->y, begin, end, gram->z_lanes, ahead)
+    NAME(project_back_pairs)(dtype, width, data, stride, rows, gram->y, count, z, ahead)
 
 /* z_lanes += tile^T y. */
 static void NAME(project_back)(const struct NAME(gram) * gram, const struct NAME(source) * w,
     size_t rows, const unsigned char **ahead)
 {
-    struct NAME(source) source = *w;
-    size_t begin = 0, end = gram->whole, size = dtype_size(w->dtype);
+    const unsigned char *data = w->data;
+    ptrdiff_t stride = w->stride;
+    NAME(lanes) *z = gram->z_lanes;
+    size_t count = gram->whole, size = dtype_size(w->dtype);
     NATIVE(w->dtype, BACK)
     if (!gram->tail)
         return;
@@ -287,10 +298,10 @@ static void NAME(project_back)(const struct NAME(gram) * gram, const struct NAME
     memset(padded, 0, rows * sizeof(padded[0]));
     for (size_t r = 0; r < rows; r++)
         memcpy(padded[r], NAME(row)(w, r) + gram->whole * PAIR * size, gram->tail * size);
-    begin = gram->whole;
-    end = begin + 1;
-    source.data = padded[0] - begin * PAIR * size;
-    source.stride = sizeof(padded[0]);
+    data = padded[0];
+    stride = sizeof(padded[0]);
+    z += gram->whole * 2 * gram->width;
+    count = 1;
     NATIVE(w->dtype, BACK)
 }
 

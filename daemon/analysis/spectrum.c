@@ -227,7 +227,7 @@ static int first_pass(struct update *update)
     frexp(max_abs, &exponent);
     exponent = exponent > EXPONENT_MAX ? EXPONENT_MAX : exponent;
     spectrum->exponent = exponent < -EXPONENT_MAX ? -EXPONENT_MAX : exponent;
-    spectrum->in_double = max_abs > 0;
+    spectrum->in_double = max_abs > 0 && !in_range(update, update->sums.square); /* W, not W0 */
     update->in_double = true;
     update->krylov.noise = NOISE_F64;
     if (allocate_work(update) != 0)
