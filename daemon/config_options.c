@@ -52,7 +52,7 @@ const struct config_option config_options[] = {
     {"limits.shard_deadline_seconds", CONFIG_NUMBER, AT(limits.shard_deadline_seconds), 0.1, 3600,
         "10", " of seconds", NULL},
 
-    {"analysis.target_residual", CONFIG_NUMBER, AT(analysis.target_residual), 1e-8, 0.1, "0.001",
+    {"analysis.target_residual", CONFIG_NUMBER, AT(analysis.target_residual), 1e-6, 0.1, "0.001",
         "", NULL},
     {"analysis.passes_small", CONFIG_COUNT, AT(analysis.passes_small), 1, 100, "16", "", NULL},
     {"analysis.passes_large", CONFIG_COUNT, AT(analysis.passes_large), 1, 100, "8", "", NULL},

@@ -2,7 +2,7 @@
  *
  * For a block of vectors V it forms Y = W V and Z = W^T Y, and on the way, when asked, the squared
  * lengths that layer rotation is made of: each byte of W and of the references is read from memory
- * once. Sums run in lanes of float (or double) within at most PANEL columns and FLUSH_ROWS rows, and
+ * once, as long as eight rows fit into the second-level cache. Sums run in lanes of float (or double) within at most PANEL columns and some 190 rows, and
  * in double across them. The relative error of a sum of squares is below 1e-6, and of Z below 2e-6
  * ||W||^2 ||v||, at worst, where all elements are equal and every rounding goes the same way; among
  * random ones it is a fifth of that. In double it is 1e-15 + 1e-16 for each row and panel, and 1e-14.
@@ -23,8 +23,7 @@
 #define GRAM_REFERENCES 2
 
 /* What a pass measures beside the product. All sums are those of scale * W and scale * reference.
- * They overflow to infinity, underflow to 0 or turn NaN where the numbers ask for it: see
- * gram_sums_usable. */
+ * They overflow to infinity, underflow to 0 or turn NaN where the numbers ask for it. */
 struct gram_sums {
     double square;     /* sum of w^2 */
     double ulp_square; /* sum of the squared spacing of W's dtype at w; 0 unless it is narrow */

@@ -34,21 +34,25 @@ struct NAME(gram) {
     struct NAME(copies) copies;
 };
 
-INLINE size_t NAME(tile_rows)(size_t rows, size_t cols, size_t size)
+/* `turned`: W is stored by columns, which are read and turned in long runs. */
+INLINE size_t NAME(tile_rows)(size_t rows, size_t cols, size_t size, bool turned)
 {
     size_t fitting = TILE_BYTES / size / cols / GROUP_ROWS * GROUP_ROWS;
-    size_t wanted = fitting < TILE_MIN ? TILE_MIN : fitting > TILE_MAX ? TILE_MAX : fitting;
+    size_t wanted = turned || fitting > TILE_MAX ? TILE_MAX
+                    : fitting < TILE_MIN         ? TILE_MIN
+                                                 : fitting;
     return wanted < rows ? wanted : rows;
 }
 
 /* `size`: of an element as the loops read it. */
-static struct NAME(gram) NAME(gram_of)(size_t rows, size_t cols, size_t size, size_t width)
+static struct NAME(gram)
+    NAME(gram_of)(size_t rows, size_t cols, size_t size, bool turned, size_t width)
 {
     return (struct NAME(gram)){.cols = cols,
         .width = width <= 2   ? width
                  : width <= 4 ? 4
                               : 8,
-        .tile_rows = NAME(tile_rows)(rows, cols, size),
+        .tile_rows = NAME(tile_rows)(rows, cols, size, turned),
         .whole = cols / PAIR,
         .tail = cols % PAIR};
 }
@@ -80,7 +84,7 @@ static size_t NAME(lay_out)(struct NAME(gram) * gram, unsigned char *work)
 static size_t NAME(gram_work)(size_t rows, size_t cols)
 {
     static unsigned char nowhere[1];
-    struct NAME(gram) gram = NAME(gram_of)(rows, cols, 2, GRAM_WIDTH); /* the most rows */
+    struct NAME(gram) gram = NAME(gram_of)(rows, cols, sizeof(REAL), true, GRAM_WIDTH);
     return NAME(lay_out)(&gram, nowhere);
 }
 
@@ -95,11 +99,14 @@ INLINE size_t NAME(packed)(const struct NAME(gram) * gram, size_t j, size_t c)
 
 static void NAME(gram_open)(struct NAME(gram) * gram, const struct gram_pass *pass)
 {
-    bool in_place = true;
-    for (size_t i = 0; i < pass->w->count; i++)
-        in_place = in_place && NAME(serves_as_it_is)(pass, &pass->w->part[i]);
+    bool in_place = true, turned = false;
+    for (size_t i = 0; i < pass->w->count; i++) {
+        const struct matrix_view *part = &pass->w->part[i];
+        in_place = in_place && NAME(serves_as_it_is)(pass, part);
+        turned = turned || (part->row_stride == 1 && part->col_stride != 1);
+    }
     size_t size = in_place ? dtype_size(pass->w->dtype) : sizeof(REAL);
-    *gram = NAME(gram_of)(pass->w->rows, pass->w->cols, size, pass->width);
+    *gram = NAME(gram_of)(pass->w->rows, pass->w->cols, size, turned, pass->width);
     gram->pass = pass;
     gram->copies.w_in_place = in_place;
     gram->interleaved = in_place && NAME(interleaves)(pass->w->dtype);

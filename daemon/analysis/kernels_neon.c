@@ -1,4 +1,4 @@
-/* The kernels in NEON with its thirty-two registers.. */
+/* The kernels in NEON with its thirty-two registers. */
 #define VARIANT      neon
 #define VECTOR_BYTES 16
 #define GROUP_ROWS   4

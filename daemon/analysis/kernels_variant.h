@@ -34,9 +34,12 @@ typedef uint64_t bit_f64;
 #define NAME(name) name##_f64
 #include "daemon/analysis/kernels_real.h"
 
-/* Row by row, through double: what happens to a matrix once in a lifetime need not be fast. */
-static struct kernels_scan scan(const struct matrix_view *view)
+/* Row by row as they lie, through double: what happens only when sums were spoiled need not be the
+ * fastest. */
+static struct kernels_scan scan(const struct matrix_view *given)
 {
+    struct matrix_view turned = matrix_view_turned(given);
+    const struct matrix_view *view = given->row_stride == 1 ? &turned : given;
     struct kernels_scan found = {0, 0};
     double run[CONVERT_RUN];
     for (size_t r = 0; r < view->rows; r++) {

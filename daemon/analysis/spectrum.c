@@ -34,7 +34,7 @@ enum { BEFORE = 6, EXPLORER = 7 };
 /* Mean squares within 2^-LIMIT and 2^LIMIT are summed without trouble. What leaves the range of float
  * is measured in double, what leaves that of double is scaled. */
 #define SQUARE_LIMIT_F32 70
-#define SQUARE_LIMIT_F64 900
+#define SQUARE_LIMIT_F64 400
 #define EXPONENT_MAX     1000 /* beyond it a power of two leaves the range of double */
 
 struct update {
@@ -89,9 +89,11 @@ static unsigned pass_budget(const struct spectrum *spectrum, enum dtype dtype)
 {
     const struct spectrum_options *options = &spectrum->options;
     bool cached = spectrum->rows * spectrum->cols * dtype_size(dtype) <= CACHED_BYTES;
-    if (spectrum->warm)
-        return options->passes_warm ? options->passes_warm : cached ? 16 : 8;
-    return options->passes_cold ? options->passes_cold : cached ? 32 : 16;
+    if (!spectrum->warm)
+        return options->passes_cold ? options->passes_cold : cached ? 32 : 16;
+    if (cached)
+        return options->passes_small ? options->passes_small : 16;
+    return options->passes_large ? options->passes_large : 8;
 }
 
 static bool same_shape(const struct spectrum *spectrum, const struct matrix *matrix)
@@ -419,6 +421,7 @@ int spectrum_update(struct spectrum *spectrum, const struct matrix *w, const str
     struct update update;
     uint64_t rng = spectrum->rng;
     int exponent = spectrum->exponent;
+    bool in_double = spectrum->in_double;
     int rc = update_init(&update, spectrum, w, w0, w0_sums, prev);
     if (rc == 0) {
         start_block(&update);
@@ -438,6 +441,7 @@ int spectrum_update(struct spectrum *spectrum, const struct matrix *w, const str
         } else {
             spectrum->rng = rng;
             spectrum->exponent = exponent;
+            spectrum->in_double = in_double;
         }
     }
     update_free(&update);

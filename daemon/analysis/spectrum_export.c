@@ -2,7 +2,7 @@
  * little-endian.
  *
  *   0 "FSPB"    4 u32 version    8 u64 rows    16 u64 cols    24 u64 random state
- *  32 u32 width    36 u32 warm    40 i32 exponent    44 u32 zero    48 f32 [1 + width][cols] */
+ *  32 u32 width    36 u32 warm    40 i32 exponent    44 u32 in_double    48 f32 [1 + width][cols] */
 #include "daemon/analysis/spectrum_state.h"
 
 #include <math.h>
@@ -10,7 +10,7 @@
 #include <string.h>
 
 #define MAGIC          "FSPB"
-#define VERSION        2u
+#define VERSION        3u
 #define HEADER_SIZE    48u
 #define EXPONENT_LIMIT 1100
 #define UNIT_SLACK     1e-3
@@ -58,6 +58,7 @@ void spectrum_export(const struct spectrum *spectrum, unsigned char *bytes)
     put(bytes + 32, spectrum->width, 4);
     put(bytes + 36, spectrum->warm, 4);
     put(bytes + 40, (uint32_t)spectrum->exponent, 4);
+    put(bytes + 44, spectrum->in_double, 4);
     for (size_t i = 0; i < count_values(spectrum); i++) {
         uint32_t bits;
         memcpy(&bits, &spectrum->vectors[i], sizeof(bits));
@@ -92,7 +93,7 @@ static int check_header(const struct spectrum *spectrum, const unsigned char *by
         return -1;
     }
     int32_t exponent = (int32_t)(uint32_t)get(bytes + 40, 4);
-    if (get(bytes + 24, 8) == 0 || get(bytes + 36, 4) > 1 || get(bytes + 44, 4) != 0 ||
+    if (get(bytes + 24, 8) == 0 || get(bytes + 36, 4) > 1 || get(bytes + 44, 4) > 1 ||
         exponent > EXPONENT_LIMIT || exponent < -EXPONENT_LIMIT) {
         snprintf(err, err_size, "tracked block: a header field is out of its range");
         return -1;
@@ -131,6 +132,7 @@ int spectrum_import(struct spectrum *spectrum, const unsigned char *bytes, size_
     spectrum->warm = warm;
     spectrum->stale = stale;
     spectrum->exponent = (int)(int32_t)(uint32_t)get(bytes + 40, 4);
+    spectrum->in_double = get(bytes + 44, 4) != 0;
     for (size_t i = 0; i < count_values(spectrum); i++)
         spectrum->vectors[i] = warm ? get_float(bytes + HEADER_SIZE + 4 * i) : 0;
     return 0;

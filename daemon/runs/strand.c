@@ -7,8 +7,6 @@
 
 #include "daemon/runs/strand_state.h"
 
-#define SMALL_BYTES (4u << 20) /* a matrix that stays in cache from pass to pass */
-
 struct strand *strand_new(const struct strand_options *options)
 {
     struct strand *strand = calloc(1, sizeof *strand);
@@ -27,11 +25,11 @@ struct strand *strand_new(const struct strand_options *options)
 int strand_track(struct strand *strand, struct strand_member *member)
 {
     const struct strand_layer_options *layer = &member->options;
-    bool small = layer->rows * layer->cols * sizeof(float) <= SMALL_BYTES;
     struct spectrum_options options = {
         .seed = (uint64_t)layer->id,
         .target_residual = strand->options.target_residual,
-        .passes_warm = small ? strand->options.passes_small : strand->options.passes_large,
+        .passes_small = strand->options.passes_small,
+        .passes_large = strand->options.passes_large,
     };
     char why[STORE_ERROR_MAX];
 

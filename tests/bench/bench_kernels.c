@@ -46,16 +46,19 @@ static double read_all(void *argument)
 
 struct gram {
     struct deck *w, *w0; /* w0: NULL, or what W is measured against too */
+    bool turned;         /* W is stored [cols, rows] */
     size_t width;
     double *in, *out;
     void *work;
-    float *v, *y, *z, *wide[2]; /* of OpenBLAS */
+    float *v, *y, *z, *difference; /* of OpenBLAS */
 };
 
 static struct gram gram_new(struct deck *w, struct deck *w0, size_t width)
 {
     const struct kernels *kernels = kernels_in_use();
-    size_t block = width * w->cols, size = kernels->gram_work_f32(w->rows, w->cols);
+    size_t block = width * w->cols, size = w->dtype == DTYPE_F64
+                                               ? kernels->gram_work_f64(w->rows, w->cols)
+                                               : kernels->gram_work_f32(w->rows, w->cols);
     struct gram gram = {.w = w, .w0 = w0, .width = width};
     uint64_t state = 7;
 
@@ -65,7 +68,8 @@ static struct gram gram_new(struct deck *w, struct deck *w0, size_t width)
     gram.v = malloc(block * sizeof(float));
     gram.z = malloc(block * sizeof(float));
     gram.y = malloc(width * w->rows * sizeof(float));
-    if (!gram.in || !gram.out || !gram.work || !gram.v || !gram.z || !gram.y)
+    gram.difference = malloc(w->rows * w->cols * sizeof(float));
+    if (!gram.in || !gram.out || !gram.work || !gram.v || !gram.z || !gram.y || !gram.difference)
         fatal("memory is short");
     for (size_t i = 0; i < block; i++) {
         gram.in[i] = random_uniform(&state);
@@ -82,13 +86,22 @@ static void gram_free(struct gram *gram)
     free(gram->v);
     free(gram->y);
     free(gram->z);
+    free(gram->difference);
+}
+
+static struct matrix_view gram_view(const struct gram *gram, struct deck *deck)
+{
+    return gram->turned
+               ? matrix_view_transposed(deck_deal(deck), deck->dtype, deck->rows, deck->cols)
+               : deck_deal_view(deck);
 }
 
 /* The fused pass as the tracker calls it: with a baseline whose own length is known. */
 static double gram_seconds(void *argument)
 {
     struct gram *gram = argument;
-    struct matrix_view w = deck_deal_view(gram->w), w0 = gram->w0 ? deck_deal_view(gram->w0) : w;
+    struct matrix_view w = gram_view(gram, gram->w);
+    struct matrix_view w0 = gram->w0 ? gram_view(gram, gram->w0) : w;
     struct matrix matrix = matrix_of(&w), baseline = matrix_of(&w0);
     struct gram_sums sums;
     struct gram_pass pass = {.w = &matrix,
@@ -102,7 +115,10 @@ static double gram_seconds(void *argument)
         .work = gram->work};
     double begin = seconds_now();
 
-    kernels_in_use()->gram_f32(&pass);
+    if (w.dtype == DTYPE_F64)
+        kernels_in_use()->gram_f64(&pass);
+    else
+        kernels_in_use()->gram_f32(&pass);
     return seconds_now() - begin;
 }
 
@@ -117,21 +133,21 @@ static double blas_seconds(void *argument)
     volatile float kept;
     double begin = seconds_now();
 
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, k, cols, 1, w, cols, gram->v, cols,
-        0, gram->y, k);
-    cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, k, cols, rows, 1, gram->y, k, w, cols, 0,
-        gram->z, cols);
+    if (k == 1) {
+        cblas_sgemv(CblasRowMajor, CblasNoTrans, rows, cols, 1, w, cols, gram->v, 1, 0, gram->y, 1);
+        cblas_sgemv(CblasRowMajor, CblasTrans, rows, cols, 1, w, cols, gram->y, 1, 0, gram->z, 1);
+    } else {
+        cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, rows, k, cols, 1, w, cols, gram->v,
+            cols, 0, gram->y, k);
+        cblas_sgemm(CblasRowMajor, CblasTrans, CblasNoTrans, k, cols, rows, 1, gram->y, k, w, cols,
+            0, gram->z, cols);
+    }
     if (w0) {
-        float *difference = malloc((size_t)n * sizeof *difference);
-
-        if (!difference)
-            fatal("memory is short");
         kept = cblas_snrm2(n, w, 1);
         kept = cblas_sdot(n, w, 1, w0, 1);
-        memcpy(difference, w, (size_t)n * sizeof *difference);
-        cblas_saxpy(n, -1, w0, 1, difference, 1);
-        kept = cblas_snrm2(n, difference, 1);
-        free(difference);
+        memcpy(gram->difference, w, (size_t)n * sizeof *gram->difference);
+        cblas_saxpy(n, -1, w0, 1, gram->difference, 1);
+        kept = cblas_snrm2(n, gram->difference, 1);
         (void)kept;
     }
     return seconds_now() - begin;
@@ -245,6 +261,22 @@ static void measure_gram(
         deck_free(&w0);
 }
 
+/* W stored [in, out], as some libraries keep it: read by its columns. */
+static void measure_transposed(enum dtype dtype, size_t rows, size_t cols, size_t width)
+{
+    struct deck w = deck_new(dtype, rows, cols, 1);
+    struct gram gram = gram_new(&w, NULL, width);
+    struct plain plain = {{&w}};
+    struct task reading = {read_all, &plain, w.bytes}, pass = {gram_seconds, &gram, w.bytes};
+    double ns;
+
+    gram.turned = true;
+    struct spread ratio = compare(&reading, &pass, &ns);
+    print_row("pass, transposed", &w, width, ratio, ns, 0, 0);
+    gram_free(&gram);
+    deck_free(&w);
+}
+
 static void measure_alignment(enum dtype dtype, size_t tokens, size_t cols, double target)
 {
     struct deck x = deck_new(dtype, tokens, cols, 3);
@@ -310,6 +342,10 @@ static void shapes(void)
         for (size_t s = 0; s < sizeof shape / sizeof *shape; s++)
             for (int baseline = 1; baseline >= 0; baseline--)
                 measure_gram(dtypes[d], shape[s][0], shape[s][1], baseline ? 8 : 2, baseline, 0);
+    for (size_t d = 0; d < 2; d++) {
+        measure_transposed(dtypes[d], 4096, 4096, 2);
+        measure_transposed(dtypes[d], 4096, 4096, 8);
+    }
 }
 
 static void dtypes(void)
