@@ -33,18 +33,29 @@ INLINE bool NAME(serves_as_it_is)(const struct gram_pass *pass, const struct mat
     return pass->scale == 1 && view->col_stride == 1 && NAME(is_native)(view->dtype);
 }
 
+#ifndef ULP_LANES
+#define ULP_LANES 16
+#endif
+
 /* The sum of squared spacings of a narrow type at the values of a dense tile that was scaled. */
 static double NAME(ulp_square_sum)(const REAL *tile, size_t n, enum dtype dtype, double scale)
 {
     if (!dtype_is_narrow(dtype))
         return 0;
     float least = (float)(ldexp(1, dtype_exponent_min(dtype)) * scale);
-    double sum = 0;
-    for (size_t i = 0; i < n; i++) {
-        float power = float_of_bits(bits_of_float((float)tile[i]) & 0x7f800000u);
-        double spacing = (double)(power > least ? power : least);
-        sum += spacing * spacing;
+    double lane[ULP_LANES] = {0}, sum = 0;
+    for (size_t i = 0; i < n; i += ULP_LANES) {
+        size_t count = n - i < ULP_LANES ? n - i : ULP_LANES;
+        float power[ULP_LANES] = {0};
+        for (size_t j = 0; j < count; j++) {
+            power[j] = float_of_bits(bits_of_float((float)tile[i + j]) & 0x7f800000u);
+            power[j] = power[j] > least ? power[j] : least;
+        }
+        for (size_t j = 0; j < ULP_LANES; j++)
+            lane[j] += (double)power[j] * (double)power[j];
     }
+    for (size_t j = 0; j < ULP_LANES; j++)
+        sum += lane[j];
     return ldexp(sum, -2 * dtype_mantissa_bits(dtype));
 }
 
