@@ -36,7 +36,8 @@ bool gather_has(const struct layer *layer, int64_t step, const struct span *span
 {
     const struct gather *gather = gather_at(layer, step);
 
-    return gather && shards_have(gather->shards, span->begin);
+    return step == layer->last_step[WIRE_WEIGHTS] || rhythm_has(&layer->whole, step) ||
+           (gather && shards_have(gather->shards, span->begin));
 }
 
 static struct gather *open_gather(struct layer *layer, int64_t step, bool cols)
@@ -94,14 +95,18 @@ static void release_activations(struct item *activations)
     }
 }
 
-static void tell(struct item *item, enum wire_code code, const char *expected)
+static struct wire_fault stale(const struct item *item, const char *expected)
 {
     struct wire_fault fault;
 
-    if (!item->session->peer)
-        return;
-    fault_set(&fault, code, WIRE_TENSOR, "step", expected, "%" PRId64, item->work.step);
-    ingest_error_seldom(item->session->peer, &fault);
+    fault_set(&fault, WIRE_CODE_STALE, WIRE_TENSOR, "step", expected, "%" PRId64, item->work.step);
+    return fault;
+}
+
+static void tell(const struct item *item, const struct wire_fault *fault)
+{
+    if (item->session->peer)
+        ingest_error_seldom(item->session->peer, fault);
 }
 
 /* Tells each sender what it waited for in vain, and counts a sample of each. */
@@ -110,6 +115,7 @@ static void lose_items(const struct gather *gather)
     const struct layer *layer = gather->layer;
     bool cols = gather->shards->cols;
     struct span missing = shards_missing(gather->shards, axis_size(layer, cols));
+    struct wire_fault fault;
     struct item *item;
     char text[192];
 
@@ -118,7 +124,8 @@ static void lose_items(const struct gather *gather)
     DL_FOREACH(gather->items, item)
     {
         samples_lose(item);
-        tell(item, WIRE_CODE_STALE, text);
+        fault = stale(item, text);
+        tell(item, &fault);
     }
 }
 
@@ -166,6 +173,7 @@ static void finish(struct gather *gather)
     whole->work.shards = gather->shards;
     shards_move(gather->shards, &stats_of(layer)->ingest_bytes);
     layer->last_step[WIRE_WEIGHTS] = gather->step;
+    rhythm_add(&layer->whole, gather->step);
     close_gather(gather);
     drop_older(layer, whole->work.step);
     samples_enqueue(whole);
@@ -217,49 +225,67 @@ static void keep_budget(struct runs *runs)
 }
 
 /* It finds no gather that takes it. */
-static void turn_away(
-    struct item *item, struct tensor *tensor, enum wire_code code, const char *expected)
+static void turn_away(struct item *item, struct tensor *tensor, const struct wire_fault *fault)
 {
     struct stats *stats = item->block->run->runs->options.stats;
+    bool budget = fault->code == WIRE_CODE_BUDGET;
 
     samples_lose(item);
-    tell(item, code, expected);
-    stats_add(
-        code == WIRE_CODE_BUDGET ? &stats->dropped_budget_total : &stats->dropped_shards_total, 1);
+    tell(item, fault);
+    stats_add(budget ? &stats->dropped_budget_total : &stats->dropped_shards_total, 1);
     tensor_free(tensor);
     free(item);
 }
 
-static bool same_dtype(const struct gather *gather, const struct item *item)
+static int check_dtype(
+    const struct gather *gather, const struct item *item, struct wire_fault *fault)
 {
-    return !gather->items || strcmp(gather->items->work.dtype, item->work.dtype) == 0;
+    char text[64];
+
+    if (!gather->items || strcmp(gather->items->work.dtype, item->work.dtype) == 0)
+        return 0;
+    snprintf(text, sizeof text, "%s, as the other shards of this step", gather->items->work.dtype);
+    return fault_set(
+        fault, WIRE_CODE_TENSOR_MISMATCH, WIRE_TENSOR, "dtype", text, "%s", item->work.dtype);
+}
+
+/* The gather that takes it, with its tensor. NULL with a fault: both stay the caller's. */
+static struct gather *place(struct layer *layer, const struct span *span, const struct item *item,
+    struct tensor *tensor, struct wire_fault *fault)
+{
+    int64_t step = item->work.step;
+    struct gather *gather = gather_at(layer, step);
+
+    if (!gather && (step <= layer->torn_step || step < layer->last_step[WIRE_WEIGHTS])) {
+        *fault = stale(item, "a step of which no shard was dropped, and no later one whole");
+        return NULL;
+    }
+    if (!gather)
+        gather = open_gather(layer, step, span->cols);
+    if (gather && check_dtype(gather, item, fault) != 0)
+        return NULL;
+    if (gather && shards_put(gather->shards, span, tensor) == 0)
+        return gather;
+    fault_set(fault, WIRE_CODE_BUDGET, WIRE_TENSOR, "step", "memory for one more shard", "%" PRId64,
+        step);
+    return NULL;
 }
 
 void gather_shard(struct numbered *numbered, struct item *item, struct tensor *tensor)
 {
     struct layer *layer = numbered->layer;
     const struct span *span = &numbered->span;
-    int64_t step = item->work.step;
-    struct gather *gather = gather_at(layer, step);
+    struct wire_fault fault;
+    struct gather *gather;
 
-    if (step <= layer->last_step[WIRE_WEIGHTS] || gather_has(layer, step, span)) {
+    if (gather_has(layer, item->work.step, span)) {
         tensor_free(tensor); /* another sender of the same shard was first */
         free(item);
         return;
     }
-    if (!gather && step <= layer->torn_step) {
-        turn_away(item, tensor, WIRE_CODE_STALE,
-            "a step whose other shards were not dropped for want of this one");
-        return;
-    }
-    if (!gather)
-        gather = open_gather(layer, step, span->cols);
-    if (gather && !same_dtype(gather, item)) {
-        turn_away(item, tensor, WIRE_CODE_TENSOR_MISMATCH, "one dtype in all its shards");
-        return;
-    }
-    if (!gather || shards_put(gather->shards, span, tensor) != 0) {
-        turn_away(item, tensor, WIRE_CODE_BUDGET, "memory for one more shard");
+    gather = place(layer, span, item, tensor, &fault);
+    if (!gather) {
+        turn_away(item, tensor, &fault);
         return;
     }
     DL_APPEND2(item->session->undone, item, earlier, later);
@@ -290,14 +316,35 @@ bool gather_activations(struct layer *layer, struct item *item)
     return true;
 }
 
+/* Whether the step of the run that has waited longest waits for a shard that the session has yet to send. */
+static bool is_awaited(const struct runs *runs, const struct session *session)
+{
+    const struct gather *gather = runs->gathers;
+    const struct numbered *numbered;
+
+    while (gather && gather->layer->block->run != session->run)
+        gather = gather->newer;
+    if (!gather)
+        return false;
+    for (numbered = session->numbers; numbered; numbered = numbered->hh.next)
+        if (numbered->layer == gather->layer && numbered->last_step[WIRE_WEIGHTS] < gather->step &&
+            !shards_have(gather->shards, numbered->span.begin))
+            return true;
+    return false;
+}
+
 bool gather_may_send(void *ctx, void *known)
 {
     const struct runs *runs = ctx;
     const struct session *session = known;
+    uint64_t bytes = stats_get(&runs->options.stats->shard_bytes);
 
-    return !session->lossless || session->gathering == 0 ||
-           (session->gathering < LIMIT_SHARDS_AHEAD &&
-               stats_get(&runs->options.stats->shard_bytes) < runs->options.memory_bytes);
+    if (!session->lossless || session->gathering == 0)
+        return true;
+    if (session->gathering < LIMIT_SHARDS_AHEAD && bytes < runs->options.memory_bytes)
+        return true;
+    /* Sessions that send in different orders would keep each other out for ever. */
+    return bytes / 2 < runs->options.memory_bytes && is_awaited(runs, session);
 }
 
 void gather_lose(struct block *block, int64_t step)

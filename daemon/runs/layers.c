@@ -117,6 +117,7 @@ void layers_turn(struct layer *layer, uint32_t attempt)
     if (layer->attempt != attempt) {
         layer->attempt = attempt;
         layer->last_step[0] = layer->last_step[1] = layer->torn_step = -1;
+        layer->whole.count = 0;
         partition_clear(&layer->partition);
     }
     if (block->attempt != attempt) {
@@ -192,7 +193,7 @@ static int number(struct session *session, const struct wire_layer *wire, struct
         if (session->resumed && layer->attempt == session->attempt)
             memcpy(numbered->last_step, layer->last_step, sizeof numbered->last_step);
     }
-    /* check_number saw to it that all else is as before. */
+    /* All else is as before: check_number saw to it, and join. */
     snprintf(numbered->dtype, sizeof numbered->dtype, "%s", layer->dtype);
     return 0;
 }
@@ -228,6 +229,12 @@ static int join(struct session *session, struct layer *layer, const struct wire_
     return layers_join(layer, &span, WIRE_LAYER, fault);
 }
 
+static int no_memory(struct wire_fault *fault, const char *name)
+{
+    return fault_set(
+        fault, WIRE_CODE_LIMIT, WIRE_LAYER, "name", "memory for one more layer", "%s", name);
+}
+
 int layers_declare(void *ctx, void *known, const struct wire_layer *wire, struct wire_fault *fault)
 {
     struct session *session = known;
@@ -250,18 +257,15 @@ int layers_declare(void *ctx, void *known, const struct wire_layer *wire, struct
     row.row_end = wire->has_rows ? wire->rows[1] : 0;
     HASH_FIND(by_name, run->layers, name, strlen(name), layer);
     if (check_number(session, wire->layer, name, fault) != 0 ||
-        (layer ? check_same(layer, &row, fault) : check_block(run, &row, fault)) != 0 ||
-        (layer && join(session, layer, wire, fault) != 0))
+        (layer ? check_same(layer, &row, fault) : check_block(run, &row, fault)) != 0)
         return -1;
-    if (layer)
-        renew(run, layer, &row);
-    else if (HASH_CNT(by_name, run->layers) >= run->runs->options.layers_max)
+    if (!layer && HASH_CNT(by_name, run->layers) >= run->runs->options.layers_max)
         return fault_set(fault, WIRE_CODE_LIMIT, WIRE_LAYER, "name",
             "fewer layers (limits.layers_per_run)", "%s", name);
-    else
-        layer = add_layer(run, &row);
-    if (!layer || join(session, layer, wire, fault) != 0 || number(session, wire, layer) != 0)
-        return fault_set(
-            fault, WIRE_CODE_LIMIT, WIRE_LAYER, "name", "memory for one more layer", "%s", name);
-    return 0;
+    if (!layer && !(layer = add_layer(run, &row)))
+        return no_memory(fault, name);
+    if (join(session, layer, wire, fault) != 0)
+        return -1;
+    renew(run, layer, &row);
+    return number(session, wire, layer) != 0 ? no_memory(fault, name) : 0;
 }

@@ -78,14 +78,11 @@ void samples_lose(struct item *item)
     lose(other->session, item->block, item->work.step);
 }
 
-static bool is_known(struct session *session, const struct numbered *numbered,
-    const struct wire_tensor *header, int64_t step)
+static bool is_known(
+    const struct numbered *numbered, const struct wire_tensor *header, int64_t step)
 {
-    const struct layer *layer = numbered->layer;
-
     return step <= numbered->last_step[header->kind] ||
-           (header->kind == WIRE_WEIGHTS && (step <= layer->last_step[WIRE_WEIGHTS] ||
-                                                gather_has(layer, step, &numbered->span)));
+           (header->kind == WIRE_WEIGHTS && gather_has(numbered->layer, step, &numbered->span));
 }
 
 int samples_begin(
@@ -116,7 +113,7 @@ int samples_begin(
         return fault_set(
             fault, WIRE_CODE_STEP_BACKWARDS, WIRE_TENSOR, "step", text, "%" PRId64, step);
     }
-    if (is_known(session, numbered, header, step))
+    if (is_known(numbered, header, step))
         return INGEST_KNOWN;
     if (layer->block->lost_step == step && !session->lossless) {
         lose(session, layer->block, step);

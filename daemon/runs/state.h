@@ -6,6 +6,7 @@
 #include <utlist.h>
 
 #include "daemon/limits.h"
+#include "daemon/runs/rhythm.h"
 #include "daemon/runs/runs.h"
 #include "daemon/runs/shards.h"
 #include "daemon/runs/strand.h"
@@ -22,9 +23,10 @@ struct layer {
     bool transposed;
     struct block *block;
     size_t place;         /* in the block's strand */
-    uint32_t attempt;     /* that the three below are of */
+    uint32_t attempt;     /* that the four below are of */
     int64_t last_step[2]; /* newest step (of weights: that is whole), by wire_kind; -1: none */
     int64_t torn_step;    /* newest step of which shards were missing; -1: none */
+    struct rhythm whole;  /* steps of weights that were whole since the daemon's start */
     struct partition partition;     /* of the attempt's senders */
     struct store_baseline baseline; /* as restored */
     char baseline_dtype[16];
@@ -226,10 +228,12 @@ int scalars_log(
 
 /* gather.c: shards until their step is whole. Items and tensors that are given to it are its own. */
 void gather_shard(struct numbered *numbered, struct item *item, struct tensor *tensor);
+/* Whether that shard of the step has come: it waits, or the step is whole. */
 bool gather_has(const struct layer *layer, int64_t step, const struct span *span);
 /* Whether activations wait for weights of their step, or one before, that wait themselves; else they stay the caller's. */
 bool gather_activations(struct layer *layer, struct item *item);
-/* Whether there is room for what a lossless session sends on, though its shards wait for those of others. */
+/* Whether there is room for what a lossless session sends on, though its shards wait for those of others. Whom the longest waiting
+ * step lacks has twice the room. */
 bool gather_may_send(void *ctx, void *session);
 void gather_lose(struct block *block, int64_t step); /* a tensor of that sample is lost */
 void gather_drop_all(struct run *run);               /* nobody will send the rest of what waits */

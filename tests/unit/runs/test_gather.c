@@ -25,7 +25,7 @@ static struct layer layer;
 static struct session sessions[RANKS + 1];
 static struct numbered numbers[RANKS + 1];
 static unsigned lost[RANKS + 1], told[RANKS + 1];
-static char last_told[192];
+static char last_told[192], last_field[64], last_value[129];
 static struct item *handed[64]; /* what was enqueued, in order */
 static size_t handed_count;
 
@@ -60,6 +60,8 @@ void item_free(struct item *item)
 void ingest_error_seldom(struct peer *peer, const struct wire_fault *fault)
 {
     snprintf(last_told, sizeof last_told, "%s", fault->expected);
+    snprintf(last_field, sizeof last_field, "%s", fault->field);
+    snprintf(last_value, sizeof last_value, "%s", fault->value);
     told[rank_of((const struct session *)(const void *)peer)]++;
 }
 
@@ -284,6 +286,20 @@ static void test_a_newer_whole_step_ends_the_older(void **state)
     check_whole(handed[1], 3);
 }
 
+static void test_late_for_a_step_that_was_overtaken(void **state)
+{
+    (void)state;
+    for (int64_t step = 0; step < 9; step += 4)
+        for (size_t rank = 0; rank < RANKS; rank++)
+            give(rank, step);
+    give(RANKS, 4); /* its replica had sent the same */
+    assert_true(stats.dropped_shards_total == 0 && told[RANKS] == 0 && lost[RANKS] == 0);
+    give(RANKS, 5); /* nobody had sent any of it */
+    assert_int_equal(stats.dropped_shards_total, 1);
+    assert_true(told[RANKS] == 1 && lost[RANKS] == 1);
+    assert_true(strcmp(last_field, "step") == 0 && strcmp(last_value, "5") == 0);
+}
+
 static void test_few_steps_wait(void **state)
 {
     (void)state;
@@ -326,6 +342,32 @@ static void test_the_budget_and_lossless_sessions(void **state)
     assert_int_equal(lost[1], 0);
 }
 
+static void test_whom_the_oldest_step_waits_for_goes_on(void **state)
+{
+    struct numbered *numbered;
+
+    (void)state;
+    runs.options.memory_bytes = 2 * SHARD;
+    for (size_t rank = 0; rank < RANKS; rank++) {
+        sessions[rank].lossless = true;
+        numbered = &numbers[rank];
+        numbered->last_step[WIRE_WEIGHTS] = -1;
+        HASH_ADD(hh, sessions[rank].numbers, number, sizeof numbered->number, numbered);
+    }
+    give(0, 1);
+    pass(1);
+    give(1, 2); /* of another layer, as good as of another step */
+    numbers[0].last_step[WIRE_WEIGHTS] = 1;
+    assert_false(gather_may_send(&runs, &sessions[0])); /* it has sent what is oldest ... */
+    assert_true(gather_may_send(&runs, &sessions[1]));  /* ... and this one has not */
+    give(1, 3);
+    give(1, 4);
+    assert_false(gather_may_send(&runs, &sessions[1])); /* twice the budget is enough */
+    for (size_t rank = 0; rank < RANKS; rank++)
+        HASH_CLEAR(hh, sessions[rank].numbers);
+    gather_drop_all(&run);
+}
+
 static void test_a_lost_tensor_gives_up_its_sample(void **state)
 {
     (void)state;
@@ -347,6 +389,9 @@ static void test_shards_of_another_dtype_are_turned_away(void **state)
     snprintf(item->work.dtype, sizeof item->work.dtype, "float8_e4m3fn");
     gather_shard(&numbers[1], item, tensor_of(1));
     assert_true(lost[1] == 1 && told[1] == 1 && lost[0] == 0);
+    assert_string_equal(last_field, "dtype");
+    assert_string_equal(last_value, "float8_e4m3fn");
+    assert_string_equal(last_told, "float8_e5m2, as the other shards of this step");
     give(1, 0);
     give(2, 0);
     check_whole(handed[0], 0);
@@ -383,6 +428,19 @@ static uint64_t waiting_shards(void)
     return count;
 }
 
+static bool was_whole[10000]; /* by step */
+
+/* Whether such a shard waits, or was one of a whole step. */
+static bool is_known(size_t rank, int64_t step)
+{
+    const struct gather *gather;
+
+    DL_FOREACH(block.gathers, gather)
+    if (gather->step == step && shards_have(gather->shards, numbers[rank].span.begin))
+        return true;
+    return was_whole[step];
+}
+
 /* What was handed on is whole and of rising steps. Returns how many shards it was. */
 static uint64_t check_handed(int64_t *newest)
 {
@@ -393,6 +451,7 @@ static uint64_t check_handed(int64_t *newest)
             continue;
         assert_true(handed[i]->work.step > *newest);
         *newest = handed[i]->work.step;
+        was_whole[*newest] = true;
         assert_int_equal(handed[i]->work.shards->count, RANKS);
         count += RANKS;
     }
@@ -416,8 +475,7 @@ static void do_something(unsigned *seed, int64_t *step, uint64_t *given, uint64_
     else if (what < 10)
         give_activations(rank, its < 0 ? 0 : its);
     else if (its >= 0) {
-        *known +=
-            its <= layer.last_step[WIRE_WEIGHTS] || gather_has(&layer, its, &numbers[rank].span);
+        *known += is_known(rank, its);
         *given += 1;
         give(rank, its);
     }
@@ -466,8 +524,10 @@ int main(void)
         TEST(test_late_and_never),
         TEST(test_the_first_of_two_is_believed),
         TEST(test_a_newer_whole_step_ends_the_older),
+        TEST(test_late_for_a_step_that_was_overtaken),
         TEST(test_few_steps_wait),
         TEST(test_the_budget_and_lossless_sessions),
+        TEST(test_whom_the_oldest_step_waits_for_goes_on),
         TEST(test_a_lost_tensor_gives_up_its_sample),
         TEST(test_shards_of_another_dtype_are_turned_away),
         TEST(test_activations_go_behind_their_weights),
