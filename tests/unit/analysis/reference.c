@@ -218,3 +218,14 @@ int spectrum_update_views(struct spectrum *spectrum, const struct matrix_view *w
         before = matrix_of(prev);
     return spectrum_update(spectrum, &m, w0 ? &m0 : NULL, NULL, prev ? &before : NULL, out);
 }
+
+double exact_rotation(const double *a, const double *b, size_t n)
+{
+    long double ab = 0, aa = 0, bb = 0;
+    for (size_t i = 0; i < n; i++) {
+        ab += (long double)a[i] * (long double)b[i];
+        aa += (long double)a[i] * (long double)a[i];
+        bb += (long double)b[i] * (long double)b[i];
+    }
+    return (double)(1 - ab / sqrtl(aa * bb));
+}

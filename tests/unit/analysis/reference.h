@@ -3,9 +3,7 @@
 #ifndef FORESHOCK_TESTS_ANALYSIS_REFERENCE_H
 #define FORESHOCK_TESTS_ANALYSIS_REFERENCE_H
 
-#include "daemon/analysis/kernels.h"
-#include "daemon/analysis/matrix.h"
-#include "daemon/analysis/spectrum.h"
+#include "daemon/analysis/analysis.h"
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -74,5 +72,8 @@ void print_errors(void);
 /* spectrum_update with matrices of one part, nothing known of the baseline. */
 int spectrum_update_views(struct spectrum *spectrum, const struct matrix_view *w,
     const struct matrix_view *w0, const struct matrix_view *prev, struct spectrum_result *out);
+
+/* 1 - cos of two vectors by long double products. */
+double exact_rotation(const double *a, const double *b, size_t n);
 
 #endif

@@ -187,18 +187,6 @@ static void check_passes(const struct course *course, const struct spectrum_resu
     assert_true(got->residual <= course->target || got->passes == budget);
 }
 
-/* 1 - cos by products. */
-static double exact_rotation(const double *a, const double *b, size_t n)
-{
-    long double ab = 0, aa = 0, bb = 0;
-    for (size_t i = 0; i < n; i++) {
-        ab += (long double)a[i] * (long double)b[i];
-        aa += (long double)a[i] * (long double)a[i];
-        bb += (long double)b[i] * (long double)b[i];
-    }
-    return (double)(1 - ab / sqrtl(aa * bb));
-}
-
 static void check_rotation(const struct course *course, const struct sample *w,
     const struct sample *w0, const struct sample *previous, const struct weight_sums *sums)
 {

@@ -32,18 +32,6 @@ static double square_of(const double *a, const double *b, size_t n)
     return sum;
 }
 
-/* 1 - cos by long double products. */
-static double exact_rotation(const double *a, const double *b, size_t n)
-{
-    long double ab = 0, aa = 0, bb = 0;
-    for (size_t i = 0; i < n; i++) {
-        ab += (long double)a[i] * (long double)b[i];
-        aa += (long double)a[i] * (long double)a[i];
-        bb += (long double)b[i] * (long double)b[i];
-    }
-    return (double)(1 - ab / sqrtl(aa * bb));
-}
-
 static void changed(struct random_source *random, const double *from, double relative, double *to)
 {
     double step = relative * sqrt(square_of(from, NULL, N) / N);
