@@ -3,6 +3,7 @@
 
 #include <jansson.h>
 #include <math.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -181,6 +182,32 @@ static void submit(struct fanout *fanout, struct store_batch *batch)
             &limit, LOG_LEVEL_ERROR, "figures are lost: the store is behind and its queue is full");
 }
 
+static void put_figure(struct store_batch *batch, const struct watched *watched,
+    const struct alert_standing *standing, const char *metric, double value)
+{
+    struct figure figure = {
+        .run = watched->run,
+        .attempt = watched->attempt,
+        .step = standing->step,
+        .time = standing->time,
+        .value = value,
+    };
+
+    snprintf(figure.metric, sizeof figure.metric, "%s", metric);
+    store_put_figure(batch, &figure);
+}
+
+/* What the detectors make of the figures of all layers is a series of the run like any other. */
+static void put_standings(struct store_batch *batch, struct watched *watched)
+{
+    struct alert_standing standing;
+
+    while (alert_engine_standing(watched->engine, &standing)) {
+        put_figure(batch, watched, &standing, "run.growth", standing.growth);
+        put_figure(batch, watched, &standing, "run.risk", standing.risk);
+    }
+}
+
 static void on_publish(
     void *ctx, int64_t run, struct store_batch *batch, const struct figure *figures, size_t count)
 {
@@ -194,8 +221,10 @@ static void on_publish(
         if (f->attempt == watched->attempt)
             alert_engine_figure(watched->engine, f->layer, f->metric, f->step, f->time, f->value);
     }
-    if (watched)
+    if (watched) {
+        put_standings(batch, watched);
         drain(fanout, watched, batch);
+    }
     submit(fanout, batch);
 }
 

@@ -14,7 +14,7 @@
 #define ALERT_TITLE_MAX          160
 #define ALERT_SUMMARY_MAX        1024
 #define ALERT_TEXT_MAX           512
-#define ALERT_TRACK_EVIDENCE_MAX 2 /* pieces of evidence that one track gives */
+#define ALERT_TRACK_EVIDENCE_MAX 4 /* pieces of evidence that one track gives */
 
 enum alert_state { ALERT_FIRING, ALERT_RESOLVED_STATE };
 
@@ -42,7 +42,7 @@ struct alert {
     char summary[ALERT_SUMMARY_MAX];
     int64_t layers[ALERT_LAYERS_MAX]; /* the most affected first; 0: the run itself */
     size_t layer_count;               /* in the list */
-    size_t layer_total;               /* affected since it opened */
+    size_t layer_total;               /* affected since it opened; the run counts as one */
     struct alert_evidence evidence[ALERT_EVIDENCE_MAX]; /* in the order of the layers */
     size_t evidence_count;
 };

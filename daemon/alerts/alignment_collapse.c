@@ -1,8 +1,10 @@
-/* Collapse of the alignment's diversity against the layer's own past.
+/* Collapse of the alignment's sign diversity against the layers' own past.
  *
  * Only of layers whose inputs are two-sided by nature: the value projection of an attention and the
- * up-projection of a gated MLP. Elsewhere the principal direction carries the mean input, and one
- * sign is the healthy state. */
+ * up-projection of a gated MLP, as long as their early diversity says so too. Elsewhere the
+ * principal direction carries the mean input, and one sign is the healthy state. A layer may become
+ * one-sided as it learns, so one alone is not told of: a quarter of them, and two at least, must
+ * have fallen. Source: Qiu et al., arXiv 2510.04202; of the limits: measured (DETECTORS.md). */
 #include "daemon/alerts/detector.h"
 
 #include <math.h>
@@ -60,13 +62,7 @@ static double recent_mean(const struct collapse_state *state, size_t count)
     return sum / (double)count;
 }
 
-static enum verdict verdict_of(const struct rule_settings *settings, double mean)
-{
-    if (mean < settings->alignment_collapse.fallen)
-        return VERDICT_BAD;
-    return mean > settings->alignment_collapse.recovered ? VERDICT_GOOD : VERDICT_UNCLEAR;
-}
-
+/* Shares how far the diversity is below the threshold: above 0 it has fallen. */
 static bool judge(void *opaque, const struct rule_settings *settings, const struct sample *sample,
     struct judgement *judgement)
 {
@@ -83,23 +79,44 @@ static bool judge(void *opaque, const struct rule_settings *settings, const stru
     size_t count = (size_t)settings->alignment_collapse.mean_samples;
     if (state->early_mean <= settings->alignment_collapse.balanced || state->samples < count)
         return true;
-    double mean = recent_mean(state, count);
-    judgement->verdict = verdict_of(settings, mean);
-    judgement->score = state->early_mean - mean;
-    judgement->evidence[0] = (struct alert_evidence){.metric = "sa.diversity",
-        .value = mean,
-        .threshold = settings->alignment_collapse.fallen,
-        .baseline = state->early_mean,
-        .window = (double)(sample->step - state->first_step),
-        .step = sample->step};
-    judgement->evidence_count = 1;
+    judgement->share.given = true;
+    judgement->share.value = settings->alignment_collapse.fallen - recent_mean(state, count);
+    judgement->share.window = (double)(sample->step - state->first_step);
     return true;
 }
 
-const struct detector alignment_collapse_detector = {
+static void judge_panel(void *opaque, const struct rule_settings *settings,
+    const struct panel *panel, int64_t begin, struct judgement *judgement)
+{
+    double fallen = settings->alignment_collapse.fallen;
+    double hysteresis = settings->alignment_collapse.recovered - fallen;
+    if (panel->count < 2)
+        return;
+    judgement->verdict = panel->quarter > 0             ? VERDICT_BAD
+                         : panel->quarter < -hysteresis ? VERDICT_GOOD
+                                                        : VERDICT_UNCLEAR;
+    judgement->score = panel->quarter;
+    for (size_t i = 0; i < ALERT_TRACK_EVIDENCE_MAX && panel->top[i].layer != 0; i++)
+        judgement->evidence[judgement->evidence_count++] =
+            (struct alert_evidence){.layer = panel->top[i].layer,
+                .metric = "sa.diversity",
+                .value = fallen - panel->top[i].value,
+                .threshold = fallen,
+                .baseline = settings->alignment_collapse.balanced,
+                .window = panel->window,
+                .step = panel->step};
+}
+
+const struct detector alignment_fall_detector = {
     .rule = RULE_ALIGNMENT_COLLAPSE,
     .metrics = 1u << METRIC_DIVERSITY,
     .state_size = sizeof(struct collapse_state),
     .watches = watches,
     .judge = judge,
+};
+
+const struct detector alignment_collapse_detector = {
+    .rule = RULE_ALIGNMENT_COLLAPSE,
+    .shared_by = &alignment_fall_detector,
+    .judge_panel = judge_panel,
 };

@@ -49,43 +49,120 @@ static void describe_nonfinite(char *out, size_t size, const struct story *story
         story->where, story->worst->first_step, found->metric, count);
 }
 
+#define GROWTH_CAUSES                                                                              \
+    "Usual causes: a learning rate too high or rising, weights or gradients rounded with a bias, " \
+    "weight decay off or of the wrong sign. Look at the learning rate and at what changed before " \
+    "that step, and keep a checkpoint now."
+
+static void describe_layers_growth(char *out, size_t size, const struct story *story)
+{
+    const struct alert_evidence *together = &story->worst->evidence[0];
+    text_print(out, size,
+        "The weights run away: since step %" PRId64 " the spectral norms of at least half of all "
+        "layers have grown like training steps to the power of %.2f or faster (%.2f at most "
+        "before, over %.0f steps), which tends to end in a loss explosion. " GROWTH_CAUSES,
+        story->worst->first_step, together->value, together->baseline, together->window);
+}
+
 static void describe_sigma_growth(char *out, size_t size, const struct story *story)
 {
     const struct alert_evidence *sigma = &story->worst->evidence[0],
                                 *diversity = &story->worst->evidence[1];
+    if (strcmp(sigma->metric, "sigma_growth.together") == 0) {
+        describe_layers_growth(out, size, story);
+        return;
+    }
     text_print(out, size,
-        "The spectral norm of %s has been growing faster than the number of steps since step "
-        "%" PRId64 " (%.4g, %.4g "
-        "expected at most, from %.4g %.0f steps before) while nearly all its inputs lie on one "
-        "side of the principal "
-        "direction (diversity %.2f): weights that run away, which tends to end in a loss "
-        "explosion. Usual causes: a "
-        "learning rate too high, weights or gradients rounded with a bias, weight decay off or of "
-        "the wrong sign. Keep a "
-        "checkpoint now.",
+        "The spectral norm of %s runs away: since step %" PRId64
+        " it has grown faster than the steps taken allow (%.4g, %.4g expected at most, from %.4g "
+        "%.0f steps before) while nearly all its inputs lie on one side of the principal direction "
+        "(diversity %.2f), which tends to end in a loss explosion. " GROWTH_CAUSES,
         story->where, story->worst->first_step, sigma->value, sigma->threshold, sigma->baseline,
         sigma->window, diversity->value);
+}
+
+static void describe_lr_runaway(char *out, size_t size, const struct story *story)
+{
+    const struct alert_evidence *found = &story->worst->evidence[0];
+    text_print(out, size,
+        "The learning rate has left its plateau and keeps rising: %.3g at step %" PRId64
+        ", %.1f times the %.3g that it had before the last %.0f steps. Usual causes: a decay of "
+        "the wrong sign, a schedule in the wrong units, a warm-up that does not stop. If this is "
+        "not meant, stop it before the weights follow.",
+        found->value, found->step, found->value / found->baseline, found->baseline,
+        found->window);
+}
+
+static void describe_gradient(char *out, size_t size, const struct story *story)
+{
+    const struct alert_evidence *found = &story->worst->evidence[0];
+    if (strcmp(found->metric, "gradient.bursts") == 0) {
+        text_print(out, size,
+            "The gradient norm bursts again and again since step %" PRId64
+            " (%.0f bursts in about %.0f steps, %.1f usual before). Usual causes: bad batches, "
+            "numbers that overflow, a learning rate at the edge of stability. Look at the data of "
+            "those steps and at the loss.",
+            story->worst->first_step, found->value, found->window, found->baseline);
+        return;
+    }
+    text_print(out, size,
+        "Gradient norm and loss rise together since step %" PRId64
+        ": the gradient norm is %.3g, %.1f times what it was before, the loss %.4g, %.4g at its "
+        "lowest. Usual causes: a fault in the backward pass, reduced precision in attention, a "
+        "change of the data. Look at what changed before that step, and keep a checkpoint now.",
+        story->worst->first_step, found->value, found->value / found->baseline,
+        story->worst->evidence[1].value, story->worst->evidence[1].baseline);
+}
+
+static void describe_cosine_shift(char *out, size_t size, const struct story *story)
+{
+    const struct alert_evidence *found = &story->worst->evidence[0];
+    text_print(out, size,
+        "The neurons of %s turn the same way: since step %" PRId64
+        " the median cosine of their input and output weights is %.2f, %.2f in the training "
+        "before, as when one new direction takes over all of them. Usual causes: gradients or "
+        "weights rounded with a bias, a corrupted optimizer state. Look at the precision of the "
+        "updates, and keep a checkpoint now.",
+        story->where, story->worst->first_step, found->value, found->baseline);
+}
+
+static void describe_rotation_runaway(char *out, size_t size, const struct story *story)
+{
+    const struct alert_evidence *found = &story->worst->evidence[0];
+    text_print(out, size,
+        "The layers turn away from their initialization faster and faster since step %" PRId64
+        " (like training steps to the power of %.2f, %.2f at most before). Usual causes: a "
+        "learning rate too high or rising, a change of the optimizer.",
+        story->worst->first_step, found->value, found->baseline);
+}
+
+static void describe_rotation_still(char *out, size_t size, const struct story *story)
+{
+    text_print(out, size,
+        "No layer's weights have changed since step %" PRId64
+        ", though the training goes on. Usual causes: a loss scale that makes the optimizer skip "
+        "every step, a learning rate of 0, parameters that the optimizer does not hold.",
+        story->worst->first_step);
 }
 
 static void describe_alignment_collapse(char *out, size_t size, const struct story *story)
 {
     const struct alert_evidence *found = &story->worst->evidence[0];
     text_print(out, size,
-        "The inputs of %s have fallen to one side of its principal direction since step %" PRId64
-        " (diversity %.2f, "
-        "below %.2f; it was %.2f early in the training): the layer is losing directions, which "
-        "comes with or before a loss "
-        "explosion. Look at the learning rate and at the precision of weights and gradients. Keep "
-        "a checkpoint now.",
-        story->where, story->worst->first_step, found->value, found->threshold, found->baseline);
+        "The inputs of at least a quarter of the two-sided layers have fallen to one side of the "
+        "principal direction since step %" PRId64 " (diversity down to %.2f, below %.2f; it was "
+        "above %.2f early in the training): the layers lose directions, which comes with or before "
+        "a loss explosion. Look at the learning rate and at the precision of weights and "
+        "gradients, and keep a checkpoint now.",
+        story->worst->first_step, found->value, found->threshold, found->baseline);
 }
 
 static void describe_loss_high(char *out, size_t size, const struct story *story)
 {
     const struct alert_evidence *found = &story->worst->evidence[0];
     text_print(out, size,
-        "The loss has been well above its minimum since step %" PRId64
-        " (%.4g, threshold %.4g, minimum %.4g). Usual "
+        "The loss has been well above its lowest level since step %" PRId64
+        " (%.4g, threshold %.4g, lowest %.4g). Usual "
         "causes: a learning rate too high, a change or a fault in the data, an instability that "
         "other alerts of this run "
         "may place. If it does not come back, go back to an earlier checkpoint.",
@@ -113,6 +190,11 @@ static void describe_baseline_damaged(char *out, size_t size, const struct story
 static void (*const describers[RULE_COUNT])(char *, size_t, const struct story *) = {
     [RULE_NONFINITE] = describe_nonfinite,
     [RULE_SIGMA_GROWTH] = describe_sigma_growth,
+    [RULE_LR_RUNAWAY] = describe_lr_runaway,
+    [RULE_GRADIENT] = describe_gradient,
+    [RULE_COSINE_SHIFT] = describe_cosine_shift,
+    [RULE_ROTATION_RUNAWAY] = describe_rotation_runaway,
+    [RULE_ROTATION_STILL] = describe_rotation_still,
     [RULE_ALIGNMENT_COLLAPSE] = describe_alignment_collapse,
     [RULE_LOSS_HIGH] = describe_loss_high,
     [RULE_RUN_LOST] = describe_run_lost,
@@ -135,7 +217,7 @@ void alert_describe(
     char where[WHERE_MAX];
     print_where(where, sizeof where, layer, alert->layer_total);
     const char *title = rule_table[alert->rule].title;
-    if (layer == NULL && alert->layer_total == 1)
+    if (layer == NULL)
         text_print(alert->title, sizeof alert->title, "%s", title);
     else
         text_print(alert->title, sizeof alert->title, "%s: %s", title, where);

@@ -1,7 +1,8 @@
 /* What a detector is: a state of bounded size for one layer (or the run itself) that is fed one
  * layer's figures in order of step and says of each step whether it was bad. A new detector is a
- * file, a row in detector_table and its constants in rules.c; it knows nothing of other layers, of
- * alerts, or of how long a finding must last. */
+ * file, a row in detector_table and its constants in rules.c; it knows nothing of alerts, or of how
+ * long a finding must last. What it finds in one layer it may share; a detector of the run is then
+ * given what all layers shared of a step. DETECTORS.md tells what each looks for, and why. */
 #ifndef FORESHOCK_ALERTS_DETECTOR_H
 #define FORESHOCK_ALERTS_DETECTOR_H
 
@@ -10,16 +11,21 @@
 #include <stdint.h>
 
 #include "daemon/alerts/alert.h"
+#include "daemon/alerts/risk.h"
 #include "daemon/alerts/rules.h"
+#include "daemon/alerts/together.h"
 
 enum alert_metric {
     METRIC_LOSS,
     METRIC_GRAD_NORM,
+    METRIC_LR,
     METRIC_WEIGHTS_NONFINITE,
     METRIC_ACTIVATION_NONFINITE,
     METRIC_SIGMA1,
     METRIC_RESIDUAL,
     METRIC_DIVERSITY,
+    METRIC_ROTATION,
+    METRIC_COS_IN_OUT,
     METRIC_COUNT
 };
 
@@ -40,10 +46,24 @@ struct judgement {
     enum verdict verdict;
     int64_t step; /* all up to this step is judged */
     double time;
-    double score; /* how bad: the layer of the highest one is named first */
+    double score;  /* how bad: the layer of the highest one is named first */
+    bool critical; /* so bad that somebody has to act now, if it lasts */
+    struct {
+        bool given;
+        double value, window; /* as in struct panel */
+    } share;       /* for the detector of all layers together */
+    unsigned read; /* 1 << enum reading: those of the run that are told */
+    double readings[READING_COUNT];
     struct alert_evidence evidence[ALERT_TRACK_EVIDENCE_MAX];
     size_t evidence_count;
 };
+
+static inline void judgement_read(
+    struct judgement *judgement, enum reading reading, double value)
+{
+    judgement->read |= 1u << reading;
+    judgement->readings[reading] = value;
+}
 
 /* What a detector may know of the layer it watches. */
 struct watched {
@@ -60,18 +80,40 @@ struct detector {
      * before) is filled. */
     bool (*judge)(void *state, const struct rule_settings *settings, const struct sample *sample,
         struct judgement *judgement);
+    /* Of the run: what the layers shared of a step, with its `begin` as in struct sample. NULL
+     * unless `shared_by` is a detector that shares. */
+    const struct detector *shared_by;
+    void (*judge_panel)(void *state, const struct rule_settings *settings,
+        const struct panel *panel, int64_t begin, struct judgement *judgement);
 };
+
+/* Steps since the attempt began. */
+static inline double steps_taken(int64_t step, int64_t begin)
+{
+    return (double)(step - begin);
+}
 
 extern const struct detector nonfinite_weights_detector;
 extern const struct detector nonfinite_activations_detector;
 extern const struct detector nonfinite_loss_detector;
 extern const struct detector nonfinite_grad_norm_detector;
 extern const struct detector sigma_growth_detector;
+extern const struct detector layers_growth_detector;
+extern const struct detector lr_runaway_detector;
+extern const struct detector gradient_growth_detector;
+extern const struct detector gradient_bursts_detector;
+extern const struct detector alignment_fall_detector;
 extern const struct detector alignment_collapse_detector;
+extern const struct detector cosine_shift_detector;
+extern const struct detector rotation_elasticity_detector;
+extern const struct detector rotation_runaway_detector;
+extern const struct detector rotation_change_detector;
+extern const struct detector rotation_still_detector;
 extern const struct detector loss_high_detector;
 
-/* One row for each thing watched: a rule may have several. */
-#define DETECTOR_COUNT 7
+/* One row for each thing watched: a rule may have several. A detector that is shared by comes after
+ * the one that shares. */
+#define DETECTOR_COUNT 17
 extern const struct detector *const detector_table[DETECTOR_COUNT];
 
 #endif

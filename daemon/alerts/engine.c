@@ -8,6 +8,7 @@
 #include "daemon/alerts/describe.h"
 #include "daemon/alerts/episode.h"
 #include "daemon/alerts/layers.h"
+#include "daemon/alerts/risk.h"
 
 #define STEP_MAX (INT64_MAX / 2) /* so that sums of a step and a constant stay in range */
 
@@ -19,6 +20,7 @@ struct slot {
     struct alert open, ended;
     size_t told_layers; /* the open alert as it was last told */
     bool told_observed;
+    enum alert_severity told_severity;
     int64_t settle_step; /* once all layers are judged up to here the open alert is resolved;
                             EPISODE_NEVER: not in sight */
     char text[ALERT_TEXT_MAX];
@@ -28,7 +30,12 @@ struct alert_engine {
     struct rule_settings settings;
     struct layers layers;
     int64_t begin; /* of the attempt; EPISODE_NEVER: not known yet */
+    struct together *together[DETECTOR_COUNT]; /* what each detector shared; NULL: nothing yet */
+    bool lr_awaited; /* steps are put together only up to the newest learning rate */
     struct slot slots[RULE_COUNT];
+    double readings[READING_COUNT];
+    struct alert_standing standings[ENGINE_STANDINGS_MAX]; /* the oldest first */
+    size_t standing_count;
     struct alert *telling; /* while drain calls back */
 };
 
@@ -73,6 +80,8 @@ void alert_engine_free(struct alert_engine *engine)
     if (engine == NULL)
         return;
     layers_free(&engine->layers);
+    for (size_t i = 0; i < DETECTOR_COUNT; i++)
+        together_free(engine->together[i]);
     free(engine);
 }
 
@@ -112,6 +121,26 @@ static bool is_due(const struct alert_engine *engine, enum alert_rule rule)
     return step != EPISODE_NEVER && episode_frontier(&engine->layers, rule, ENGINE_LAG_MAX) >= step;
 }
 
+static bool is_listed(const struct alert *alert, int64_t layer)
+{
+    for (size_t i = 0; i < alert->layer_count; i++)
+        if (alert->layers[i] == layer)
+            return true;
+    return false;
+}
+
+/* Evidence of the worst spell of a layer; the layers that it names are the alert's too. */
+static void add_evidence(struct alert *alert, const struct spell *worst)
+{
+    for (size_t i = 0; i < worst->evidence_count; i++) {
+        const struct alert_evidence *evidence = &worst->evidence[i];
+        if (alert->evidence_count < ALERT_EVIDENCE_MAX)
+            alert->evidence[alert->evidence_count++] = *evidence;
+        if (alert->layer_count < ALERT_LAYERS_MAX && !is_listed(alert, evidence->layer))
+            alert->layers[alert->layer_count++] = evidence->layer;
+    }
+}
+
 /* Writes into the open alert of a rule what its episode says by now. */
 static void refresh(struct alert_engine *engine, const struct episode *episode)
 {
@@ -125,13 +154,14 @@ static void refresh(struct alert_engine *engine, const struct episode *episode)
     alert->layer_total = ranking.total;
     alert->layer_count = ranking.count;
     alert->evidence_count = 0;
-    for (size_t i = 0; i < ranking.count; i++) {
-        const struct spell *worst = ranking.entries[i].worst;
+    for (size_t i = 0; i < ranking.count; i++)
         alert->layers[i] = ranking.entries[i].layer->id;
-        for (size_t j = 0; j < worst->evidence_count && alert->evidence_count < ALERT_EVIDENCE_MAX;
-             j++)
-            alert->evidence[alert->evidence_count++] = worst->evidence[j];
-    }
+    for (size_t i = 0; i < ranking.count; i++)
+        add_evidence(alert, ranking.entries[i].worst);
+    if (alert->layer_total < alert->layer_count)
+        alert->layer_total = alert->layer_count;
+    if (ranking.critical)
+        alert->severity = SEVERITY_CRITICAL;
     const struct layer *first = ranking.entries[0].layer;
     alert_describe(
         alert, first->id == 0 ? NULL : first->name, ranking.entries[0].worst, slot->text);
@@ -194,12 +224,116 @@ static void judged(
     struct alert_engine *engine, struct layer *layer, size_t watch, struct judgement *judgement)
 {
     enum alert_rule rule = watch_rule(watch);
+    for (size_t i = 0; i < READING_COUNT; i++)
+        if (judgement->read >> i & 1)
+            engine->readings[i] = judgement->readings[i];
     for (size_t i = 0; i < judgement->evidence_count; i++)
-        judgement->evidence[i].layer = layer->id;
+        if (judgement->evidence[i].layer == 0)
+            judgement->evidence[i].layer = layer->id;
     bool changed =
         track_judge(&layer->watches[watch]->track, &engine->settings.patience[rule], judgement);
     if (changed || is_due(engine, rule))
         settle(engine, rule);
+}
+
+static void note_standing(struct alert_engine *engine, const struct judgement *judgement)
+{
+    if (!(judgement->read >> READING_GROWTH & 1))
+        return;
+    if (engine->standing_count == ENGINE_STANDINGS_MAX)
+        memmove(engine->standings, engine->standings + 1,
+            --engine->standing_count * sizeof engine->standings[0]);
+    engine->standings[engine->standing_count++] = (struct alert_standing){
+        .step = judgement->step,
+        .time = judgement->time,
+        .growth = engine->readings[READING_GROWTH],
+        .risk = risk_of(&risk_model, engine->readings),
+    };
+}
+
+bool alert_engine_standing(struct alert_engine *engine, struct alert_standing *standing)
+{
+    if (engine->standing_count == 0)
+        return false;
+    *standing = engine->standings[0];
+    memmove(engine->standings, engine->standings + 1,
+        --engine->standing_count * sizeof engine->standings[0]);
+    return true;
+}
+
+const double *alert_engine_readings(const struct alert_engine *engine)
+{
+    return engine->readings;
+}
+
+/* What all layers shared of the steps that are ready, to the detectors of the run. */
+static void judge_panels(struct alert_engine *engine, size_t sharer)
+{
+    struct layer *run = layers_find(&engine->layers, 0);
+    struct panel panel;
+    int64_t lr_step = run->newest[METRIC_LR];
+    while (engine->together[sharer] != NULL &&
+           together_next(
+               engine->together[sharer], engine->lr_awaited ? lr_step : INT64_MAX, &panel)) {
+        engine->lr_awaited &= lr_step >= panel.step;
+        for (size_t i = 0; i < DETECTOR_COUNT; i++) {
+            const struct detector *detector = detector_table[i];
+            struct watch *watch;
+            if (detector->shared_by != detector_table[sharer] ||
+                run->mode[detector->rule] == RULE_OFF || (watch = layer_watch(run, i)) == NULL)
+                continue;
+            struct judgement judgement = {.step = panel.step, .time = panel.time};
+            detector->judge_panel(
+                watch->state, &engine->settings, &panel, engine->begin, &judgement);
+            judged(engine, run, i, &judgement);
+            note_standing(engine, &judgement);
+        }
+    }
+}
+
+static bool is_shared(size_t sharer)
+{
+    for (size_t i = 0; i < DETECTOR_COUNT; i++)
+        if (detector_table[i]->shared_by == detector_table[sharer])
+            return true;
+    return false;
+}
+
+/* If memory is short the step is judged without this layer. */
+static void share(struct alert_engine *engine, const struct layer *layer, size_t sharer,
+    const struct judgement *judgement)
+{
+    if (engine->together[sharer] == NULL)
+        engine->together[sharer] = together_new();
+    struct together *together = engine->together[sharer];
+    if (together == NULL || together_come(together, layer->id, judgement->step) != 0)
+        return;
+    if (judgement->share.given)
+        together_put(together, layer->id, judgement->step, judgement->time,
+            judgement->share.value, judgement->share.window);
+    judge_panels(engine, sharer);
+}
+
+static bool applies(const struct detector *detector, const struct layer *layer, int metric)
+{
+    const struct watched watched = {layer->id == 0 ? NULL : layer->role, layer->gated};
+    return detector->metrics >> metric & 1 && layer->mode[detector->rule] != RULE_OFF &&
+           (detector->watches == NULL || detector->watches(&watched));
+}
+
+static void judge(struct alert_engine *engine, struct layer *layer, const struct sample *sample)
+{
+    for (size_t i = 0; i < DETECTOR_COUNT; i++) {
+        struct judgement judgement = {0};
+        struct watch *watch;
+        if (!applies(detector_table[i], layer, (int)sample->metric) ||
+            (watch = layer_watch(layer, i)) == NULL ||
+            !detector_table[i]->judge(watch->state, &engine->settings, sample, &judgement))
+            continue;
+        judged(engine, layer, i, &judgement);
+        if (is_shared(i))
+            share(engine, layer, i, &judgement);
+    }
 }
 
 void alert_engine_feed(
@@ -211,18 +345,13 @@ void alert_engine_feed(
         return;
     layer->newest[metric] = step;
     alert_engine_begins(engine, step);
-    struct sample sample = {(enum alert_metric)metric, step, engine->begin, time, value};
-    struct watched watched = {id == 0 ? NULL : layer->role, layer->gated};
-    for (size_t i = 0; i < DETECTOR_COUNT; i++) {
-        const struct detector *detector = detector_table[i];
-        if (!(detector->metrics >> metric & 1) || layer->mode[detector->rule] == RULE_OFF ||
-            (detector->watches != NULL && !detector->watches(&watched)))
-            continue;
-        struct watch *watch = layer_watch(layer, i);
-        struct judgement judgement = {0};
-        if (watch != NULL && detector->judge(watch->state, &engine->settings, &sample, &judgement))
-            judged(engine, layer, i, &judgement);
-    }
+    judge(engine, layer,
+        &(struct sample){(enum alert_metric)metric, step, engine->begin, time, value});
+    if (metric != METRIC_LR || id != 0)
+        return;
+    engine->lr_awaited = true;
+    for (size_t i = 0; i < DETECTOR_COUNT; i++)
+        judge_panels(engine, i);
 }
 
 void alert_engine_figure(struct alert_engine *engine, int64_t layer, const char *metric,
@@ -295,13 +424,15 @@ static void drain_open(
         return;
     slot->moved = false;
     bool differs =
-        slot->open.layer_total != slot->told_layers || slot->open.observed != slot->told_observed;
+        slot->open.layer_total != slot->told_layers ||
+        slot->open.observed != slot->told_observed || slot->open.severity != slot->told_severity;
     if (slot->open_told && !differs)
         return;
     enum alert_change change = slot->open_told ? ALERT_UPDATED : ALERT_OPENED;
     slot->open_told = true;
     slot->told_layers = slot->open.layer_total;
     slot->told_observed = slot->open.observed;
+    slot->told_severity = slot->open.severity;
     tell(engine, &slot->open, change, changed, ctx);
 }
 
@@ -321,6 +452,7 @@ void alert_engine_drain(struct alert_engine *engine, changed_fn changed, void *c
 
 void alert_engine_discard(struct alert_engine *engine)
 {
+    engine->standing_count = 0;
     for (int rule = 0; rule < RULE_COUNT; rule++) {
         struct slot *slot = &engine->slots[rule];
         const struct alert *open = alert_engine_open(engine, (enum alert_rule)rule);
@@ -329,6 +461,7 @@ void alert_engine_discard(struct alert_engine *engine)
             slot->open_told = true;
             slot->told_layers = open->layer_total;
             slot->told_observed = open->observed;
+            slot->told_severity = open->severity;
         }
     }
 }

@@ -36,6 +36,8 @@
 /* Steps: a layer that is further behind the newest one is not waited for. */
 #define ENGINE_LAG_MAX 1000
 
+#define ENGINE_STANDINGS_MAX 16
+
 struct alert_engine;
 
 /* Metrics that the rules read: a NULL-terminated list; the places in it are the ids. */
@@ -82,6 +84,20 @@ void alert_engine_figure(struct alert_engine *engine, int64_t layer, const char 
 void alert_engine_condition(struct alert_engine *engine, enum alert_rule rule, int64_t layer,
     bool on, int64_t step, double time, const char *text);
 
+/* How the run stands at a step at which the spectral norms of its layers were put together: the
+ * median elasticity of them, and the risk (risk.h) by what the detectors had read by then. */
+struct alert_standing {
+    int64_t step;
+    double time, growth, risk;
+};
+
+/* The next standing that was not taken yet; at most ENGINE_STANDINGS_MAX wait, older ones are
+ * forgotten. False if there is none. */
+bool alert_engine_standing(struct alert_engine *engine, struct alert_standing *standing);
+
+/* What the detectors of the run read last: READING_COUNT numbers (risk.h). */
+const double *alert_engine_readings(const struct alert_engine *engine);
+
 enum alert_change { ALERT_OPENED, ALERT_UPDATED, ALERT_RESOLVED };
 
 /* Tells what changed since the last drain, each alert at most once (but opened and resolved when it
@@ -91,7 +107,8 @@ enum alert_change { ALERT_OPENED, ALERT_UPDATED, ALERT_RESOLVED };
 void alert_engine_drain(struct alert_engine *engine,
     void (*changed)(void *ctx, enum alert_change, const struct alert *), void *ctx);
 
-/* Forgets the changes that were not drained, but for the opening of an alert that has no id. */
+/* Forgets the standings that were not taken and the changes that were not drained, but for the
+ * opening of an alert that has no id. */
 void alert_engine_discard(struct alert_engine *engine);
 
 /* The open alert of a rule as of now, NULL if none: valid until the engine is called again. */

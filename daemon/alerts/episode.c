@@ -125,6 +125,7 @@ void episode_rank(
          (spell = layers_next_spell(layers, episode->rule, &at)) != NULL;) {
         if (!is_part(spell, episode))
             continue;
+        ranking->critical |= spell->critical;
         if (layer != layers->sorted[at.layer]) {
             if (layer != NULL)
                 ranking_put(ranking, layer, worst);

@@ -39,6 +39,7 @@ struct ranking {
     } entries[ALERT_LAYERS_MAX];
     size_t count, total; /* in the list; in all */
     bool observed;       /* every layer is only observed */
+    bool critical;       /* one of the spells is */
     int64_t bad_step;    /* the newest of all */
     double bad_time;
 };

@@ -1,93 +1,123 @@
-/* A loss well above its minimum: the median of the last losses against the lowest mean of losses so
- * far.
+/* A loss that is well above the lowest level it had: at once when it jumps, later when it climbs.
  *
- * The median passes over a single bad batch; the mean makes the minimum one that the training had,
- * not a lucky batch. */
+ * Both are measured in shares of the way that the loss came down, or of its level where it began
+ * low. A jump is told when all but one of the losses of JUMP_STEPS are up there, so that a burst of
+ * bad batches passes; a climb when the level of the last steps stays above and does not come down,
+ * so that the dent of new data, which heals, passes too. */
 #include "daemon/alerts/detector.h"
 
 #include <math.h>
-#include <string.h>
 
-#define MEDIAN_SAMPLES 5
-#define MEAN_SAMPLES   8
-#define NOISE_MEMORY   50.0 /* samples over which the noise is averaged */
-#define NOISE_CLIP                                                                                 \
-    3.0 /* a step from one loss to the next counts at most so many times the noise \
-                            */
+#include "daemon/alerts/level.h"
+
+#define JUMP_STEPS    6.0
+#define JUMP_VALUES   6 /* at most; all but one of so many, all of fewer */
+#define JUMP_LEAST    3
+#define LEVEL_STEPS   40.0
+#define LEVEL_LEAST   6   /* values */
+#define LOWEST_SHARE  1.7 /* of its lowest level: the least way that counts as having come down */
+#define NOISE_MEMORY  50.0
+#define NOISE_CLIP    3.0 /* times the noise that one step may count */
+#define CLIMB_HEALING 0.9 /* of the highest level of this climb: below it comes down by itself */
 
 struct loss_state {
-    size_t samples;              /* up to MEAN_SAMPLES */
-    double recent[MEAN_SAMPLES]; /* the newest last */
-    bool has_minimum;
-    double minimum;
+    struct level level;
+    double losses[JUMP_VALUES], times[JUMP_VALUES]; /* the newest last */
+    size_t count;
+    bool has_lowest;
+    double start, lowest;
     double noise; /* mean step from one loss to the next, in magnitude */
     double steps; /* that it is the mean of, up to NOISE_MEMORY */
+    double crest; /* highest rise of the climb in hand; 0: none */
+    double crest_t, climb_t;
 };
 
-static void recent_put(struct loss_state *state, double loss)
+static void losses_put(struct loss_state *state, double t, double loss)
 {
-    if (state->samples == MEAN_SAMPLES) {
-        memmove(state->recent, state->recent + 1, (MEAN_SAMPLES - 1) * sizeof state->recent[0]);
-        state->samples--;
+    if (state->count == JUMP_VALUES) {
+        for (size_t i = 1; i < JUMP_VALUES; i++) {
+            state->losses[i - 1] = state->losses[i];
+            state->times[i - 1] = state->times[i];
+        }
+        state->count--;
     }
-    state->recent[state->samples++] = loss;
+    state->losses[state->count] = loss;
+    state->times[state->count++] = t;
 }
 
 /* The mean step at first, then one that forgets and that a jump can't spoil. */
 static void noise_put(struct loss_state *state, double loss)
 {
-    if (state->samples == 0)
+    if (state->count == 0)
         return;
-    double step = fabs(loss - state->recent[state->samples - 1]);
-    if (!isfinite(step))
-        return;
-    if (state->steps >= MEAN_SAMPLES && state->noise > 0)
+    double step = fabs(loss - state->losses[state->count - 1]);
+    if (state->steps >= JUMP_VALUES && state->noise > 0)
         step = fmin(step, NOISE_CLIP * state->noise);
     state->steps = fmin(state->steps + 1, NOISE_MEMORY);
     state->noise += (step - state->noise) / state->steps;
 }
 
-static double median(const struct loss_state *state)
+/* What nearly all of the last losses exceed. */
+static double floor_of(const struct loss_state *state)
 {
-    double sorted[MEDIAN_SAMPLES];
-    memcpy(sorted, state->recent + MEAN_SAMPLES - MEDIAN_SAMPLES, sizeof sorted);
-    for (size_t i = 1; i < MEDIAN_SAMPLES; i++) {
-        double value = sorted[i];
-        size_t j = i;
-        for (; j > 0 && sorted[j - 1] > value; j--)
-            sorted[j] = sorted[j - 1];
-        sorted[j] = value;
+    double lowest = INFINITY, next = INFINITY;
+    size_t taken = 0;
+    for (size_t i = state->count; i-- > 0; taken++) {
+        if (taken >= JUMP_LEAST && state->times[state->count - 1] - state->times[i] >= JUMP_STEPS)
+            break;
+        double loss = state->losses[i];
+        next = fmin(next, fmax(loss, lowest));
+        lowest = fmin(lowest, loss);
     }
-    return sorted[MEDIAN_SAMPLES / 2];
+    return taken == JUMP_VALUES ? next : lowest;
 }
 
-static void minimum_put(struct loss_state *state)
+/* How far the loss came down, or what counts as that: shares of its level and of its noise. */
+static double way(const struct loss_state *state, const struct rule_settings *settings)
 {
-    double mean = 0;
-    for (size_t i = 0; i < MEAN_SAMPLES; i++)
-        mean += state->recent[i] / MEAN_SAMPLES;
-    if (!state->has_minimum || mean < state->minimum)
-        state->minimum = mean;
-    state->has_minimum = true;
+    double least = fmax(LOWEST_SHARE * fabs(state->lowest), settings->loss_high.noise * state->noise);
+    return fmax(state->start - state->lowest, least);
 }
 
-static void compare(const struct loss_state *state, const struct rule_settings *settings,
-    const struct sample *sample, struct judgement *judgement)
+/* True once the level has stayed up for long enough without coming down. */
+static bool has_climbed(
+    struct loss_state *state, const struct rule_settings *settings, double t, double rise)
 {
-    double noise = settings->loss_high.noise * state->noise;
-    double margin = fmax(settings->loss_high.rise * fabs(state->minimum), noise);
-    double margin_good = fmax(settings->loss_high.rise_resolve * fabs(state->minimum), noise);
-    double value = median(state);
-    double rise = value - state->minimum;
-    judgement->verdict = rise > margin        ? VERDICT_BAD
-                         : rise < margin_good ? VERDICT_GOOD
-                                              : VERDICT_UNCLEAR;
-    judgement->score = rise;
+    if (rise < settings->loss_high.climb) {
+        state->crest = 0;
+        return false;
+    }
+    if (state->crest <= 0)
+        state->climb_t = t;
+    if (rise > state->crest) {
+        state->crest = rise;
+        state->crest_t = t;
+    }
+    return t - state->climb_t >= settings->loss_high.climb_steps &&
+           rise > CLIMB_HEALING * state->crest;
+}
+
+static void compare(struct loss_state *state, const struct rule_settings *settings,
+    const struct sample *sample, double level, struct judgement *judgement)
+{
+    double t = steps_taken(sample->step, sample->begin), scale = way(state, settings);
+    double jump = floor_of(state) - state->lowest;
+    bool jumped = jump > settings->loss_high.jump * scale;
+    bool climbed = has_climbed(state, settings, t, (level - state->lowest) / scale);
+    double share = jumped ? settings->loss_high.jump : settings->loss_high.climb;
+    judgement->verdict = jumped || climbed ? VERDICT_BAD
+                         : level - state->lowest < settings->loss_high.resolve * scale
+                             ? VERDICT_GOOD
+                             : VERDICT_UNCLEAR;
+    judgement_read(judgement, READING_LOSS_LEVEL, (level - state->lowest) / scale);
+    judgement_read(judgement, READING_LOSS_JUMP, jump / scale);
+    judgement->score = jump / scale;
+    judgement->critical = jump > settings->loss_high.critical * scale;
     judgement->evidence[0] = (struct alert_evidence){.metric = "loss",
-        .value = value,
-        .threshold = state->minimum + margin,
-        .baseline = state->minimum,
-        .window = (double)(sample->step - sample->begin),
+        .value = jumped ? floor_of(state) : level,
+        .threshold = state->lowest + share * scale,
+        .baseline = state->lowest,
+        .window = jumped ? JUMP_STEPS : LEVEL_STEPS,
         .step = sample->step};
     judgement->evidence_count = 1;
 }
@@ -96,18 +126,23 @@ static bool judge(void *opaque, const struct rule_settings *settings, const stru
     struct judgement *judgement)
 {
     struct loss_state *state = opaque;
+    double t = steps_taken(sample->step, sample->begin);
     judgement->step = sample->step;
     judgement->time = sample->time;
     if (!isfinite(sample->value))
         return true;
     noise_put(state, sample->value);
-    recent_put(state, sample->value);
-    if (state->samples < MEAN_SAMPLES)
+    losses_put(state, t, sample->value);
+    level_put(&state->level, t, sample->value, LEVEL_STEPS);
+    double level = level_median(&state->level, LEVEL_STEPS, LEVEL_LEAST);
+    if (isnan(level))
         return true;
-    if (state->has_minimum &&
-        (double)(sample->step - sample->begin) >= settings->loss_high.arm_steps)
-        compare(state, settings, sample, judgement);
-    minimum_put(state);
+    if (!state->has_lowest)
+        state->start = state->lowest = level;
+    state->has_lowest = true;
+    if (t >= settings->loss_high.arm_steps)
+        compare(state, settings, sample, level, judgement);
+    state->lowest = fmin(state->lowest, level);
     return true;
 }
 

@@ -13,7 +13,12 @@
 enum alert_rule {
     RULE_NONFINITE,
     RULE_SIGMA_GROWTH,
+    RULE_LR_RUNAWAY,
+    RULE_GRADIENT,
     RULE_ALIGNMENT_COLLAPSE,
+    RULE_COSINE_SHIFT,
+    RULE_ROTATION_RUNAWAY,
+    RULE_ROTATION_STILL,
     RULE_LOSS_HIGH,
     RULE_RUN_LOST,
     RULE_BASELINE_DAMAGED,
@@ -30,7 +35,8 @@ enum rule_mode { RULE_OFF, RULE_OBSERVE, RULE_ON };
 struct rule {
     const char *name;  /* as in the API and the configuration */
     const char *title; /* of its alerts */
-    enum alert_severity severity;
+    enum alert_severity severity; /* at least */
+    enum rule_mode mode;          /* unless configured */
 };
 
 extern const struct rule rule_table[RULE_COUNT];
@@ -64,14 +70,33 @@ struct rule_settings {
         double lookback, lookback_samples;
         double arm_steps;
         double residual;
+        double together, together_rise, together_resolve, together_critical;
+        double together_arm_steps;
     } sigma_growth;
+    struct {
+        double ratio, ratio_resolve;
+        double rises, rise_steps;
+    } lr_runaway;
+    struct {
+        double ratio, ratio_resolve, loss_rise;
+        double burst, bursts;
+        double arm_steps;
+    } gradient;
     struct {
         double balanced, fallen, recovered;
         double early_samples, early_steps;
         double mean_samples;
     } alignment_collapse;
     struct {
-        double rise, rise_resolve;
+        double shift, shift_resolve;
+        double arm_steps;
+    } cosine_shift;
+    struct {
+        double elasticity, elasticity_resolve, rise;
+        double arm_steps;
+    } rotation;
+    struct {
+        double jump, climb, climb_steps, resolve, critical;
         double noise;
         double arm_steps;
     } loss_high;

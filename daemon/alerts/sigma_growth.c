@@ -1,26 +1,15 @@
-/* Growth of the spectral norm out of proportion to the steps taken, with low alignment diversity as
- * its witness.
+/* Growth of one layer's spectral norm out of proportion to the steps taken, with low alignment
+ * diversity as its witness: the elasticity (elasticity.h) and the inputs on one side of v1.
  *
- * The elasticity is e(t) = ln(sigma1(t) / sigma1(t')) / ln(t / t') with t' about 0.8 t: e = 1 is a
- * norm that grows like the number of steps. A healthy norm grows more slowly, whatever the sampling
- * interval. t counts from the beginning of the attempt: where a training resumes at a high step,
- * growth is then compared with the steps that were seen, which asks for more growth than the true
- * count would. */
+ * t counts from the beginning of the attempt: where a training resumes at a high step, growth is
+ * then compared with the steps that were seen, which asks for more growth than the true count
+ * would. What layers do together is judged in layers_growth.c, by the elasticities that they share
+ * here. */
 #include "daemon/alerts/detector.h"
 
 #include <math.h>
 
-/* Older samples are kept thinned, each at least 2 % of the steps after the one before, so that 64
- * of them reach back to any lookback that may be set (0.5: 36 of them) or, when samples are rarer
- * than that, 32 samples (lookback_samples). */
-#define ANCHORS        64
-#define ANCHOR_SPACING 1.02
-
-struct anchor {
-    int64_t step;
-    int64_t ordinal; /* of the sample in its series */
-    double sigma1;
-};
+#include "daemon/alerts/elasticity.h"
 
 /* The figures of one step, put together. NaN: not there. */
 struct row {
@@ -32,45 +21,8 @@ struct sigma_growth_state {
     bool begun, judged; /* there is a row; it was judged */
     struct row row;
     double diversity; /* of a step since the last sigma1; NaN: none */
-    int64_t samples;
-    size_t anchors, next;
-    struct anchor ring[ANCHORS];
+    struct elasticity elasticity;
 };
-
-static const struct anchor *anchor_back(const struct sigma_growth_state *state, size_t back)
-{
-    return &state->ring[(state->next + ANCHORS - 1 - back) % ANCHORS];
-}
-
-static void anchor_keep(struct sigma_growth_state *state, int64_t begin)
-{
-    if (state->anchors > 0) {
-        double last = (double)(anchor_back(state, 0)->step - begin);
-        if ((double)(state->row.step - begin) < ANCHOR_SPACING * last)
-            return;
-    }
-    state->ring[state->next] = (struct anchor){state->row.step, state->samples, state->row.sigma1};
-    state->next = (state->next + 1) % ANCHORS;
-    if (state->anchors < ANCHORS)
-        state->anchors++;
-}
-
-/* The newest kept sample that is far enough back, in steps and in samples; NULL if none. */
-static const struct anchor *anchor_find(
-    const struct sigma_growth_state *state, const struct rule_settings *settings, int64_t begin)
-{
-    double latest = settings->sigma_growth.lookback * (double)(state->row.step - begin);
-    for (size_t back = 0; back < state->anchors; back++) {
-        const struct anchor *anchor = anchor_back(state, back);
-        double t = (double)(anchor->step - begin);
-        if (t < 1)
-            return NULL;
-        if (t <= latest &&
-            (double)(state->samples - anchor->ordinal) >= settings->sigma_growth.lookback_samples)
-            return anchor;
-    }
-    return NULL;
-}
 
 static enum verdict verdict_of(
     const struct rule_settings *settings, double elasticity, double diversity)
@@ -85,22 +37,22 @@ static enum verdict verdict_of(
 }
 
 static void compare(const struct sigma_growth_state *state, const struct rule_settings *settings,
-    int64_t begin, struct judgement *judgement)
+    double t, const struct growth *growth, struct judgement *judgement)
 {
     const struct row *row = &state->row;
-    const struct anchor *anchor = anchor_find(state, settings, begin);
-    if (anchor == NULL || isnan(state->diversity) ||
-        (double)(row->step - begin) < settings->sigma_growth.arm_steps)
+    judgement->share.given = true;
+    judgement->share.value = growth->elasticity;
+    judgement->share.window = t - growth->from_t;
+    if (isnan(state->diversity) || t < settings->sigma_growth.arm_steps)
         return;
-    double steps = (double)(row->step - begin) / (double)(anchor->step - begin);
-    double elasticity = log(row->sigma1 / anchor->sigma1) / log(steps);
-    judgement->verdict = verdict_of(settings, elasticity, state->diversity);
-    judgement->score = elasticity;
+    judgement->verdict = verdict_of(settings, growth->elasticity, state->diversity);
+    judgement->score = growth->elasticity;
     judgement->evidence[0] = (struct alert_evidence){.metric = "spectral.sigma1",
         .value = row->sigma1,
-        .threshold = anchor->sigma1 * pow(steps, settings->sigma_growth.elasticity),
-        .baseline = anchor->sigma1,
-        .window = (double)(row->step - anchor->step),
+        .threshold =
+            growth->from_value * pow(t / growth->from_t, settings->sigma_growth.elasticity),
+        .baseline = growth->from_value,
+        .window = t - growth->from_t,
         .step = row->step};
     judgement->evidence[1] = (struct alert_evidence){.metric = "sa.diversity",
         .value = state->diversity,
@@ -121,6 +73,8 @@ static void row_judge(struct sigma_growth_state *state, const struct rule_settin
     int64_t begin, struct judgement *judgement)
 {
     const struct row *row = &state->row;
+    double t = steps_taken(row->step, begin);
+    struct growth growth;
     judgement->step = row->step;
     judgement->time = row->time;
     if (isfinite(row->diversity))
@@ -128,9 +82,9 @@ static void row_judge(struct sigma_growth_state *state, const struct rule_settin
     state->judged = true;
     if (!row_usable(row, settings))
         return;
-    compare(state, settings, begin, judgement);
-    anchor_keep(state, begin);
-    state->samples++;
+    if (elasticity_put(&state->elasticity, t, row->sigma1, settings->sigma_growth.lookback,
+            settings->sigma_growth.lookback_samples, &growth))
+        compare(state, settings, t, &growth, judgement);
     state->diversity = NAN;
 }
 

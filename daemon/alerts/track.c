@@ -14,11 +14,17 @@ static bool is_not_bad(
     return !is_bad(track, patience, step);
 }
 
+static bool is_long_enough(
+    const struct streak *streak, const struct rule_patience *patience, int64_t step)
+{
+    return streak->samples >= patience->fire_samples &&
+           (double)(step - streak->since) >= patience->fire_steps;
+}
+
 static bool is_bad_enough(
     const struct track *track, const struct rule_patience *patience, int64_t step)
 {
-    return track->bad.samples >= patience->fire_samples &&
-           (double)(step - track->bad.since) >= patience->fire_steps;
+    return is_long_enough(&track->bad, patience, step);
 }
 
 static bool is_good_enough(
@@ -111,7 +117,7 @@ bool track_end(struct track *track, int64_t step, double time)
 {
     struct spell *spell = track_open(track);
     track->state = TRACK_OBSERVING;
-    track->bad.samples = track->good.samples = 0;
+    track->bad.samples = track->good.samples = track->critical.samples = 0;
     if (spell == NULL)
         return false;
     spell->ended_step = step;
@@ -129,6 +135,20 @@ static bool enter(struct track *track, enum track_state to, const struct rule_pa
     return from == TRACK_FIRING && track_end(track, judgement->step, judgement->time);
 }
 
+/* True if the open spell became critical. */
+static bool escalate(struct track *track, const struct rule_patience *patience,
+    const struct judgement *judgement)
+{
+    struct spell *open = track_open(track);
+    if (open == NULL || open->critical || track->critical.samples == 0 ||
+        !is_long_enough(&track->critical, patience, judgement->step))
+        return false;
+    open->critical = true;
+    memcpy(open->evidence, judgement->evidence, sizeof open->evidence);
+    open->evidence_count = judgement->evidence_count;
+    return true;
+}
+
 bool track_judge(
     struct track *track, const struct rule_patience *patience, const struct judgement *judgement)
 {
@@ -138,11 +158,13 @@ bool track_judge(
         return false;
     streak_put(&track->bad, judgement->verdict == VERDICT_BAD, judgement->step);
     streak_put(&track->good, judgement->verdict == VERDICT_GOOD, judgement->step);
+    streak_put(&track->critical, judgement->verdict == VERDICT_BAD && judgement->critical,
+        judgement->step);
     struct spell *open = track_open(track);
     if (open != NULL && judgement->verdict == VERDICT_BAD)
         spell_worsen(open, judgement);
     for (size_t i = 0; i < sizeof moves / sizeof moves[0]; i++)
         if (moves[i].from == track->state && moves[i].when(track, patience, judgement->step))
             changed |= enter(track, moves[i].to, patience, judgement);
-    return changed;
+    return escalate(track, patience, judgement) || changed;
 }

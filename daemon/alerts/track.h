@@ -30,6 +30,7 @@ struct spell {
     int64_t bad_step;               /* the newest bad one */
     double fired_time, ended_time, bad_time;
     double score;                                             /* the worst so far */
+    bool critical;                                            /* it was, for long enough */
     bool closed;                                              /* its alert was resolved */
     struct alert_evidence evidence[ALERT_TRACK_EVIDENCE_MAX]; /* when it fired */
     size_t evidence_count;
@@ -43,14 +44,15 @@ struct streak {
 struct track {
     enum track_state state;
     int64_t judged_step; /* all up to here is judged; -1: nothing */
-    struct streak bad, good;
+    struct streak bad, good, critical;
     size_t spell_count; /* the newest last */
     struct spell spells[SPELLS_MAX];
 };
 
 void track_init(struct track *track);
 
-/* Takes the next judgement (its step is above the last one's). True if a spell began or ended. */
+/* Takes the next judgement (its step is above the last one's). True if a spell began, ended or
+ * became critical. */
 bool track_judge(
     struct track *track, const struct rule_patience *patience, const struct judgement *judgement);
 

@@ -1,4 +1,6 @@
-/* Replays a stream of figures from standard input and prints the alerts that it raises, as CSV.
+/* Replays a stream of figures from standard input through the detectors and prints the alerts that
+ * they raise, as CSV; with --standings the risk of the run and what it rests on instead. Arguments
+ * RULE.KEY=VALUE set constants of the rules.
  *
  * One item a line, fields separated by spaces; `layer` before its figures, `run` before its layers:
  *
@@ -6,56 +8,61 @@
  *     layer ID NAME ROLE BLOCK        ID > 0; BLOCK - for none
  *     figure LAYER METRIC STEP VALUE  LAYER 0: the run itself
  *
- * Columns: id (the run), step (at which the alert was raised), rule, severity, resolved (step,
- * empty if still open), layers (how many), first (the most affected one). */
+ * Columns: id (the run), step (at which it was known), rule, severity (warning, critical, observed;
+ * a second line when it becomes critical), since (the step at which it fired), layers (how many),
+ * first (the most affected one, empty for the run itself). */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "daemon/alerts/engine.h"
+#include "daemon/alerts/risk.h"
 
 #define LINE_MAX_BYTES 1024
 
 struct replay {
+    struct rule_settings settings;
     struct alert_engine *engine;
+    int64_t step; /* the newest */
+    bool standings; /* are printed, instead of the alerts */
     char run[256];
+    enum alert_severity told[RULE_COUNT];
 };
 
-static void print_alert(const struct replay *replay, const struct alert *alert)
+/* A line when it opens and one when it becomes worse, at the step at which it is known. */
+static void on_change(void *ctx, enum alert_change change, const struct alert *alert)
 {
-    char resolved[32] = "";
-    if (alert->resolved_step >= 0)
-        snprintf(resolved, sizeof resolved, "%" PRId64, alert->resolved_step);
-    printf("%s,%" PRId64 ",%s,%s,%s,%zu,%s\n", replay->run, alert->started_step,
-        rule_table[alert->rule].name, alert_severity_name(alert->severity), resolved,
+    struct replay *replay = ctx;
+    if (replay->standings || change == ALERT_RESOLVED ||
+        (change == ALERT_UPDATED && alert->severity == replay->told[alert->rule]))
+        return;
+    replay->told[alert->rule] = alert->severity;
+    printf("%s,%" PRId64 ",%s,%s,%" PRId64 ",%zu,%s\n", replay->run, replay->step,
+        rule_table[alert->rule].name,
+        alert->observed ? "observed" : alert_severity_name(alert->severity), alert->started_step,
         alert->layer_total, alert_engine_layer_name(replay->engine, alert->layers[0]));
 }
 
-static void on_change(void *ctx, enum alert_change change, const struct alert *alert)
+static void print_standings(const struct replay *replay)
 {
-    if (change == ALERT_RESOLVED)
-        print_alert(ctx, alert);
-}
-
-static void finish_run(struct replay *replay)
-{
-    for (int rule = 0; replay->engine != NULL && rule < RULE_COUNT; rule++) {
-        const struct alert *open = alert_engine_open(replay->engine, (enum alert_rule)rule);
-        if (open != NULL)
-            print_alert(replay, open);
+    struct alert_standing standing;
+    while (alert_engine_standing(replay->engine, &standing)) {
+        if (!replay->standings)
+            continue;
+        printf("%s,%" PRId64 ",%.6g", replay->run, standing.step, standing.risk);
+        for (size_t i = 0; i < READING_COUNT; i++)
+            printf(",%.6g", alert_engine_readings(replay->engine)[i]);
+        putchar('\n');
     }
-    alert_engine_free(replay->engine);
-    replay->engine = NULL;
 }
 
 static int begin_run(struct replay *replay, const char *name)
 {
-    struct rule_settings settings;
-    finish_run(replay);
+    alert_engine_free(replay->engine);
     snprintf(replay->run, sizeof replay->run, "%s", name);
-    rule_settings_init(&settings);
-    replay->engine = alert_engine_new(&settings);
+    replay->step = 0;
+    replay->engine = alert_engine_new(&replay->settings);
     return replay->engine == NULL ? -1 : 0;
 }
 
@@ -73,23 +80,57 @@ static int take_line(struct replay *replay, const char *line)
         return alert_engine_layer(replay->engine, id, a, b, strcmp(c, "-") == 0 ? "" : c);
     if (sscanf(line, "figure %" SCNd64 " %255s %" SCNd64 " %lf", &id, a, &step, &value) != 4)
         return -1;
+    replay->step = step > replay->step ? step : replay->step;
     alert_engine_figure(replay->engine, id, a, step, 0, value);
     alert_engine_drain(replay->engine, on_change, replay);
+    print_standings(replay);
     return 0;
 }
 
-int main(void)
+/* RULE.KEY=VALUE into the settings. 0, or -1 and a text. */
+static int take_setting(struct rule_settings *settings, const char *text, char *err, size_t size)
+{
+    char rule[64], key[64];
+    double value;
+    if (sscanf(text, "%63[^.].%63[^=]=%lf", rule, key, &value) != 3 || rule_find(rule) < 0) {
+        snprintf(err, size, "'%s', expected RULE.KEY=VALUE of a known rule", text);
+        return -1;
+    }
+    return rule_setting_set(settings, (enum alert_rule)rule_find(rule), key, value, err, size);
+}
+
+static void print_header(const struct replay *replay)
+{
+    if (!replay->standings) {
+        puts("id,step,rule,severity,since,layers,first");
+        return;
+    }
+    printf("id,step,risk");
+    for (size_t i = 0; i < READING_COUNT; i++)
+        printf(",%s", reading_names[i]);
+    putchar('\n');
+}
+
+int main(int argc, char **argv)
 {
     struct replay replay = {0};
-    char line[LINE_MAX_BYTES];
-    puts("id,step,rule,severity,resolved,layers,first");
+    char line[LINE_MAX_BYTES], err[256];
+    rule_settings_init(&replay.settings);
+    for (int i = 1; i < argc; i++)
+        if (strcmp(argv[i], "--standings") == 0)
+            replay.standings = true;
+        else if (take_setting(&replay.settings, argv[i], err, sizeof err) != 0) {
+            fprintf(stderr, "alerts-replay: %s\n", err);
+            return 2;
+        }
+    print_header(&replay);
     for (size_t number = 1; fgets(line, sizeof line, stdin) != NULL; number++)
         if (take_line(&replay, line) != 0) {
             fprintf(
                 stderr, "alerts-replay: line %zu: expected run, layer or figure: %s", number, line);
-            finish_run(&replay);
+            alert_engine_free(replay.engine);
             return 1;
         }
-    finish_run(&replay);
+    alert_engine_free(replay.engine);
     return 0;
 }

@@ -5,8 +5,8 @@
 
 #define LAYERS      8
 #define STEPS       160 /* samples a series */
-#define FIGURES_MAX (LAYERS * STEPS * 5 + STEPS * 2)
-#define LAG_MAX     600 /* steps that a layer may be behind another: less than ENGINE_LAG_MAX */
+#define FIGURES_MAX (LAYERS * STEPS * 6 + STEPS * 3)
+#define LAG_MAX     100 /* steps that a layer may be behind another: less than TOGETHER_LAG samples */
 #define WORLDS      30
 
 struct figure {
@@ -74,7 +74,7 @@ static void layer_sample(
 static void world_make(struct world *world, uint64_t seed, int64_t every)
 {
     struct manner manners[LAYERS];
-    double loss = 4;
+    double loss = 4, lr = 1e-3;
     random_state = seed * 1000003;
     world->count = 0;
     for (size_t i = 0; i < LAYERS; i++)
@@ -83,6 +83,9 @@ static void world_make(struct world *world, uint64_t seed, int64_t every)
         loss = random_below(40) == 0 ? 1 + 5 * random_unit() : loss;
         world_put(world, 0, "loss", step, random_below(60) ? loss + 0.1 * random_unit() : NAN);
         world_put(world, 0, "grad_norm", step, random_below(4) ? 1 : INFINITY);
+        lr *= random_below(50) == 0 ? 0.5 + 2 * random_unit() : 1;
+        if (random_below(20) != 0)
+            world_put(world, 0, "lr", step, lr);
         for (size_t i = 0; i < LAYERS; i++) {
             if (random_below(15) == 0)
                 manner_change(&manners[i]);

@@ -56,10 +56,10 @@ static void thresholds_on_the_wrong_side_are_found(void **state)
     struct rule_settings settings;
     char err[256];
     rule_settings_init(&settings);
-    settings.loss_high.rise_resolve = 0.5;
+    settings.loss_high.resolve = 0.5;
     assert_int_equal(rule_settings_check(&settings, err, sizeof err), -1);
     assert_string_equal(
-        err, "rule loss_high: rise_resolve is 0.5, expected at most rise, which is 0.3");
+        err, "rule loss_high: resolve is 0.5, expected at most climb, which is 0.2");
 }
 
 static void names_are_found(void **state)
@@ -71,7 +71,7 @@ static void names_are_found(void **state)
     assert_int_equal(rule_mode_find("on "), -1);
     for (int id = 0; alert_metric_names()[id] != NULL; id++)
         assert_int_equal(alert_metric_id(alert_metric_names()[id]), id);
-    assert_int_equal(alert_metric_id("lr"), -1);
+    assert_int_equal(alert_metric_id("batch_size"), -1);
 }
 
 static void the_last_pattern_that_fits_decides(void **state)

@@ -208,8 +208,8 @@ static const struct {
         "f.yaml:1: rules.loss_high.mode: got \"maybe\", expected on, observe or off"},
     {"rules:\n  loss_high:\n    nonsense: 1",
         "f.yaml:3: rules.loss_high.nonsense: unknown option of the rule loss_high"},
-    {"rules: {loss_high: {rise: [1]}}",
-        "f.yaml:1: rules.loss_high.rise: got a list, expected a value"},
+    {"rules: {loss_high: {climb: [1]}}",
+        "f.yaml:1: rules.loss_high.climb: got a list, expected a value"},
     {"rules: {loss_high: {mode: off, mode: on}}",
         "f.yaml:1: rules.loss_high.mode: is there twice, first on line 1"},
     {"rules: {nonfinite: {layers: [a]}}", "f.yaml:1: rules.nonfinite.layers: got a list, expected "
@@ -518,7 +518,7 @@ static void check_rules(const char *text, const struct config *shown, const stru
  * every option. */
 static void test_example(void **state)
 {
-    static char raw[16384], text[16384];
+    static char raw[32768], text[32768];
     FILE *file = fopen(EXAMPLE_FILE, "r");
     assert_non_null(file);
     size_t used = 0, size = fread(raw, 1, sizeof raw - 1, file);

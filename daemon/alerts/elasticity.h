@@ -1,0 +1,39 @@
+/* How fast a positive figure of one layer grows, in the measure of the steps taken:
+ *
+ *     e(t) = ln(x(t) / x(t')) / ln(t / t'),  t' about 0.8 t
+ *
+ * e = 1 is growth in proportion to the steps, whatever the sampling interval. A plain value: all
+ * zero is one that has seen nothing. */
+#ifndef FORESHOCK_ALERTS_ELASTICITY_H
+#define FORESHOCK_ALERTS_ELASTICITY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Older samples are kept thinned, each at least 2 % of the steps after the one before, so that 64
+ * of them reach back to any lookback that may be set (0.5: 36 of them) or, when samples are rarer
+ * than that, 32 samples. */
+#define ELASTICITY_ANCHORS 64
+
+struct elasticity {
+    int64_t samples;
+    size_t anchors, next;
+    struct anchor {
+        double t; /* steps since the attempt began */
+        double value;
+        int64_t ordinal; /* of the sample in its series */
+    } ring[ELASTICITY_ANCHORS];
+};
+
+struct growth {
+    double elasticity;
+    double from_t, from_value; /* what it is compared with */
+};
+
+/* Takes x(t) > 0 and compares it with the newest sample at or before `lookback` t that is at least
+ * `samples_back` samples old. False: there is none yet, *growth is not set. */
+bool elasticity_put(struct elasticity *elasticity, double t, double value, double lookback,
+    double samples_back, struct growth *growth);
+
+#endif

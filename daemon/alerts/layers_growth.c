@@ -1,0 +1,108 @@
+/* Growth of all layers together, out of proportion to the training done.
+ *
+ * The half of all layers that grows least fast is told apart from chance and from what one layer
+ * does by nature. Two changes make the median elasticity the figure that is judged: the training
+ * clock (clock.h) takes the steps' place, so that warm-ups and restarts explain themselves; and it
+ * must have risen above all that it was from 0.4 to 0.8 of the steps, so that an optimizer under
+ * which every norm grows steadily is not taken for a fault. Norms that grow like a power of the
+ * steps have a constant elasticity, norms that grow exponentially (a wrong sign, a bias in one
+ * direction) a rising one. */
+#include "daemon/alerts/layers_growth.h"
+
+#include <math.h>
+
+#define LAYERS_LEAST 3 /* fewer are no company */
+#define PAST_FROM    0.4
+#define PAST_TO      0.8
+#define PAST_LEAST   3 /* entries of the history */
+
+static enum verdict verdict_of(
+    const struct layers_growth_limits *limits, double growth, double past)
+{
+    if (growth > limits->level && growth - past > limits->rise)
+        return VERDICT_BAD;
+    return growth < limits->resolve ? VERDICT_GOOD : VERDICT_UNCLEAR;
+}
+
+static void tell(const struct layers_growth_limits *limits, const struct panel *panel,
+    double growth, double past, struct judgement *judgement)
+{
+    judgement->score = growth;
+    judgement->critical = growth > limits->critical;
+    judgement->evidence[judgement->evidence_count++] =
+        (struct alert_evidence){.metric = limits->metric,
+            .value = growth,
+            .threshold = fmax(limits->level, past + limits->rise),
+            .baseline = past,
+            .window = panel->window,
+            .step = panel->step};
+    for (size_t i = 0; i < ALERT_TRACK_EVIDENCE_MAX - 1 && panel->top[i].layer != 0; i++)
+        judgement->evidence[judgement->evidence_count++] =
+            (struct alert_evidence){.layer = panel->top[i].layer,
+                .metric = limits->layer_metric,
+                .value = panel->top[i].value,
+                .threshold = NAN,
+                .baseline = panel->median,
+                .window = panel->window,
+                .step = panel->step};
+}
+
+void layers_growth_judge(struct layers_growth *state, const struct layers_growth_limits *limits,
+    const struct panel *panel, int64_t begin, struct judgement *judgement)
+{
+    double t = steps_taken(panel->step, begin);
+    if (panel->count < LAYERS_LEAST || panel->window >= t)
+        return;
+    double before = t - panel->window;
+    double by_clock = log(t / before) / training_clock_moved(&state->clock, before, t);
+    double growth = panel->median * by_clock;
+    if (!isfinite(growth))
+        return;
+    double past = history_largest(&state->growth, PAST_FROM * t, PAST_TO * t, PAST_LEAST);
+    history_put(&state->growth, t, growth);
+    if (isnan(past))
+        return;
+    if (limits->tells_readings) {
+        judgement_read(judgement, READING_GROWTH, growth);
+        judgement_read(judgement, READING_GROWTH_RISE, growth - past);
+        judgement_read(judgement, READING_LAYER_GROWTH, panel->top[0].value * by_clock);
+    }
+    if (t < limits->arm_steps)
+        return;
+    judgement->verdict = verdict_of(limits, growth, past);
+    tell(limits, panel, growth, past, judgement);
+}
+
+/* The clock runs with the learning rate; nothing is decided by it. */
+static bool judge(void *opaque, const struct rule_settings *settings, const struct sample *sample,
+    struct judgement *judgement)
+{
+    struct layers_growth *state = opaque;
+    training_clock_put(&state->clock, steps_taken(sample->step, sample->begin), sample->value);
+    return false;
+}
+
+static void judge_panel(void *opaque, const struct rule_settings *settings,
+    const struct panel *panel, int64_t begin, struct judgement *judgement)
+{
+    const struct layers_growth_limits limits = {
+        .level = settings->sigma_growth.together,
+        .rise = settings->sigma_growth.together_rise,
+        .resolve = settings->sigma_growth.together_resolve,
+        .critical = settings->sigma_growth.together_critical,
+        .arm_steps = settings->sigma_growth.together_arm_steps,
+        .metric = "sigma_growth.together",
+        .layer_metric = "sigma_growth.elasticity",
+        .tells_readings = true,
+    };
+    layers_growth_judge(opaque, &limits, panel, begin, judgement);
+}
+
+const struct detector layers_growth_detector = {
+    .rule = RULE_SIGMA_GROWTH,
+    .metrics = 1u << METRIC_LR,
+    .state_size = sizeof(struct layers_growth),
+    .judge = judge,
+    .shared_by = &sigma_growth_detector,
+    .judge_panel = judge_panel,
+};

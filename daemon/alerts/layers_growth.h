@@ -1,0 +1,28 @@
+/* What the elasticities of all layers together say: their median, by the training clock, against
+ * its own past. Shared by the rules that judge growth this way. */
+#ifndef FORESHOCK_ALERTS_LAYERS_GROWTH_H
+#define FORESHOCK_ALERTS_LAYERS_GROWTH_H
+
+#include "daemon/alerts/clock.h"
+#include "daemon/alerts/detector.h"
+#include "daemon/alerts/history.h"
+
+struct layers_growth {
+    struct training_clock clock;
+    struct history growth;
+};
+
+struct layers_growth_limits {
+    double level, rise; /* bad above both: the growth, and its excess over its own past */
+    double resolve;     /* good below */
+    double critical;    /* critical above */
+    double arm_steps;
+    const char *metric, *layer_metric; /* of the evidence */
+    bool tells_readings;               /* growth is what the risk model reads */
+};
+
+/* Judges the panel of a step; its values are elasticities (elasticity.h). */
+void layers_growth_judge(struct layers_growth *state, const struct layers_growth_limits *limits,
+    const struct panel *panel, int64_t begin, struct judgement *judgement);
+
+#endif

@@ -1,0 +1,102 @@
+/* A learning rate that leaves its plateau upwards and goes on rising: a decay of the wrong sign, a
+ * warm-up that does not stop, a schedule in the wrong units.
+ *
+ * The plateau is the highest learning rate that has stood, or been fallen from, for a quarter of
+ * the steps (as the ceiling of clock.h). A rise begins where the learning rate exceeds it, and is a
+ * runaway when it has come far, in many small steps: one step up, or a stair, is somebody's
+ * decision. A rise that stops for long enough is the new plateau. */
+#include "daemon/alerts/detector.h"
+
+#include <math.h>
+
+#define PLATEAU_STEPS 50.0
+#define PLATEAU_SHARE 0.25
+#define LEAP_SHARE    0.5 /* of the whole rise: a largest single step above it makes it a leap */
+
+struct lr_state {
+    bool begun, has_plateau;
+    double plateau; /* the highest before the rise in hand */
+    double lr, highest, highest_t;
+    double rises;     /* increases since it left the plateau */
+    double rise_t;    /* when it left it */
+    double leap;      /* the largest of them, as a logarithm */
+    int64_t rise_step;
+};
+
+static bool is_at_rest(const struct lr_state *state, double t)
+{
+    return t - state->highest_t >= fmax(PLATEAU_STEPS, PLATEAU_SHARE * t);
+}
+
+/* The rise in hand, if there is one, ends at a new plateau. */
+static void rest(struct lr_state *state)
+{
+    state->has_plateau = true;
+    state->plateau = state->highest;
+    state->rises = 0;
+    state->leap = 0;
+}
+
+static void take(struct lr_state *state, const struct sample *sample, double t)
+{
+    double lr = sample->value;
+    if (state->begun && !(lr > state->highest)) {
+        if (is_at_rest(state, t))
+            rest(state);
+        return;
+    }
+    if (state->has_plateau) {
+        if (state->rises++ < 1) {
+            state->rise_t = t;
+            state->rise_step = sample->step;
+        }
+        state->leap = fmax(state->leap, log(lr / state->highest));
+    }
+    state->begun = true;
+    state->highest = lr;
+    state->highest_t = t;
+}
+
+static enum verdict verdict_of(
+    const struct lr_state *state, const struct rule_settings *settings, double t)
+{
+    double rise = log(state->lr / state->plateau);
+    if (rise > log(settings->lr_runaway.ratio) && state->rises >= settings->lr_runaway.rises &&
+        t - state->rise_t >= settings->lr_runaway.rise_steps &&
+        state->leap < LEAP_SHARE * rise)
+        return VERDICT_BAD;
+    return rise < log(settings->lr_runaway.ratio_resolve) ? VERDICT_GOOD : VERDICT_UNCLEAR;
+}
+
+static bool judge(void *opaque, const struct rule_settings *settings, const struct sample *sample,
+    struct judgement *judgement)
+{
+    struct lr_state *state = opaque;
+    judgement->step = sample->step;
+    judgement->time = sample->time;
+    if (!isfinite(sample->value) || sample->value <= 0)
+        return true;
+    double t = steps_taken(sample->step, sample->begin);
+    state->lr = sample->value;
+    take(state, sample, t);
+    if (!state->has_plateau)
+        return true;
+    judgement->verdict = verdict_of(state, settings, t);
+    judgement_read(judgement, READING_LR, fmax(0, log(state->lr / state->plateau)));
+    judgement->score = state->lr / state->plateau;
+    judgement->evidence[0] = (struct alert_evidence){.metric = "lr",
+        .value = state->lr,
+        .threshold = settings->lr_runaway.ratio * state->plateau,
+        .baseline = state->plateau,
+        .window = state->rises > 0 ? t - state->rise_t : NAN,
+        .step = sample->step};
+    judgement->evidence_count = 1;
+    return true;
+}
+
+const struct detector lr_runaway_detector = {
+    .rule = RULE_LR_RUNAWAY,
+    .metrics = 1u << METRIC_LR,
+    .state_size = sizeof(struct lr_state),
+    .judge = judge,
+};

@@ -1,0 +1,121 @@
+/* Rotation that runs away or stands still, of all layers together.
+ *
+ * 1 - cos to the initialization grows like the steps where the weights diffuse and like their
+ * square where they go straight on; faster than that, by the training clock, is an acceleration.
+ * Standing still is exact: no layer's weights have changed since the sample before, though the
+ * training goes on (an optimizer that skips every step, a frozen or detached model). Source of the
+ * curve: Carbonnelle and De Vleeschouwer, arXiv 1806.01603; of the limits: measured
+ * (DETECTORS.md). */
+#include <math.h>
+
+#include "daemon/alerts/elasticity.h"
+#include "daemon/alerts/layers_growth.h"
+
+#define LOOKBACK         0.8
+#define LOOKBACK_SAMPLES 2
+
+static bool judge_layer(void *opaque, const struct rule_settings *settings,
+    const struct sample *sample, struct judgement *judgement)
+{
+    struct elasticity *elasticity = opaque;
+    struct growth growth;
+    judgement->step = sample->step;
+    judgement->time = sample->time;
+    double t = steps_taken(sample->step, sample->begin);
+    if (!isfinite(sample->value) || sample->value <= 0 ||
+        !elasticity_put(elasticity, t, sample->value, LOOKBACK, LOOKBACK_SAMPLES, &growth))
+        return true;
+    judgement->share.given = true;
+    judgement->share.value = growth.elasticity;
+    judgement->share.window = t - growth.from_t;
+    return true;
+}
+
+static bool judge_clock(void *opaque, const struct rule_settings *settings,
+    const struct sample *sample, struct judgement *judgement)
+{
+    struct layers_growth *state = opaque;
+    training_clock_put(&state->clock, steps_taken(sample->step, sample->begin), sample->value);
+    return false;
+}
+
+static void judge_runaway(void *opaque, const struct rule_settings *settings,
+    const struct panel *panel, int64_t begin, struct judgement *judgement)
+{
+    const struct layers_growth_limits limits = {
+        .level = settings->rotation.elasticity,
+        .rise = settings->rotation.rise,
+        .resolve = settings->rotation.elasticity_resolve,
+        .critical = INFINITY,
+        .arm_steps = settings->rotation.arm_steps,
+        .metric = "rotation.together",
+        .layer_metric = "rotation.elasticity",
+    };
+    layers_growth_judge(opaque, &limits, panel, begin, judgement);
+}
+
+struct still_state {
+    bool begun;
+    double rotation;
+};
+
+static bool judge_change(void *opaque, const struct rule_settings *settings,
+    const struct sample *sample, struct judgement *judgement)
+{
+    struct still_state *state = opaque;
+    judgement->step = sample->step;
+    judgement->time = sample->time;
+    if (!isfinite(sample->value))
+        return true;
+    judgement->share.given = state->begun;
+    judgement->share.value = fabs(sample->value - state->rotation);
+    state->begun = true;
+    state->rotation = sample->value;
+    return true;
+}
+
+static void judge_still(void *opaque, const struct rule_settings *settings,
+    const struct panel *panel, int64_t begin, struct judgement *judgement)
+{
+    double t = steps_taken(panel->step, begin);
+    if (t < settings->rotation.arm_steps)
+        return;
+    judgement->verdict = panel->top[0].value > 0 ? VERDICT_GOOD : VERDICT_BAD;
+    judgement->score = 0;
+    judgement->evidence[0] = (struct alert_evidence){.metric = "rotation.change",
+        .value = panel->top[0].value,
+        .threshold = 0,
+        .baseline = NAN,
+        .window = NAN,
+        .step = panel->step};
+    judgement->evidence_count = 1;
+}
+
+const struct detector rotation_elasticity_detector = {
+    .rule = RULE_ROTATION_RUNAWAY,
+    .metrics = 1u << METRIC_ROTATION,
+    .state_size = sizeof(struct elasticity),
+    .judge = judge_layer,
+};
+
+const struct detector rotation_runaway_detector = {
+    .rule = RULE_ROTATION_RUNAWAY,
+    .metrics = 1u << METRIC_LR,
+    .state_size = sizeof(struct layers_growth),
+    .judge = judge_clock,
+    .shared_by = &rotation_elasticity_detector,
+    .judge_panel = judge_runaway,
+};
+
+const struct detector rotation_change_detector = {
+    .rule = RULE_ROTATION_STILL,
+    .metrics = 1u << METRIC_ROTATION,
+    .state_size = sizeof(struct still_state),
+    .judge = judge_change,
+};
+
+const struct detector rotation_still_detector = {
+    .rule = RULE_ROTATION_STILL,
+    .shared_by = &rotation_change_detector,
+    .judge_panel = judge_still,
+};

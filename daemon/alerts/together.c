@@ -1,0 +1,198 @@
+/* Values of layers, waiting for those of the others; see together.h. */
+#include "daemon/alerts/together.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+struct value {
+    int64_t step;
+    double time, value, window;
+};
+
+struct giver {
+    int64_t layer;
+    int64_t newest;
+    bool awaited;
+    size_t first, count; /* of the values that wait, in a ring */
+    struct value waiting[TOGETHER_LAG];
+};
+
+struct together {
+    size_t count, room;
+    struct giver *givers;
+    double *scratch; /* room for one value of each giver */
+    int64_t closed;  /* all steps up to here are past; -1: none */
+    int64_t next;    /* the earliest step that waits; -1: none */
+    bool full;       /* some layer has no room for another value */
+    /* Where to look first, so that a step of many layers does not search all for each. */
+    size_t came, lagging;
+};
+
+struct together *together_new(void)
+{
+    struct together *together = calloc(1, sizeof *together);
+    if (together != NULL)
+        together->closed = together->next = -1;
+    return together;
+}
+
+void together_free(struct together *together)
+{
+    if (together == NULL)
+        return;
+    free(together->givers);
+    free(together->scratch);
+    free(together);
+}
+
+static int make_room(struct together *together)
+{
+    if (together->count < together->room)
+        return 0;
+    size_t room = together->room ? 2 * together->room : 16;
+    struct giver *givers = realloc(together->givers, room * sizeof givers[0]);
+    if (givers == NULL)
+        return -1;
+    together->givers = givers;
+    double *scratch = realloc(together->scratch, room * sizeof scratch[0]);
+    if (scratch == NULL)
+        return -1;
+    together->scratch = scratch;
+    together->room = room;
+    return 0;
+}
+
+/* Layers mostly come in the order in which they came before. */
+static struct giver *giver_of(struct together *together, int64_t layer)
+{
+    for (size_t i = 0; i < together->count; i++) {
+        size_t at = (together->came + i) % together->count;
+        if (together->givers[at].layer == layer) {
+            together->came = at;
+            return &together->givers[at];
+        }
+    }
+    return NULL;
+}
+
+int together_come(struct together *together, int64_t layer, int64_t step)
+{
+    struct giver *giver = giver_of(together, layer);
+    if (giver == NULL) {
+        if (make_room(together) != 0)
+            return -1;
+        giver = &together->givers[together->count++];
+        *giver = (struct giver){.layer = layer};
+    }
+    giver->awaited = true;
+    giver->newest = step;
+    return 0;
+}
+
+static const struct value *oldest(const struct giver *giver)
+{
+    return giver->count > 0 ? &giver->waiting[giver->first] : NULL;
+}
+
+static void drop_oldest(struct giver *giver)
+{
+    giver->first = (giver->first + 1) % TOGETHER_LAG;
+    giver->count--;
+}
+
+void together_put(struct together *together, int64_t layer, int64_t step, double time, double value,
+    double window)
+{
+    struct giver *giver = giver_of(together, layer);
+    if (giver == NULL || step <= together->closed)
+        return;
+    if (giver->count == TOGETHER_LAG)
+        drop_oldest(giver);
+    size_t at = (giver->first + giver->count++) % TOGETHER_LAG;
+    giver->waiting[at] = (struct value){step, time, value, window};
+    together->full |= giver->count == TOGETHER_LAG;
+    if (together->next < 0 || step < together->next)
+        together->next = step;
+}
+
+static void find_next(struct together *together)
+{
+    together->next = -1;
+    together->full = false;
+    for (size_t i = 0; i < together->count; i++) {
+        const struct value *value = oldest(&together->givers[i]);
+        if (value != NULL && (together->next < 0 || value->step < together->next))
+            together->next = value->step;
+        together->full |= together->givers[i].count == TOGETHER_LAG;
+    }
+}
+
+static bool all_there(struct together *together, int64_t step)
+{
+    for (size_t i = 0; i < together->count; i++) {
+        size_t at = (together->lagging + i) % together->count;
+        if (together->givers[at].awaited && together->givers[at].newest < step) {
+            together->lagging = at;
+            return false;
+        }
+    }
+    return true;
+}
+
+/* True if the place is free, or what holds it comes after this value. */
+static bool is_ahead(const struct panel *panel, size_t at, int64_t layer, double value)
+{
+    return panel->top[at].layer == 0 || value > panel->top[at].value ||
+           (!(value < panel->top[at].value) && layer < panel->top[at].layer);
+}
+
+static void rank(struct panel *panel, int64_t layer, double value)
+{
+    size_t at = TOGETHER_TOP;
+    while (at > 0 && is_ahead(panel, at - 1, layer, value))
+        at--;
+    for (size_t i = TOGETHER_TOP - 1; i > at; i--)
+        panel->top[i] = panel->top[i - 1];
+    if (at < TOGETHER_TOP) {
+        panel->top[at].layer = layer;
+        panel->top[at].value = value;
+    }
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static void collect(struct together *together, int64_t step, struct panel *panel)
+{
+    *panel = (struct panel){.step = step};
+    for (size_t i = 0; i < together->count; i++) {
+        struct giver *giver = &together->givers[i];
+        const struct value *value = oldest(giver);
+        giver->awaited &= giver->newest >= step;
+        if (value == NULL || value->step != step)
+            continue;
+        together->scratch[panel->count++] = value->value;
+        panel->time = fmax(panel->time, value->time);
+        panel->window = fmax(panel->window, value->window);
+        rank(panel, giver->layer, value->value);
+        drop_oldest(giver);
+    }
+    qsort(together->scratch, panel->count, sizeof together->scratch[0], by_value);
+    panel->median = together->scratch[(panel->count - 1) / 2];
+    size_t upper = panel->count > 8 ? (panel->count + 3) / 4 : 2;
+    panel->quarter = together->scratch[panel->count - (upper < panel->count ? upper : panel->count)];
+}
+
+bool together_next(struct together *together, int64_t until, struct panel *panel)
+{
+    int64_t step = together->next;
+    if (step < 0 || (!together->full && (step > until || !all_there(together, step))))
+        return false;
+    together->closed = step;
+    collect(together, step, panel);
+    find_next(together);
+    return true;
+}
