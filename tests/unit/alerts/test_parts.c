@@ -1,0 +1,255 @@
+/* The parts that detectors are made of, each against its definition computed plainly. */
+#include "stage.h"
+
+#include "daemon/alerts/clock.h"
+#include "daemon/alerts/elasticity.h"
+#include "daemon/alerts/history.h"
+#include "daemon/alerts/level.h"
+#include "daemon/alerts/risk.h"
+#include "daemon/alerts/together.h"
+
+static void assert_near(double actual, double expected, double tolerance)
+{
+    if (!(fabs(actual - expected) <= tolerance))
+        fail_msg("%.17g, expected %.17g within %g", actual, expected, tolerance);
+}
+
+/* A figure that rises by 1 a step and has a peak of its own now and then. */
+static double peaked(int64_t t)
+{
+    return (double)t + (t % 97 == 0 ? 500 : 0);
+}
+
+static void a_history_finds_the_largest_of_any_stretch(void **state)
+{
+    const int64_t intervals[] = {1, 7, 50, 400};
+    for (size_t i = 0; i < 4; i++) {
+        struct history history = {0};
+        for (int64_t t = 0; t <= 20000; t += intervals[i])
+            history_put(&history, (double)t, peaked(t));
+        double largest = -INFINITY;
+        for (int64_t t = 0; t < 16000; t += intervals[i])
+            if (t >= 8000)
+                largest = fmax(largest, peaked(t));
+        /* stretches are 1 % long: one may reach over each end */
+        double found = history_largest(&history, 8000, 16000, 3);
+        assert_near(found, largest, 16000 * 0.01 + 500);
+        assert_true(isnan(history_largest(&history, 8000, 8001, 3)));
+    }
+}
+
+static void a_history_finds_the_median_of_any_stretch(void **state)
+{
+    struct history history = {0};
+    for (int64_t t = 0; t <= 20000; t += 5)
+        history_put(&history, (double)t, 3 + (t % 2 ? 1 : -1) * 0.5);
+    assert_near(history_median(&history, 8000, 16000, 3), 3, 0.5);
+    assert_true(isnan(history_median(&history, 30000, 40000, 1)));
+}
+
+static void a_level_is_that_of_its_span_or_of_the_least(void **state)
+{
+    struct level level = {0};
+    assert_true(isnan(level_mean(&level, 40, 1)));
+    for (int64_t t = 0; t < 1000; t++)
+        level_put(&level, (double)t, (double)t, 40);
+    /* thinned to each second step: 962, 964, ..., 998 or one later */
+    assert_near(level_mean(&level, 40, 4), 980, 1.5);
+    assert_near(level_median(&level, 40, 4), 980, 1.5);
+    struct level sparse = {0};
+    for (int64_t t = 0; t < 1000; t += 100)
+        level_put(&sparse, (double)t, (double)t, 40);
+    assert_near(level_mean(&sparse, 40, 4), (900 + 800 + 700 + 600) / 4.0, 1e-9);
+    assert_true(isnan(level_mean(&sparse, 40, 11)));
+}
+
+static void an_elasticity_is_the_power_of_the_steps(void **state)
+{
+    const int64_t intervals[] = {1, 5, 20, 100};
+    for (size_t i = 0; i < 4; i++) {
+        struct elasticity elasticity = {0};
+        struct growth growth = {0};
+        bool found = false;
+        for (int64_t t = intervals[i]; t <= 5000; t += intervals[i])
+            found = elasticity_put(
+                &elasticity, (double)t, 2 * pow((double)t, 1.7), 0.8, 2, &growth);
+        assert_true(found);
+        assert_near(growth.elasticity, 1.7, 1e-9);
+        assert_near(growth.from_t, 4000, 4000 * 0.03 + (double)intervals[i]);
+        assert_true(growth.from_t <= 4000);
+    }
+}
+
+/* Feeds learning rates up to `last`, then compares ln(clock(t) / clock(before)). */
+static double moved(
+    double (*lr)(int64_t t), int64_t every, int64_t last, int64_t before, int64_t t)
+{
+    struct training_clock clock = {0};
+    for (int64_t step = 0; step <= last; step += every)
+        training_clock_put(&clock, (double)step, lr(step));
+    return training_clock_moved(&clock, (double)before, (double)t);
+}
+
+static double constant(int64_t t)
+{
+    return 3e-3;
+}
+
+static double warm_up(int64_t t)
+{
+    return t < 1000 ? 1e-6 * (double)(t + 1) : 1e-3;
+}
+
+static double restart(int64_t t)
+{
+    return t % 1000 < 500 ? 1e-3 : 1e-4;
+}
+
+static double runaway(int64_t t)
+{
+    return t < 500 ? 1e-3 : 1e-3 * pow(1.01, (double)(t - 500));
+}
+
+static double raised(int64_t t)
+{
+    return t < 500 ? 1e-3 : 3e-3;
+}
+
+static double spike(int64_t t)
+{
+    return t >= 500 && t < 504 ? 8e-3 : 1e-3;
+}
+
+static void a_clock_counts_learning_rate_up_to_its_ceiling(void **state)
+{
+    const int64_t intervals[] = {1, 5, 10};
+    for (size_t i = 0; i < 3; i++) {
+        int64_t every = intervals[i];
+        assert_near(moved(constant, every, 1000, 800, 1000), log(1000.0 / 800), 0.01);
+        /* a warm-up from 0 counts like the square of the steps */
+        assert_near(moved(warm_up, every, 800, 640, 800), 2 * log(800.0 / 640), 0.03);
+        /* 500 steps at 1e-3 and 300 at 1e-4, then 500 more of the former */
+        assert_near(moved(restart, every, 1500, 800, 1500), log(1.05 / 0.53), 0.03);
+        /* what leaves the ceiling upwards counts as the ceiling */
+        assert_near(moved(runaway, every, 800, 640, 800), log(800.0 / 640), 0.01);
+        /* and what is raised and stands counts in full */
+        assert_near(moved(raised, every, 1000, 500, 1000), log(2.0 / 0.5), 0.05);
+        assert_near(moved(spike, every, 1000, 800, 1000), log(1000.0 / 800), 0.02);
+    }
+    struct training_clock clock = {0};
+    assert_near(training_clock_moved(&clock, 80, 100), log(100.0 / 80), 1e-12);
+}
+
+static void a_clock_does_not_care_what_came_later(void **state)
+{
+    for (int64_t last = 1500; last <= 1700; last += 50)
+        assert_true(moved(restart, 1, last, 1200, 1500) == moved(restart, 1, 1500, 1200, 1500));
+}
+
+static size_t panels(struct together *together, struct panel *panel, int64_t steps[], size_t room)
+{
+    size_t count = 0;
+    while (count < room && together_next(together, INT64_MAX, panel))
+        steps[count++] = panel->step;
+    return count;
+}
+
+static void come(struct together *together, int64_t layer, int64_t step, double value)
+{
+    assert_int_equal(together_come(together, layer, step), 0);
+    together_put(together, layer, step, (double)step, value, 10);
+}
+
+static void a_step_is_ready_when_all_have_come(void **state)
+{
+    struct together *together = together_new();
+    struct panel panel;
+    int64_t steps[4];
+    for (int64_t layer = 1; layer <= 5; layer++)
+        assert_int_equal(together_come(together, layer, 0), 0);
+    for (int64_t layer = 5; layer >= 2; layer--)
+        come(together, layer, 10, (double)layer);
+    assert_int_equal(panels(together, &panel, steps, 4), 0);
+    assert_int_equal(together_come(together, 1, 10), 0); /* without a value */
+    assert_int_equal(panels(together, &panel, steps, 4), 1);
+    assert_int_equal(panel.step, 10);
+    assert_int_equal(panel.count, 4);
+    assert_true(panel.median == 3); /* the lower one */
+    assert_true(panel.quarter == 4);
+    assert_int_equal(panel.top[0].layer, 5);
+    assert_int_equal(panel.top[3].layer, 2);
+    assert_true(panel.window == 10);
+    come(together, 3, 10, 99); /* that step is past */
+    assert_int_equal(panels(together, &panel, steps, 4), 0);
+    together_free(together);
+}
+
+static void a_layer_that_stopped_is_waited_for_only_so_long(void **state)
+{
+    struct together *together = together_new();
+    struct panel panel;
+    int64_t steps[TOGETHER_LAG];
+    come(together, 1, 0, 1);
+    come(together, 2, 0, 1);
+    assert_int_equal(panels(together, &panel, steps, TOGETHER_LAG), 1);
+    for (int64_t step = 1; step < TOGETHER_LAG; step++) {
+        come(together, 1, step, 1);
+        assert_int_equal(panels(together, &panel, steps, TOGETHER_LAG), 0);
+    }
+    come(together, 1, TOGETHER_LAG, 1);
+    assert_int_equal(panels(together, &panel, steps, TOGETHER_LAG), TOGETHER_LAG);
+    come(together, 1, TOGETHER_LAG + 1, 1); /* not waited for any more */
+    assert_int_equal(panels(together, &panel, steps, TOGETHER_LAG), 1);
+    come(together, 2, TOGETHER_LAG + 2, 1); /* it is back */
+    assert_int_equal(panels(together, &panel, steps, TOGETHER_LAG), 0);
+    come(together, 1, TOGETHER_LAG + 2, 1);
+    assert_int_equal(panels(together, &panel, steps, TOGETHER_LAG), 1);
+    assert_int_equal(panel.count, 2);
+    together_free(together);
+}
+
+static void a_risk_is_the_smallest_of_its_steps(void **state)
+{
+    struct risk_model model = {.intercepts = {0, 1, -2}};
+    double readings[READING_COUNT] = {0};
+    for (size_t i = 0; i < READING_COUNT; i++)
+        model.terms[i] = (struct risk_term){.low = -1, .high = 2, .center = 0.5, .scale = 0.5};
+    model.terms[READING_GROWTH].coefficients[0] = 1;
+    model.terms[READING_GROWTH].coefficients[1] = 1;
+    model.terms[READING_GROWTH].coefficients[2] = 3;
+    readings[READING_GROWTH] = 1; /* standardized 1 */
+    assert_near(risk_of(&model, readings), 1 / (1 + exp(-1.0)), 1e-12); /* -2 + 3 = 0 + 1 */
+    readings[READING_GROWTH] = 100; /* brought to 2: standardized 3 */
+    assert_near(risk_of(&model, readings), 1 / (1 + exp(-3.0)), 1e-12);
+    readings[READING_GROWTH] = -INFINITY;
+    assert_near(risk_of(&model, readings), 1 / (1 + exp(11.0)), 1e-12);
+    readings[READING_GROWTH] = NAN; /* unknown: 0, standardized -1 */
+    assert_near(risk_of(&model, readings), 1 / (1 + exp(5.0)), 1e-12);
+}
+
+/* The embedded coefficients: a healthy training is hardly at risk, a run away one is. */
+static void the_embedded_model_knows_the_extremes(void **state)
+{
+    const double healthy[READING_COUNT] = {0.15, -0.05, 0.5, 0, 0.01, -0.02, 0};
+    const double lost[READING_COUNT] = {2.5, 2, 4, 1, 0.5, 0.4, 1};
+    assert_true(risk_model.version >= 1);
+    assert_true(risk_of(&risk_model, healthy) < 0.02);
+    assert_true(risk_of(&risk_model, lost) > 0.5);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_history_finds_the_largest_of_any_stretch),
+        cmocka_unit_test(a_history_finds_the_median_of_any_stretch),
+        cmocka_unit_test(a_level_is_that_of_its_span_or_of_the_least),
+        cmocka_unit_test(an_elasticity_is_the_power_of_the_steps),
+        cmocka_unit_test(a_clock_counts_learning_rate_up_to_its_ceiling),
+        cmocka_unit_test(a_clock_does_not_care_what_came_later),
+        cmocka_unit_test(a_step_is_ready_when_all_have_come),
+        cmocka_unit_test(a_layer_that_stopped_is_waited_for_only_so_long),
+        cmocka_unit_test(a_risk_is_the_smallest_of_its_steps),
+        cmocka_unit_test(the_embedded_model_knows_the_extremes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,290 @@
+/* The rules of the run as a whole, on series made for them: what must fire, when, and what must
+ * not. */
+#include "stage.h"
+
+#define LAYERS 5
+
+static struct stage *decoder(void)
+{
+    struct stage *stage = stage_new(NULL);
+    for (int64_t layer = 1; layer <= LAYERS; layer++) {
+        char name[16];
+        snprintf(name, sizeof name, "l%" PRId64, layer);
+        stage_layer(stage, layer, name, "linear", "");
+    }
+    alert_engine_begins(stage->engine, 0);
+    return stage;
+}
+
+/* sigma1 like the square root of the steps until step 1000, then also by `rate` a step, in `grown`
+ * of the layers; the inputs lie on both sides. */
+static int64_t growth_alert(
+    int64_t every, double rate, int64_t grown, double (*lr)(int64_t), struct alert *alert)
+{
+    struct stage *stage = decoder();
+    for (int64_t t = 0; t <= 2000; t += every) {
+        if (lr != NULL)
+            stage_figure(stage, 0, "lr", t, lr(t));
+        for (int64_t layer = 1; layer <= LAYERS; layer++) {
+            double faulty = t > 1000 && layer <= grown ? rate * (double)(t - 1000) : 0;
+            stage_spectrum(stage, layer, t, pow((double)t + 1, 0.2) * exp(faulty), 0.8);
+        }
+    }
+    const struct alert *open = alert_engine_open(stage->engine, RULE_SIGMA_GROWTH);
+    int64_t step = open == NULL ? -1 : open->started_step;
+    if (open != NULL && alert != NULL)
+        *alert = *open;
+    stage_free(stage);
+    return step;
+}
+
+static void layers_that_grow_together_fire(void **state)
+{
+    const int64_t intervals[] = {1, 5, 10, 20, 50};
+    struct alert alert;
+    for (size_t i = 0; i < 5; i++) {
+        int64_t step = growth_alert(intervals[i], 0.004, LAYERS, NULL, &alert);
+        /* the elasticity passes 0.2 + 0.25 when 0.004 n = 0.25 ln(1 / 0.8), n = 14 */
+        assert_true(step >= 1014 && step <= 1014 + 20 + 3 * intervals[i]);
+        assert_int_equal(alert.layers[0], 0);
+        assert_int_equal(alert.layer_count, 1 + 3);
+        assert_string_equal(alert.evidence[0].metric, "sigma_growth.together");
+        assert_string_equal(alert.title, "Spectral norms grow out of proportion");
+    }
+}
+
+static void the_half_of_the_layers_must_grow(void **state)
+{
+    assert_true(growth_alert(5, 0.004, 3, NULL, NULL) > 1000);
+    assert_int_equal(growth_alert(5, 0.004, 2, NULL, NULL), -1);
+    assert_int_equal(growth_alert(5, 0, LAYERS, NULL, NULL), -1);
+}
+
+static void growth_that_goes_on_becomes_critical(void **state)
+{
+    struct alert alert;
+    assert_true(growth_alert(5, 0.0005, LAYERS, NULL, &alert) > 1000);
+    assert_int_equal(alert.severity, SEVERITY_WARNING);
+    assert_true(growth_alert(5, 0.008, LAYERS, NULL, &alert) > 1000);
+    assert_int_equal(alert.severity, SEVERITY_CRITICAL);
+}
+
+static double restarts_at_1000(int64_t t)
+{
+    return t < 400 || t > 1000 ? 1e-3 : 1e-5;
+}
+
+/* Norms that go on as the learning rate does: the clock explains them. */
+static void a_warm_restart_is_healthy(void **state)
+{
+    struct stage *stage = decoder();
+    double trained = 0;
+    for (int64_t t = 0; t <= 2500; t++) {
+        trained += restarts_at_1000(t) / 1e-3;
+        stage_figure(stage, 0, "lr", t, restarts_at_1000(t));
+        for (int64_t layer = 1; t % 5 == 0 && layer <= LAYERS; layer++)
+            stage_spectrum(stage, layer, t, pow(trained + 1, 0.8), 0.8);
+    }
+    assert_quiet(stage, RULE_SIGMA_GROWTH);
+    stage_free(stage);
+}
+
+static int64_t lr_alert(double (*lr)(int64_t), int64_t every)
+{
+    struct stage *stage = stage_new(NULL);
+    for (int64_t t = 0; t <= 3000; t += every)
+        stage_figure(stage, 0, "lr", t, lr(t));
+    const struct alert *open = alert_engine_open(stage->engine, RULE_LR_RUNAWAY);
+    int64_t step = open == NULL ? -1 : open->started_step;
+    stage_free(stage);
+    return step;
+}
+
+static double ramp(int64_t t)
+{
+    return t < 50 ? 2e-5 * (double)(t + 1) : t < 1000 ? 1e-3 : 1e-3 * pow(1.01, (double)(t - 1000));
+}
+
+static double long_warm_up(int64_t t)
+{
+    return 1e-6 * (double)(t + 1);
+}
+
+static double cosine_restarts(int64_t t)
+{
+    return 1e-3 * (0.5 + 0.5 * cos(3.14159265358979 * (double)(t % 500) / 500));
+}
+
+static double stairs(int64_t t)
+{
+    return 1e-4 * (double)(1 + t / 700);
+}
+
+static double one_step_up(int64_t t)
+{
+    return t < 1000 ? 1e-3 : 5e-3;
+}
+
+static void a_learning_rate_that_runs_away_fires(void **state)
+{
+    /* 1.01^70 = 2.007; two samples that span 4 steps */
+    assert_int_equal(lr_alert(ramp, 1), 1000 + 70 + 4);
+    assert_int_equal(lr_alert(ramp, 10), 1000 + 70 + 10);
+    assert_int_equal(lr_alert(ramp, 20), 1000 + 100 + 20); /* five rises */
+}
+
+static void a_schedule_is_healthy(void **state)
+{
+    double (*const schedules[])(int64_t) = {
+        long_warm_up, cosine_restarts, stairs, one_step_up, restarts_at_1000};
+    for (size_t i = 0; i < 5; i++) {
+        assert_int_equal(lr_alert(schedules[i], 1), -1);
+        assert_int_equal(lr_alert(schedules[i], 10), -1);
+    }
+}
+
+static double noise(uint32_t *seed)
+{
+    *seed = *seed * 1664525u + 1013904223u;
+    return (double)(*seed >> 8) / (double)(1u << 23) - 1.0;
+}
+
+/* The gradient norm rises fivefold between the steps 1000 and 1200, the loss by `loss`. */
+static int64_t gradient_alert(int64_t every, double rise, double loss)
+{
+    struct stage *stage = stage_new(NULL);
+    uint32_t seed = 3;
+    for (int64_t t = 0; t <= 2000; t += every) {
+        double fault = t < 1000 ? 0 : fmin(1, (double)(t - 1000) / 200);
+        stage_figure(stage, 0, "loss", t,
+            2 + 3 * exp(-(double)t / 200) + 0.1 * noise(&seed) + loss * fault);
+        stage_figure(stage, 0, "grad_norm", t, exp(log(rise) * fault + 0.3 * noise(&seed)));
+    }
+    const struct alert *open = alert_engine_open(stage->engine, RULE_GRADIENT);
+    int64_t step = open == NULL ? -1 : open->started_step;
+    stage_free(stage);
+    return step;
+}
+
+static void gradient_and_loss_that_rise_together_fire(void **state)
+{
+    const int64_t intervals[] = {1, 5, 10};
+    for (size_t i = 0; i < 3; i++) {
+        /* 2.5 times at step 1114, as the level sees it 20 steps later */
+        int64_t step = gradient_alert(intervals[i], 5, 0.8);
+        assert_true(step > 1100 && step < 1200);
+        assert_int_equal(gradient_alert(intervals[i], 5, 0), -1);
+        assert_int_equal(gradient_alert(intervals[i], 1, 0.8), -1);
+    }
+}
+
+/* Bursts of ten times the usual: rare, each 40 steps from the beginning, or often from 2000 on. */
+static int64_t bursts_alert(int64_t each_before, int64_t each_after)
+{
+    struct stage *stage = stage_new(NULL);
+    uint32_t seed = 3;
+    int64_t step = -1;
+    for (int64_t t = 0; t <= 4000 && step < 0; t++) {
+        int64_t each = t < 2000 ? each_before : each_after;
+        stage_figure(stage, 0, "grad_norm", t, exp(0.3 * noise(&seed)) * (t % each == 7 ? 10 : 1));
+        const struct alert *open = alert_engine_open(stage->engine, RULE_GRADIENT);
+        step = open == NULL ? -1 : open->started_step;
+    }
+    stage_free(stage);
+    return step;
+}
+
+static void bursts_that_were_rare_before_fire(void **state)
+{
+    int64_t step = bursts_alert(1000, 15);
+    assert_true(step > 2000 && step < 2200);
+    assert_int_equal(bursts_alert(1000, 1000), -1);
+    assert_int_equal(bursts_alert(15, 15), -1);
+}
+
+static void neurons_that_turn_the_same_way_fire(void **state)
+{
+    struct stage *stage = stage_new(NULL);
+    stage_layer(stage, 1, "blocks.0.mlp", "", "");
+    for (int64_t t = 0; t <= 1000; t += 10)
+        stage_figure(stage, 1, "gate.in_out.p50", t,
+            -0.05 + 1e-4 * (double)t / 10 - (t < 800 ? 0 : 0.004 * (double)(t - 800)));
+    const struct alert *alert = stage_open(stage, RULE_COSINE_SHIFT);
+    assert_true(alert->started_step >= 850 && alert->started_step <= 880);
+    assert_true(alert->evidence[0].value < alert->evidence[0].threshold);
+    assert_int_equal(alert->layers[0], 1);
+    stage_free(stage);
+}
+
+static void weights_that_stand_still_fire(void **state)
+{
+    struct stage *stage = decoder();
+    for (int64_t t = 0; t <= 1000; t += 10)
+        for (int64_t layer = 1; layer <= LAYERS; layer++) {
+            /* layer 1 is frozen from the beginning, the others from step 700 on */
+            double turned = layer == 1 ? 0.25 : 1e-4 * (double)(t < 700 ? t : 700);
+            stage_figure(stage, layer, "rotation.from_init", t, turned);
+            if (t <= 740)
+                assert_quiet(stage, RULE_ROTATION_STILL);
+        }
+    assert_int_equal(stage_open(stage, RULE_ROTATION_STILL)->started_step, 760);
+    stage_free(stage);
+}
+
+static void rotation_that_runs_away_is_observed(void **state)
+{
+    struct stage *stage = decoder();
+    for (int64_t t = 0; t <= 1600; t += 10)
+        for (int64_t layer = 1; layer <= LAYERS; layer++)
+            stage_figure(stage, layer, "rotation.from_init", t,
+                1e-5 * (double)t * (t < 1000 ? 1 : exp(0.01 * (double)(t - 1000))));
+    assert_true(stage_open(stage, RULE_ROTATION_RUNAWAY)->started_step > 1000);
+    assert_true(stage_open(stage, RULE_ROTATION_RUNAWAY)->observed);
+    stage_free(stage);
+}
+
+static void the_standing_of_the_run_is_told(void **state)
+{
+    struct stage *stage = decoder();
+    struct alert_standing standing;
+    int64_t steps = 0, last = 0;
+    for (int64_t t = 0; t <= 2000; t += 5) {
+        for (int64_t layer = 1; layer <= LAYERS; layer++)
+            stage_spectrum(stage, layer, t,
+                pow((double)t + 1, 0.2) * exp(t < 1000 ? 0 : 0.01 * (double)(t - 1000)), 0.8);
+        while (alert_engine_standing(stage->engine, &standing)) {
+            assert_true(standing.step > last);
+            assert_true(standing.risk >= 0 && standing.risk <= 1);
+            last = standing.step;
+            steps++;
+            if (t == 900) {
+                assert_true(fabs(standing.growth - 0.2) < 0.01);
+                assert_true(standing.risk < 0.05);
+            }
+        }
+    }
+    assert_int_equal(last, 2000);
+    assert_true(steps > 300);
+    assert_true(standing.risk > 0.3);
+    assert_true(standing.growth > 2);
+    stage_free(stage);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(layers_that_grow_together_fire),
+        cmocka_unit_test(the_half_of_the_layers_must_grow),
+        cmocka_unit_test(growth_that_goes_on_becomes_critical),
+        cmocka_unit_test(a_warm_restart_is_healthy),
+        cmocka_unit_test(a_learning_rate_that_runs_away_fires),
+        cmocka_unit_test(a_schedule_is_healthy),
+        cmocka_unit_test(gradient_and_loss_that_rise_together_fire),
+        cmocka_unit_test(bursts_that_were_rare_before_fire),
+        cmocka_unit_test(neurons_that_turn_the_same_way_fire),
+        cmocka_unit_test(weights_that_stand_still_fire),
+        cmocka_unit_test(rotation_that_runs_away_is_observed),
+        cmocka_unit_test(the_standing_of_the_run_is_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
