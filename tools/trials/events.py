@@ -1,7 +1,7 @@
 """What happens to a training on its way: faults, and things that look like faults and are none.
 
 An event is a dict {"type": …, "at": t, "len": n (default: to the end), …}; `t` counts recorded
-steps from 0. Its class says what else it takes and acts through the methods below.
+steps from 0. One marked "background" is part of the scene and no fault of its own. Its class says what else it takes and acts through the methods below.
 """
 from __future__ import annotations
 
@@ -326,6 +326,7 @@ EVENTS: dict[str, type[Event]] = {
 def make_event(description: dict[str, Any]) -> Event:
     options = dict(description)
     kind = options.pop("type")
+    options.pop("background", None)
     if kind not in EVENTS:
         raise ValueError(f"event {kind!r}: expected one of {', '.join(EVENTS)}")
     return EVENTS[kind](**options)

@@ -81,4 +81,5 @@ class Settings:
         """The step at which the fault begins; 0 for a healthy run, whatever happens in it."""
         if self.intent == "healthy":
             return 0
-        return self.step0 + min((e["at"] for e in self.events), default=0)
+        faults = [e["at"] for e in self.events if not e.get("background")]
+        return self.step0 + min(faults, default=0)
