@@ -78,6 +78,7 @@ class Figures:
         self.layers = layers
         self.tokens = tokens
         self.blocks = list(dict.fromkeys(layer.block for layer in layers if layer.block))
+        self.seen: dict[str, tuple[Inputs, np.ndarray]] = {}    # of the last sample: inputs, v1
         self._past: dict[str, Past] = {}
         self._inputs: dict[int, tuple[torch.Tensor, Inputs | None]] = {}
 
@@ -85,6 +86,7 @@ class Figures:
         """Of the last forward pass, with the weights as they are: [layer][metric] and
         [block][cosine][quantile]. A layer with a number that is not finite: all NaN."""
         self._inputs.clear()
+        self.seen.clear()
         weights = {layer.name: layer.module.weight.detach().numpy().astype(np.float64)
                    for layer in self.layers}
         rows = [self._layer(layer, weights[layer.name]) for layer in self.layers]
@@ -121,6 +123,7 @@ class Figures:
             "out_rms": float(np.sqrt(np.mean(np.square(self._rows(seen_y))))),
             **inputs.alignment(v)}
         past.v, past.last = v, w
+        self.seen[layer.name] = inputs, v
         return [values.get(name, NAN) for name in METRICS]
 
     def _cosines(self, block: str, weights: dict[str, np.ndarray]) -> list[list[float]]:

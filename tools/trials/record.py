@@ -42,7 +42,11 @@ class Recording:
         self.cosines: list[list[list[list[float]]]] = []
 
     def sample(self, step: int) -> None:
-        rows, cosines = self.figures.sample()
+        self.take(step, self.figures.sample())
+
+    def take(self, step: int, figures: tuple[list, list]) -> None:
+        """What Figures.sample gave for a step."""
+        rows, cosines = figures
         self.steps.append(step)
         self.layers.append(rows)
         self.cosines.append(cosines)

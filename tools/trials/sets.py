@@ -5,9 +5,11 @@ from collections.abc import Iterable
 
 from .failing import FAILING
 from .healthy import HEALTHY, Run
+from .live_set import LIVE
 from .settings import Settings
 
 HELDOUT_SEED = 640_000      # the first seed; those of other sets lie elsewhere
+LIVE_SEED = 910_000
 SAMPLED_HEALTHY, SAMPLED_FAILING = 10, 5    # steps between two samples
 
 
@@ -34,7 +36,13 @@ def heldout() -> list[Settings]:
     return _interleaved(_strided(healthy), _strided(failing, 5))
 
 
-SETS = {"heldout": heldout}
+def live() -> list[Settings]:
+    return [Settings.of({"every": SAMPLED_HEALTHY, **values, "id": f"live-{cause}", "cause": cause,
+                         "intent": intent, "steps": steps, "seed": LIVE_SEED + i})
+            for i, (cause, intent, steps, values) in enumerate(LIVE, 1)]
+
+
+SETS = {"heldout": heldout, "live": live}
 
 
 def find(name: str, run: str) -> Settings:
