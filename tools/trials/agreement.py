@@ -4,8 +4,9 @@
 differ, with r the residual that the daemon reports and `slack` = 1e-5 + r / (1 - (sigma2/sigma1)²),
 how far its direction may be from the exact one:
 
-spectral.sigma1         r² + 1e-6, relative
-spectral.stable_rank    2.1 (r² + 1e-6) + 1e-6, relative
+spectral.sigma1         min(r, r² / (1 - (sigma2/sigma1)²)) / 2 + 1e-6, relative (the bounds of a
+                        Ritz value: its residual, and the square of that over the gap)
+spectral.stable_rank    2.1 times that, relative
 spectral.turn           as an angle: the slack of this sample and of the one before
 sa.mean, .std, .input_mean_cos   slack
 sa.positive, .diversity          the tokens with |s| < slack (twice for the diversity)
@@ -158,11 +159,12 @@ class Comparison:
 
     def _spectrum(self, exact: Exact, residual: float, get: Any, where: str) -> float:
         sigma1, sigma2 = exact.values["sigma1"], exact.values["sigma2"]
-        allowed = residual ** 2 + 1e-6
+        apart = max(0.0, 1 - (sigma2 / sigma1) ** 2)
+        bound = min(residual, residual ** 2 / apart) if apart > 0 else residual
+        allowed = bound / 2 + 1e-6
         self._check("spectral.sigma1", abs(get("spectral.sigma1") / sigma1 - 1), allowed, where)
         self._check("spectral.stable_rank", abs(get("spectral.stable_rank") / exact.values["srank"] - 1),
-                    2.1 * allowed + 1e-6, where)
-        apart = 1 - (sigma2 / sigma1) ** 2
+                    2.1 * allowed, where)
         return 1e-5 + residual / apart if apart > 0 else 2.0
 
     def _alignment(self, exact: Exact, slack: float, get: Any, where: str) -> None:
