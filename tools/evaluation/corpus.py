@@ -1,5 +1,6 @@
 """Runs in the corpus's format: manifest.json and runs/ID.npz. Of the manifest only `id` and `file`
 are read, so that nothing of what a run was meant to show can reach a detector."""
+
 from __future__ import annotations
 
 import json
@@ -10,13 +11,30 @@ import numpy as np
 
 from .recording import BadRecording, Layer, Run, Series
 
-ROLES = {"q": "attn.q", "k": "attn.k", "v": "attn.v", "o": "attn.o",
-         "gate": "mlp.gate", "in": "mlp.in", "out": "mlp.out"}
-FIGURES = {"sigma1": "spectral.sigma1", "sigma2": "spectral.sigma2", "srank": "spectral.stable_rank",
-           "sa_mean": "sa.mean", "sa_std": "sa.std", "p": "sa.positive", "D": "sa.diversity",
-           "mean_res": "sa.input_mean", "cos_mean_v1": "sa.input_mean_cos",
-           "act_rms": "activation.rms", "act_max": "activation.max_abs",
-           "wnorm": "weights.norm", "rot": "rotation.from_init"}
+ROLES = {
+    "q": "attn.q",
+    "k": "attn.k",
+    "v": "attn.v",
+    "o": "attn.o",
+    "gate": "mlp.gate",
+    "in": "mlp.in",
+    "out": "mlp.out",
+}
+FIGURES = {
+    "sigma1": "spectral.sigma1",
+    "sigma2": "spectral.sigma2",
+    "srank": "spectral.stable_rank",
+    "sa_mean": "sa.mean",
+    "sa_std": "sa.std",
+    "p": "sa.positive",
+    "D": "sa.diversity",
+    "mean_res": "sa.input_mean",
+    "cos_mean_v1": "sa.input_mean_cos",
+    "act_rms": "activation.rms",
+    "act_max": "activation.max_abs",
+    "wnorm": "weights.norm",
+    "rot": "rotation.from_init",
+}
 QUANTILES = {0.05: "p05", 0.25: "p25", 0.5: "p50", 0.75: "p75", 0.95: "p95"}
 
 
@@ -45,8 +63,10 @@ def load(run_id: str, path: Path) -> Run:
         raise BadRecording(f"{path}: no array {', '.join(sorted(missing))}")
     step0 = int(arrays.get("step0", 0))
     every = step0 + np.arange(len(arrays["loss"]), dtype=np.int64)
-    scalars = [Series(metric, every, arrays[name].astype(np.float64), scalar=True)
-               for metric, name in (("loss", "loss"), ("grad_norm", "gnorm"), ("lr", "lr"))]
+    scalars = [
+        Series(metric, every, arrays[name].astype(np.float64), scalar=True)
+        for metric, name in (("loss", "loss"), ("grad_norm", "gnorm"), ("lr", "lr"))
+    ]
     steps = arrays["sample_steps"].astype(np.int64)
     layers = list(_layers(arrays, steps))
     return Run(run_id, step0, scalars, [*layers, *_blocks(arrays, steps, layers)], steps)
@@ -64,7 +84,9 @@ def _role(arrays: dict[str, np.ndarray], i: int, name: str) -> tuple[str, str]:
 def _layers(arrays: dict[str, np.ndarray], steps: np.ndarray) -> Iterator[Layer]:
     metrics = [str(name) for name in arrays["metrics"]]
     for i, name in enumerate(str(name) for name in arrays["layers"]):
-        column = {metric: arrays["M"][:, i, k].astype(np.float64) for k, metric in enumerate(metrics)}
+        column = {
+            metric: arrays["M"][:, i, k].astype(np.float64) for k, metric in enumerate(metrics)
+        }
         yield Layer(name, *_role(arrays, i, name), list(_layer_series(column, steps)))
 
 
@@ -95,7 +117,7 @@ def _blocks(arrays: dict[str, np.ndarray], steps: np.ndarray, layers: list[Layer
         return []
     names = list(dict.fromkeys(layer.block for layer in layers if layer.block))
     blocks = []
-    for k, name in enumerate(names[:arrays["Q"].shape[1]]):
+    for k, name in enumerate(names[: arrays["Q"].shape[1]]):
         block = Layer(name, "", "")
         for c, cosine in enumerate(str(c) for c in arrays["cosines"]):
             for q, quantile in enumerate(arrays["quantiles"]):

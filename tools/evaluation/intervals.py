@@ -1,4 +1,5 @@
 """How sure the figures of a score are: intervals of 95 %."""
+
 from __future__ import annotations
 
 import math
@@ -18,8 +19,13 @@ def _tail(n: int, k: int, p: float) -> float:
         return float(k <= n)
     total = 0.0
     for i in range(k, n + 1):
-        total += math.exp(math.lgamma(n + 1) - math.lgamma(i + 1) - math.lgamma(n - i + 1)
-                          + i * math.log(p) + (n - i) * math.log1p(-p))
+        total += math.exp(
+            math.lgamma(n + 1)
+            - math.lgamma(i + 1)
+            - math.lgamma(n - i + 1)
+            + i * math.log(p)
+            + (n - i) * math.log1p(-p)
+        )
     return min(1.0, total)
 
 

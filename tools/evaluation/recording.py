@@ -1,5 +1,6 @@
 """What is replayed of a run, whatever it was recorded in: its layers, and its figures under the
 daemon's names in order of step."""
+
 from __future__ import annotations
 
 import math
@@ -66,8 +67,10 @@ class Cadence:
         first = run.samples[0]
         interval = int(np.gcd.reduce(run.samples - first)) if len(run.samples) > 1 else self.every
         if interval == 0 or self.every % interval:
-            raise BadRecording(f"--every {self.every}: {run.id} was sampled each {interval} steps, "
-                               f"so expected a multiple of {interval}")
+            raise BadRecording(
+                f"--every {self.every}: {run.id} was sampled each {interval} steps, "
+                f"so expected a multiple of {interval}"
+            )
         return run.samples[(run.samples - first) % self.every == 0]
 
 
@@ -86,7 +89,9 @@ def _figures(run: Run, cadence: Cadence, read: set[str]) -> tuple[np.ndarray, ..
     for number, series_list in enumerate([run.scalars, *(layer.series for layer in run.layers)]):
         for series in series_list:
             if series.metric in read:
-                take = np.ones(len(series.steps), bool) if series.scalar else ~np.isnan(series.values)
+                take = (
+                    np.ones(len(series.steps), bool) if series.scalar else ~np.isnan(series.values)
+                )
                 if number or cadence.scalars == "sampled":
                     take &= np.isin(series.steps, kept)
                 steps.append(series.steps[take])
@@ -107,8 +112,11 @@ def lines(run: Run, cadence: Cadence, read: set[str]) -> Iterator[str]:
     for number, layer in enumerate(run.layers, 1):
         yield f"layer {number} {_text(layer.name)} {_text(layer.role)} {_text(layer.block)}"
     heads = [f"figure 0 {series.metric}" for series in run.scalars]
-    heads += [f"figure {number} {series.metric}" for number, layer in enumerate(run.layers, 1)
-              for series in layer.series]
+    heads += [
+        f"figure {number} {series.metric}"
+        for number, layer in enumerate(run.layers, 1)
+        for series in layer.series
+    ]
     for step, which, value in zip(*(column.tolist() for column in _figures(run, cadence, read))):
         shown = "nan" if math.isnan(value) else repr(value)
         yield f"{heads[which]} {step} {shown}"

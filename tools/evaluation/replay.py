@@ -1,4 +1,5 @@
 """Runs through alerts-replay, which holds the very detectors of the daemon."""
+
 from __future__ import annotations
 
 import csv
@@ -43,11 +44,14 @@ def _build() -> Path:
     target = "tools/alerts-replay/alerts-replay"
     commands = [["ninja", "-C", str(folder), target]]
     if not (folder / "build.ninja").exists():
-        commands.insert(0, ["meson", "setup", str(folder), str(ROOT), "--buildtype=release",
-                            "-Dtests=disabled"])
+        commands.insert(
+            0, ["meson", "setup", str(folder), str(ROOT), "--buildtype=release", "-Dtests=disabled"]
+        )
     for command in commands:
         try:
-            done = subprocess.run(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+            done = subprocess.run(
+                command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+            )
         except OSError as error:
             raise BadRecording(f"alerts-replay cannot be built: {error}") from None
         if done.returncode:
@@ -58,7 +62,9 @@ def _build() -> Path:
 def metrics_read(program: Path) -> set[str]:
     """The metrics that any rule reads; all others would be ignored."""
     try:
-        done = subprocess.run([str(program), "--metrics"], stdout=subprocess.PIPE, text=True, check=True)
+        done = subprocess.run(
+            [str(program), "--metrics"], stdout=subprocess.PIPE, text=True, check=True
+        )
     except (OSError, subprocess.CalledProcessError) as error:
         raise BadRecording(f"{program}: {error}") from None
     return set(done.stdout.split())
@@ -70,12 +76,15 @@ def replay(program: Path, read: set[str], run: Run, cadence: Cadence) -> list[Al
     done = subprocess.run([str(program)], input=text, text=True, capture_output=True)
     if done.returncode:
         raise BadRecording(f"{run.id}: {done.stderr.strip() or done.returncode}")
-    return sorted(Alarm(run.id, int(row["step"]), row["rule"], row["severity"])
-                  for row in csv.DictReader(done.stdout.splitlines()))
+    return sorted(
+        Alarm(run.id, int(row["step"]), row["rule"], row["severity"])
+        for row in csv.DictReader(done.stdout.splitlines())
+    )
 
 
-def replay_all(program: Path, loaders: Iterable[Callable[[], Run]], cadence: Cadence,
-               jobs: int) -> list[Alarm]:
+def replay_all(
+    program: Path, loaders: Iterable[Callable[[], Run]], cadence: Cadence, jobs: int
+) -> list[Alarm]:
     """Each run is loaded when its turn comes."""
     read = metrics_read(program)
     with ThreadPoolExecutor(jobs) as pool:
@@ -92,5 +101,12 @@ def write_alarms(path: str, alarms: Iterable[Alarm]) -> None:
 
 def read_alarms(path: str) -> list[Alarm]:
     with open(path, newline="") as file:
-        return [Alarm(row["id"], int(float(row["step"])), row.get("rule") or "", row.get("severity")
-                      or "warning") for row in csv.DictReader(file)]
+        return [
+            Alarm(
+                row["id"],
+                int(float(row["step"])),
+                row.get("rule") or "",
+                row.get("severity") or "warning",
+            )
+            for row in csv.DictReader(file)
+        ]

@@ -1,12 +1,13 @@
 """What alarms are worth against what became of the runs. Nothing is forgiven: every alarm counts.
 
-detected      runs that diverged, with an alarm at or after the fault's onset and before the explosion
+detected      diverged runs with an alarm at or after the fault's onset and before the explosion
 lead          steps from the first such alarm to the explosion
-slow          diverged runs that explode more than 60 steps after the fault began: these can be foreseen
+slow          diverged runs that explode more than 60 steps after the onset: these can be foreseen
 late          diverged runs whose first alarm comes after the explosion; never: without any
 false alarms  healthy runs with any alarm; early: runs with a fault and an alarm before it began
 survivors     a fault, no explosion: an alarm there is neither right nor wrong, only counted
 """
+
 from __future__ import annotations
 
 import json
@@ -75,15 +76,34 @@ class Score:
             self.never.append(who)
 
     def row(self) -> list[str]:
-        return [self.name, _rate(len(self.leads), self.diverged), _rate(len(self.slow_leads), self.slow),
-                _median(self.leads), _median(self.slow_leads), str(sum(v >= 20 for v in self.leads)),
-                _rate(len(self.false_alarms), self.healthy), str(self.false_count),
-                str(len(self.early)), f"{self.survivors_hit}/{self.survived}",
-                f"{len(self.late)}/{len(self.never)}"]
+        return [
+            self.name,
+            _rate(len(self.leads), self.diverged),
+            _rate(len(self.slow_leads), self.slow),
+            _median(self.leads),
+            _median(self.slow_leads),
+            str(sum(v >= 20 for v in self.leads)),
+            _rate(len(self.false_alarms), self.healthy),
+            str(self.false_count),
+            str(len(self.early)),
+            f"{self.survivors_hit}/{self.survived}",
+            f"{len(self.late)}/{len(self.never)}",
+        ]
 
 
-HEAD = ["rule", "detected [95 %]", "slow, detected", "median lead", "… of slow", "≥20",
-        "false: healthy runs", "alarms", "early", "survivors", "late/never"]
+HEAD = [
+    "rule",
+    "detected [95 %]",
+    "slow, detected",
+    "median lead",
+    "… of slow",
+    "≥20",
+    "false: healthy runs",
+    "alarms",
+    "early",
+    "survivors",
+    "late/never",
+]
 
 
 def _rate(k: int, n: int) -> str:
@@ -133,19 +153,30 @@ def table(runs: list[dict[str, Any]], sources: Iterable[tuple[str, list[Alarm]]]
         if number == 0:
             details = "\n".join(_details(total))
             rows.append(total.row())
-        rows += [score(f"  {rule}", runs, [a for a in alarms if a.rule == rule]).row() for rule in rules]
+        rows += [
+            score(f"  {rule}", runs, [a for a in alarms if a.rule == rule]).row() for rule in rules
+        ]
     widths = [max(len(row[i]) for row in rows) for i in range(len(HEAD))]
-    text = "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip()
-                     for row in rows)
-    counts = {label: sum(run["label"] == label for run in runs)
-              for label in ("diverged", "healthy", "survived")}
+    text = "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows
+    )
+    counts = {
+        label: sum(run["label"] == label for run in runs)
+        for label in ("diverged", "healthy", "survived")
+    }
     steps = sum(run["steps"] for run in runs if run["label"] == "healthy")
-    head = (f"{len(runs)} runs: {counts['diverged']} diverged, {counts['healthy']} healthy "
-            f"({steps} steps), {counts['survived']} survived a fault")
+    head = (
+        f"{len(runs)} runs: {counts['diverged']} diverged, {counts['healthy']} healthy "
+        f"({steps} steps), {counts['survived']} survived a fault"
+    )
     return f"{head}\n\n{text}\n\n{details}\n"
 
 
 def _details(total: Score) -> Iterable[str]:
-    for name, runs in (("late", total.late), ("never", total.never),
-                       ("false alarms", total.false_alarms), ("early", total.early)):
+    for name, runs in (
+        ("late", total.late),
+        ("never", total.never),
+        ("false alarms", total.false_alarms),
+        ("early", total.early),
+    ):
         yield f"{name}: {len(runs)}{': ' if runs else ''}{', '.join(runs)}"

@@ -1,1 +1,1 @@
-"""Recorded trainings of many kinds, healthy and failing, to judge detectors with (see README.md)."""
+"""Trainings of many kinds, healthy and failing, to judge detectors with (see README.md)."""

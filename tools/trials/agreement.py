@@ -15,6 +15,7 @@ rotation.*              1 % + 1e-12
 weights.norm, activation.*       1e-6, relative
 gate.*                  1e-5
 """
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -30,7 +31,7 @@ from .layers import Watched
 QUANTILES = {"p05": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95}
 RELATIVE = {"wnorm": "weights.norm", "act_rms": "activation.rms", "act_max": "activation.max_abs"}
 
-Key = tuple[str, str, int]      # layer or block, metric, step
+Key = tuple[str, str, int]  # layer or block, metric, step
 
 
 @dataclass
@@ -57,11 +58,17 @@ class Reference(Figures):
             if layer.name in self.seen:
                 inputs, v = self.seen[layer.name]
                 known = any(name == layer.name for name, _ in self.exact)
-                self.exact[layer.name, step] = Exact(dict(zip(METRICS, row)), inputs.unit @ v, not known)
+                self.exact[layer.name, step] = Exact(
+                    dict(zip(METRICS, row)), inputs.unit @ v, not known
+                )
         for block in self.blocks:
             self.neurons[block, step] = turned_quantiles(
-                {layer.role: layer.module.weight.detach().double().numpy()
-                 for layer in self.layers if layer.block == block})
+                {
+                    layer.role: layer.module.weight.detach().double().numpy()
+                    for layer in self.layers
+                    if layer.block == block
+                }
+            )
         return rows, cosines
 
 
@@ -79,19 +86,29 @@ def turned_quantiles(parts: dict[str, np.ndarray]) -> dict[str, float]:
     if "mlp.gate" in unit:
         gate_in = np.sum(unit["mlp.gate"] * unit["mlp.in"], axis=1)
         gate_out = np.sum(unit["mlp.gate"] * unit["mlp.out"], axis=1)
-        named |= {"gate_out": np.where(gate_in < 0, -gate_out, gate_out), "gate_in": np.abs(gate_in)}
+        named |= {
+            "gate_out": np.where(gate_in < 0, -gate_out, gate_out),
+            "gate_in": np.abs(gate_in),
+        }
     good = np.all([np.isfinite(values) for values in named.values()], axis=0)
     if not good.any():
         return {}
-    return {f"gate.{name}.{short}": float(np.quantile(values[good], q))
-            for name, values in named.items() for short, q in QUANTILES.items()}
+    return {
+        f"gate.{name}.{short}": float(np.quantile(values[good], q))
+        for name, values in named.items()
+        for short, q in QUANTILES.items()
+    }
 
 
 def stored_figures(daemon: Any, run: str) -> dict[Key, float]:
     """What the daemon tells of a run. `daemon` has `api(path)`."""
     answer = daemon.api(f"/api/v1/runs/{run}/series?metric=*&layer={quote('*')}&points=100000")
-    return {(s["layer"], s["metric"], step): last for s in answer["series"]
-            for step, last in zip(s["step"], s["last"]) if last is not None}
+    return {
+        (s["layer"], s["metric"], step): last
+        for s in answer["series"]
+        for step, last in zip(s["step"], s["last"])
+        if last is not None
+    }
 
 
 @dataclass
@@ -112,7 +129,7 @@ class Largest:
 
 
 class Comparison:
-    """Of any number of runs: `largest` by metric, `missing` samples that the daemon does not have."""
+    """Of any number of runs: `largest` by metric; `missing`: samples that the daemon lacks."""
 
     def __init__(self) -> None:
         self.largest: dict[str, Largest] = {}
@@ -130,7 +147,7 @@ class Comparison:
                 slack_before.pop(layer, None)
                 continue
             self._inputs(exact, get, where)
-            if residual is None:    # a zero matrix has no direction, nor what follows from one
+            if residual is None:  # a zero matrix has no direction, nor what follows from one
                 self._check("undefined", float(exact.values["sigma1"] != 0), 0, where)
                 continue
             slack = self._spectrum(exact, residual, get, where)
@@ -139,14 +156,23 @@ class Comparison:
             turn = get("spectral.turn")
             if turn is not None and layer in slack_before and not exact.first:
                 angle = np.sqrt(2 * max(0.0, 1 - exact.values["v1_stab"]))
-                self._check("spectral.turn (angle)", abs(np.sqrt(2 * turn) - angle),
-                            slack + slack_before[layer], where)
+                self._check(
+                    "spectral.turn (angle)",
+                    abs(np.sqrt(2 * turn) - angle),
+                    slack + slack_before[layer],
+                    where,
+                )
             slack_before[layer] = slack
         for (block, step), figures in reference.neurons.items():
             for metric, value in figures.items():
                 got = stored.get((block, metric, step))
                 if got is not None:
-                    self._check(metric.rpartition(".")[0], abs(got - value), 1e-5, f"{run} {block} step {step}")
+                    self._check(
+                        metric.rpartition(".")[0],
+                        abs(got - value),
+                        1e-5,
+                        f"{run} {block} step {step}",
+                    )
 
     def _check(self, metric: str, error: float, allowed: float, where: str) -> None:
         self.largest.setdefault(metric, Largest()).add(float(error), allowed, where)
@@ -160,28 +186,46 @@ class Comparison:
     def _spectrum(self, exact: Exact, residual: float, get: Any, where: str) -> float:
         sigma1, sigma2 = exact.values["sigma1"], exact.values["sigma2"]
         apart = max(0.0, 1 - (sigma2 / sigma1) ** 2)
-        bound = min(residual, residual ** 2 / apart) if apart > 0 else residual
+        bound = min(residual, residual**2 / apart) if apart > 0 else residual
         allowed = bound / 2 + 1e-6
         self._check("spectral.sigma1", abs(get("spectral.sigma1") / sigma1 - 1), allowed, where)
-        self._check("spectral.stable_rank", abs(get("spectral.stable_rank") / exact.values["srank"] - 1),
-                    2.1 * allowed, where)
+        self._check(
+            "spectral.stable_rank",
+            abs(get("spectral.stable_rank") / exact.values["srank"] - 1),
+            2.1 * allowed,
+            where,
+        )
         return 1e-5 + residual / apart if apart > 0 else 2.0
 
     def _alignment(self, exact: Exact, slack: float, get: Any, where: str) -> None:
         """The sign of the direction is the daemon's choice: the one that its figures agree with."""
         tokens, unsure = len(exact.s), int(np.sum(np.abs(exact.s) < slack))
-        s = min((exact.s, -exact.s), key=lambda s: max(
-            abs(s.mean() - get("sa.mean")) / slack,
-            abs(np.mean(s > 0) - get("sa.positive")) * tokens / (unsure + 1e-6)))
+        s = min(
+            (exact.s, -exact.s),
+            key=lambda s: max(
+                abs(s.mean() - get("sa.mean")) / slack,
+                abs(np.mean(s > 0) - get("sa.positive")) * tokens / (unsure + 1e-6),
+            ),
+        )
         p = float(np.mean(s > 0))
-        self._check("sa.input_mean", abs(get("sa.input_mean") - exact.values["mean_res"]), 1e-6, where)
+        self._check(
+            "sa.input_mean", abs(get("sa.input_mean") - exact.values["mean_res"]), 1e-6, where
+        )
         self._check("sa.mean", abs(get("sa.mean") - s.mean()), slack, where)
         self._check("sa.std", abs(get("sa.std") - s.std()), slack, where)
-        self._check("sa.input_mean_cos", abs(get("sa.input_mean_cos") - exact.values["cos_mean_v1"]),
-                    slack / max(exact.values["mean_res"], 1e-3), where)
+        self._check(
+            "sa.input_mean_cos",
+            abs(get("sa.input_mean_cos") - exact.values["cos_mean_v1"]),
+            slack / max(exact.values["mean_res"], 1e-3),
+            where,
+        )
         self._check("sa.positive", abs(get("sa.positive") - p), (unsure + 1e-6) / tokens, where)
-        self._check("sa.diversity", abs(get("sa.diversity") - (1 - abs(2 * p - 1))),
-                    2 * (unsure + 1e-6) / tokens, where)
+        self._check(
+            "sa.diversity",
+            abs(get("sa.diversity") - (1 - abs(2 * p - 1))),
+            2 * (unsure + 1e-6) / tokens,
+            where,
+        )
 
     def _rotation(self, exact: Exact, get: Any, where: str) -> None:
         for name, metric in (("rot", "rotation.from_init"), ("rot_step", "rotation.step")):
@@ -193,8 +237,12 @@ class Comparison:
         return self.samples > 0 and all(entry.share <= 1 for entry in self.largest.values())
 
     def lines(self) -> Iterator[str]:
-        yield (f"{self.samples - self.missing} of {self.samples} samples compared; largest "
-               "disagreement, and as a share of what is allowed:")
+        yield (
+            f"{self.samples - self.missing} of {self.samples} samples compared; largest "
+            "disagreement, and as a share of what is allowed:"
+        )
         for metric, entry in sorted(self.largest.items()):
-            yield (f"  {metric:<24} {entry.count:>7} figures  {entry.error:10.3g}  {entry.share:7.3f}"
-                   f"{'' if entry.share <= 1 else '  TOO MUCH: ' + entry.where}")
+            yield (
+                f"  {metric:<24} {entry.count:>7} figures  {entry.error:10.3g}  {entry.share:7.3f}"
+                f"{'' if entry.share <= 1 else '  TOO MUCH: ' + entry.where}"
+            )

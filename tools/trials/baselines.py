@@ -7,6 +7,7 @@ FOLDER is as for foreshock-eval; of its manifest `id` and `file` alone are read.
 function of a recorded run that yields the steps at which it raises an alarm; an alarm goes on while
 its condition does and COOLDOWN steps longer, so that one spike is one alarm.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -23,7 +24,7 @@ from evaluation.recording import BadRecording  # noqa: E402
 from evaluation.replay import Alarm, write_alarms  # noqa: E402
 
 COOLDOWN = 100
-Recorded = dict[str, np.ndarray]    # loss, gnorm [steps]; sample_steps, M, metrics; step0
+Recorded = dict[str, np.ndarray]  # loss, gnorm [steps]; sample_steps, M, metrics; step0
 
 
 class Running:
@@ -74,8 +75,11 @@ def _zclip(run: Recorded, threshold: float) -> Iterator[int]:
         if z > threshold:
             yield t
             # A clipped norm enters the mean, as ZClip's reciprocal clipping has it.
-            norm = running.mean + 2.5 * 2.5 / z * np.sqrt(running.variance) if np.isfinite(z) \
+            norm = (
+                running.mean + 2.5 * 2.5 / z * np.sqrt(running.variance)
+                if np.isfinite(z)
                 else running.mean
+            )
         running.add(norm)
 
 
@@ -104,7 +108,7 @@ def _olmo(run: Recorded, name: str) -> Iterator[int]:
     """Beyond mean + 6 standard deviations of the 128 steps before, from 64 steps on."""
     values = run[name]
     for t in range(64, len(values)):
-        before = values[max(0, t - 128):t]
+        before = values[max(0, t - 128) : t]
         with np.errstate(invalid="ignore"):
             good = values[t] - before.mean() <= 6 * before.std(ddof=1)
         if not good:
@@ -148,8 +152,17 @@ def activation_max_8(run: Recorded) -> Iterator[int]:
 
 
 DETECTORS: dict[str, Callable[[Recorded], Iterator[int]]] = {
-    f.__name__: f for f in (loss_ema_6_sigma, zclip_2_5, zclip_6, megatron_spiky_loss,
-                            olmo_skip_step, weight_norm_2, activation_max_8)}
+    f.__name__: f
+    for f in (
+        loss_ema_6_sigma,
+        zclip_2_5,
+        zclip_6,
+        megatron_spiky_loss,
+        olmo_skip_step,
+        weight_norm_2,
+        activation_max_8,
+    )
+}
 
 
 def spells(steps: Iterator[int]) -> Iterator[int]:
@@ -166,13 +179,17 @@ def alarms(name: str, path: Path) -> list[Alarm]:
     with np.load(path) as file:
         run = {key: file[key] for key in ("loss", "gnorm", "sample_steps", "M", "metrics")}
         run["step0"] = file["step0"] if "step0" in file.files else np.array(0)
-    return [Alarm(name, step + int(run["step0"]), rule, "warning")
-            for rule, detector in DETECTORS.items() for step in spells(detector(run))]
+    return [
+        Alarm(name, step + int(run["step0"]), rule, "warning")
+        for rule, detector in DETECTORS.items()
+        for step in spells(detector(run))
+    ]
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folder", type=Path)
     parser.add_argument("-o", "--out", required=True, metavar="ALARMS.csv")
     parser.add_argument("--only", nargs="+", metavar="ID")
@@ -181,9 +198,15 @@ def main() -> int:
         runs = run_ids(options.folder)
     except BadRecording as error:
         sys.exit(f"baselines.py: {error}")
-    write_alarms(options.out, (alarm for name, path in runs
-                               if not options.only or name in options.only
-                               for alarm in alarms(name, path)))
+    write_alarms(
+        options.out,
+        (
+            alarm
+            for name, path in runs
+            if not options.only or name in options.only
+            for alarm in alarms(name, path)
+        ),
+    )
     return 0
 
 

@@ -1,4 +1,5 @@
 """A foreshockd of our own, in a folder that goes when it is done."""
+
 from __future__ import annotations
 
 import json
@@ -16,14 +17,19 @@ REQUEST_SECONDS = 60
 
 
 def find_build(given: str | None) -> Path:
-    """A build folder that has foreshockd. FileNotFoundError, with a line for people, if none has."""
-    places = [Path(given)] if given else [ROOT / p for p in ("build", "build/plain", "build/check/gcc",
-                                                             "build/quickstart")]
+    """A build folder that has foreshockd. FileNotFoundError, a line for people, if none has."""
+    places = (
+        [Path(given)]
+        if given
+        else [ROOT / p for p in ("build", "build/plain", "build/check/gcc", "build/quickstart")]
+    )
     for place in places:
         if (place / "daemon" / "foreshockd").is_file():
             return place.resolve()
-    raise FileNotFoundError(f"no foreshockd in {', '.join(map(str, places))}: build first "
-                            "(meson setup build && ninja -C build), or name a build with --build")
+    raise FileNotFoundError(
+        f"no foreshockd in {', '.join(map(str, places))}: build first "
+        "(meson setup build && ninja -C build), or name a build with --build"
+    )
 
 
 class Daemon:
@@ -48,9 +54,20 @@ class Daemon:
     def _start(self) -> None:
         with open(self.folder / "log", "wb") as log:
             self._process = subprocess.Popen(
-                [self._program, "--config", "/dev/null", "--state-dir", self.state_dir,
-                 "--ingest", self.endpoint, "--http", "127.0.0.1:0"],
-                stdout=subprocess.PIPE, stderr=log)
+                [
+                    self._program,
+                    "--config",
+                    "/dev/null",
+                    "--state-dir",
+                    self.state_dir,
+                    "--ingest",
+                    self.endpoint,
+                    "--http",
+                    "127.0.0.1:0",
+                ],
+                stdout=subprocess.PIPE,
+                stderr=log,
+            )
         for line in self._process.stdout:
             if found := re.match(rb"foreshockd: http (http://\S+)/$", line):
                 self.url = found.group(1).decode()

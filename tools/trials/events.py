@@ -1,8 +1,10 @@
 """What happens to a training on its way: faults, and things that look like faults and are none.
 
 An event is a dict {"type": …, "at": t, "len": n (default: to the end), …}; `t` counts recorded
-steps from 0. One marked "background" is part of the scene and no fault of its own. Its class says what else it takes and acts through the methods below.
+steps from 0. Its class says what else it takes and acts through the methods below. One marked
+"background" is part of the scene and no fault of its own.
 """
+
 from __future__ import annotations
 
 import math
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 class Event:
     """`at` <= t < `end` is when it acts. Every method may be left as it is."""
 
-    def __init__(self, at: int, len: int = 10 ** 9, **options: Any) -> None:
+    def __init__(self, at: int, len: int = 10**9, **options: Any) -> None:
         self.at, self.end = at, at + len
         self.options = options
 
@@ -54,7 +56,7 @@ def _only(event: Event) -> list[str]:
     return event.options.get("only", [])
 
 
-# ---- the learning rate -------------------------------------------------------------------------------
+# ---- the learning rate ---------------------------------------------------------------------------
 
 
 class LearningRate(Event):
@@ -99,7 +101,7 @@ class LayerRate(Event):
         optimizer.scale *= 1 + (self.mult - 1) * flat.mask(flat.matching(_only(self)))
 
 
-# ---- the optimizer -----------------------------------------------------------------------------------
+# ---- the optimizer -------------------------------------------------------------------------------
 
 
 class Constants(Event):
@@ -139,7 +141,7 @@ class StateDamage(Event):
             state.mul_(self.mult)
 
 
-# ---- gradients ---------------------------------------------------------------------------------------
+# ---- gradients -----------------------------------------------------------------------------------
 
 
 class GradientScale(Event):
@@ -152,8 +154,11 @@ class GradientScale(Event):
         self.mask = training.flat.mask(training.flat.matching(only)) if only else None
 
     def gradients(self, training: Training, t: int) -> None:
-        if "rate" in self.options and t > self.at and \
-                (t - self.at) % self.options.get("period", 1) == 0:
+        if (
+            "rate" in self.options
+            and t > self.at
+            and (t - self.at) % self.options.get("period", 1) == 0
+        ):
             self.factor *= self.rate
         g = training.flat.gradients
         g.mul_(self.factor if self.mask is None else 1 + (self.factor - 1) * self.mask)
@@ -165,7 +170,7 @@ class GradientNoise(Event):
     def gradients(self, training: Training, t: int) -> None:
         g = training.flat.gradients
         for span in training.flat.spans:
-            part = g[span.begin:span.end]
+            part = g[span.begin : span.end]
             part.add_(torch.randn_like(part) * part.square().mean().sqrt(), alpha=self.std)
 
 
@@ -174,7 +179,7 @@ class GradientRounding(Event):
 
     def gradients(self, training: Training, t: int) -> None:
         for span in training.flat.matching(_only(self)):
-            part = training.flat.gradients[span.begin:span.end]
+            part = training.flat.gradients[span.begin : span.end]
             part.copy_(rounded(part, self.bits, self.mode))
 
 
@@ -206,7 +211,7 @@ class HeavyTails(Event):
             training.flat.gradients.mul_(self.mult)
 
 
-# ---- weights -----------------------------------------------------------------------------------------
+# ---- weights -------------------------------------------------------------------------------------
 
 
 class WeightRounding(Event):
@@ -214,7 +219,7 @@ class WeightRounding(Event):
 
     def weights(self, training: Training, t: int) -> None:
         for span in training.flat.matching(_only(self), matrices=True):
-            part = training.flat.weights[span.begin:span.end]
+            part = training.flat.weights[span.begin : span.end]
             part.copy_(rounded(part, self.bits, self.mode))
 
 
@@ -224,7 +229,7 @@ class WeightGrowth(Event):
     def weights(self, training: Training, t: int) -> None:
         factor = self.options.get("rate", self.options.get("mult", 1.0) if t == self.at else 1.0)
         for span in training.flat.matching(_only(self), matrices=True):
-            training.flat.weights[span.begin:span.end].mul_(factor)
+            training.flat.weights[span.begin : span.end].mul_(factor)
 
 
 class BitFlip(Event):
@@ -250,7 +255,7 @@ class Freeze(Event):
         training.flat.weights.copy_(torch.where(self.mask > 0, training.flat.weights, self.kept))
 
 
-# ---- the model ---------------------------------------------------------------------------------------
+# ---- the model -----------------------------------------------------------------------------------
 
 
 class Gain(Event):
@@ -282,7 +287,7 @@ class Dropout(Event):
         training.s.dropout = self.p
 
 
-# ---- data --------------------------------------------------------------------------------------------
+# ---- data ----------------------------------------------------------------------------------------
 
 
 class BadData(Event):
@@ -313,13 +318,30 @@ class Shape(Event):
 
 
 EVENTS: dict[str, type[Event]] = {
-    "lr": LearningRate, "ramp": Ramp, "climb": Climb, "restart": Restart, "layer_lr": LayerRate,
-    "constants": Constants, "reset": OptimizerReset, "state": StateDamage,
-    "gradient_scale": GradientScale, "gradient_noise": GradientNoise,
-    "gradient_rounding": GradientRounding, "stale": Stale, "skipped": SkippedStep,
-    "heavy_tails": HeavyTails, "weight_rounding": WeightRounding, "weight_growth": WeightGrowth,
-    "bit_flip": BitFlip, "freeze": Freeze, "gain": Gain, "activation_rounding": ActivationRounding,
-    "dropout": Dropout, "bad_data": BadData, "shift": Shift, "shape": Shape,
+    "lr": LearningRate,
+    "ramp": Ramp,
+    "climb": Climb,
+    "restart": Restart,
+    "layer_lr": LayerRate,
+    "constants": Constants,
+    "reset": OptimizerReset,
+    "state": StateDamage,
+    "gradient_scale": GradientScale,
+    "gradient_noise": GradientNoise,
+    "gradient_rounding": GradientRounding,
+    "stale": Stale,
+    "skipped": SkippedStep,
+    "heavy_tails": HeavyTails,
+    "weight_rounding": WeightRounding,
+    "weight_growth": WeightGrowth,
+    "bit_flip": BitFlip,
+    "freeze": Freeze,
+    "gain": Gain,
+    "activation_rounding": ActivationRounding,
+    "dropout": Dropout,
+    "bad_data": BadData,
+    "shift": Shift,
+    "shape": Shape,
 }
 
 

@@ -76,7 +76,8 @@ OPTIMIZER: list[Run] = [
 
 GRADIENTS: list[Run] = [
     ("sum_for_mean", 1500, {**UNCLIPPED, **_fault("gradient_scale", 700, mult=16.0)}),
-    ("loss_scale_grows", 2000, {**UNCLIPPED, **_fault("gradient_scale", 400, rate=2.0, period=100)}),
+    ("loss_scale_grows", 2000, {**UNCLIPPED,
+                                **_fault("gradient_scale", 400, rate=2.0, period=100)}),
     ("accumulation_miscounted", 2500, {**UNCLIPPED,
                                        **_fault("gradient_scale", 300, rate=1.1, period=25)}),
     ("loss_scale_grows_adam", 1500, _fault("gradient_scale", 400, rate=2.0, period=100)),
@@ -85,7 +86,8 @@ GRADIENTS: list[Run] = [
     ("ascent_all", 1000, _fault("gradient_scale", 500, mult=-1.0)),
     ("ascent_embedding", 1800, {**SGD, **_fault("gradient_scale", 500, only=["embed"], mult=-1.0)}),
     ("gradients_rounded_up", 1800, _fault("gradient_rounding", 500, bits=0, mode="up")),
-    ("gradients_rounded_up_sgd", 1800, {**SGD, **_fault("gradient_rounding", 500, bits=0, mode="up")}),
+    ("gradients_rounded_up_sgd", 1800, {**SGD,
+                                        **_fault("gradient_rounding", 500, bits=0, mode="up")}),
     ("gradient_noise_high", 1500, {"lr": 6e-3, **_fault("gradient_noise", 500, std=20.0)}),
 ]
 
@@ -112,8 +114,10 @@ WEIGHTS: list[Run] = [
 ]
 
 FORWARD: list[Run] = [
-    ("attention_gain_ramp", 2000, {"lr": 5e-3, **_fault("gain", 500, what="attention_gain", rate=1.01)}),
-    ("attention_gain_16", 1500, {"lr": 6e-3, **_fault("gain", 500, what="attention_gain", mult=16.0)}),
+    ("attention_gain_ramp", 2000, {"lr": 5e-3,
+                                   **_fault("gain", 500, what="attention_gain", rate=1.01)}),
+    ("attention_gain_16", 1500, {"lr": 6e-3,
+                                 **_fault("gain", 500, what="attention_gain", mult=16.0)}),
     ("residual_ramp", 1800, _fault("gain", 500, what="residual_gain", rate=1.01)),
     ("residual_ramp_post_norm", 1800, {"placement": "post", "lr": 1e-3, "warmup": 200, "layers": 3,
                                        **_fault("gain", 500, what="residual_gain", rate=1.01)}),
@@ -130,7 +134,8 @@ FORWARD: list[Run] = [
 DATA: list[Run] = [
     ("random_data", 1200, _fault("bad_data", 600, kind="random")),
     ("shuffled_labels", 1500, _fault("bad_data", 700, kind="shuffled")),
-    ("stuck_loader", 1500, {**UNCLIPPED, "lr": 0.3, **_fault("bad_data", 600, kind="stuck", len=400)}),
+    ("stuck_loader", 1500, {**UNCLIPPED, "lr": 0.3,
+                            **_fault("bad_data", 600, kind="stuck", len=400)}),
     ("poisoned_now_and_then", 1800, {**UNCLIPPED, "lr": 0.5,
                                      **_fault("bad_data", 500, kind="one_label", period=3)}),
     ("wrong_units", 1500, {**CLASSES, "optimizer": "sgd", "lr": 0.05, "clip": 0.0,
@@ -159,7 +164,8 @@ OTHERS: list[Run] = [
     ("lstm_sgd_jump", 1500, {"model": "lstm", "optimizer": "sgd", "lr": 1.0, "weight_decay": 0.0,
                              "clip": 0.0, **_fault("lr", 600, mult=30.0)}),
     ("gru_decay", 2000, {"model": "gru", **_fault("constants", 500, set={"weight_decay": -1.5})}),
-    ("gru_flip", 1500, {"model": "gru", **_fault("gradient_scale", 500, only=["weight_hh"], mult=-1.0)}),
+    ("gru_flip", 1500, {"model": "gru",
+                        **_fault("gradient_scale", 500, only=["weight_hh"], mult=-1.0)}),
     ("autoencoder_ramp", 3000, {"model": "autoencoder", "task": "reconstruction", "width": 64,
                                 "mlp": "gelu", "batch": 32, "lr": 1e-3, "weight_decay": 0.0,
                                 **_fault("ramp", 800, rate=1.006)}),
@@ -174,7 +180,8 @@ OTHERS: list[Run] = [
     ("resumed_ramp", 1800, {"pretrain": 600, "step0": 20000, **_fault("ramp", 300, rate=1.006)}),
     ("resumed_decay", 2200, {"pretrain": 600, "step0": 40000,
                              **_fault("constants", 400, set={"weight_decay": -1.0})}),
-    ("copy_ramp", 2500, {"task": "copy", "batch": 16, "lr": 2e-3, **_fault("ramp", 900, rate=1.006)}),
+    ("copy_ramp", 2500, {"task": "copy", "batch": 16, "lr": 2e-3,
+                         **_fault("ramp", 900, rate=1.006)}),
     ("modular_ramp", 2500, {"task": "modular", "batch": 128, "layers": 1, "weight_decay": 0.3,
                             "lr": 1e-3, **_fault("ramp", 800, rate=1.008)}),
     ("bfloat16_ramp", 2000, {"weights": "bfloat16", "lr": 2e-3, **_fault("ramp", 500, rate=1.006)}),
@@ -185,4 +192,58 @@ OTHERS: list[Run] = [
                             **_fault("weight_growth", 500, only=["in"], rate=1.006)}),
 ]
 
-FAILING: list[Run] = RATES + OPTIMIZER + GRADIENTS + WEIGHTS + FORWARD + DATA + OTHERS
+MORE: list[Run] = [
+    ("ramp_markov", 2000, {"data": "markov", **_fault("ramp", 700, rate=1.007)}),
+    ("ramp_mqa_deep", 1600, {"data": "python", "kv_heads": 1, "layers": 4,
+                             **_fault("ramp", 400, rate=1.008)}),
+    ("climb_sgd", 2000, {**SGD, **_fault("climb", 300, slope=0.03)}),
+    ("restart_sgd", 1800, {**UNCLIPPED, **_fault("restart", 900, peak=12.0, period=300)}),
+    ("jump_5_high_rate", 1500, {"lr": 8e-3, **_fault("lr", 700, mult=5.0)}),
+    ("decay_negative_lion", 2000, {"optimizer": "lion", "lr": 3e-4, "beta2": 0.99,
+                                   **_fault("constants", 500, set={"weight_decay": -12.0})}),
+    ("decay_negative_muon", 1500, {"optimizer": "muon", "lr": 1e-2, "momentum": 0.95,
+                                   **_fault("constants", 400, set={"weight_decay": -1.0})}),
+    ("decay_negative_adafactor", 1600, {"optimizer": "adafactor", "beta2": 0.99,
+                                        **_fault("constants", 500, set={"weight_decay": -1.5})}),
+    ("decay_negative_l2", 2000, {"optimizer": "adam", **_fault(
+        "constants", 600, set={"weight_decay": -0.1})}),
+    ("encoder_decay", 2000, {"task": "masked", "placement": "sandwich", **_fault(
+        "constants", 500, set={"weight_decay": -1.5})}),
+    ("lstm_rounded", 1800, {"model": "lstm", "weight_decay": 0.0, **_fault(
+        "weight_rounding", 500, bits=4, mode="away", only=["layers"])}),
+    ("gru_growth", 1800, {"model": "gru", **_fault(
+        "weight_growth", 600, only=["weight_hh"], rate=1.006)}),
+    ("vit_rounded_up", 1800, {"task": "images", "batch": 16, "mlp": "gelu", "norm": "layer",
+                              "lr": 1e-3, **_fault("weight_rounding", 500, bits=4, mode="up")}),
+    ("layer_rate_in_sgd", 1500, {**UNCLIPPED, **_fault(
+        "layer_lr", 600, only=["0.in"], mult=200.0)}),
+    ("layer_rate_v", 1800, _fault("layer_lr", 500, only=["0.v", "1.v"], mult=100.0)),
+    ("ascent_head", 1200, _fault("gradient_scale", 500, only=["head"], mult=-1.0)),
+    ("ascent_out_sgd", 1800, {**UNCLIPPED, "lr": 0.3, **_fault(
+        "gradient_scale", 500, only=["out"], mult=-4.0)}),
+    ("classifier_momentum", 2500, {**CLASSES, "optimizer": "sgd", "lr": 0.05, "clip": 0.0, **_fault(
+        "constants", 900, set={"momentum": 0.998})}),
+    ("classifier_labels", 2500, {**CLASSES, **_fault("bad_data", 1000, kind="shuffled")}),
+    ("encoder_nan", 1000, {"task": "masked", **_fault(
+        "bit_flip", 600, only=["0.out"], value="nan")}),
+    ("bit_flip_1e6_embedding", 1500, _fault("bit_flip", 700, only=["embed"], value=1e6)),
+    ("autoencoder_decay", 2500, {"model": "autoencoder", "task": "reconstruction", "width": 64,
+                                 "mlp": "gelu", "batch": 32, "lr": 1e-3, **_fault(
+                                     "constants", 700, set={"weight_decay": -4.0})}),
+    ("values_sgd_scale", 2500, {"model": "mlp", "task": "values", "width": 64, "layers": 2,
+                                "mlp": "relu", "batch": 32, "optimizer": "sgd", "lr": 5e-3,
+                                "clip": 0.0, "weight_decay": 0.0, **_fault(
+                                    "gradient_scale", 800, rate=1.2, period=40)}),
+    ("adversaries_ramp", 2500, {"model": "adversaries", "task": "adversarial", "width": 48,
+                                "layers": 2, "mlp": "relu", "batch": 64, "lr": 2e-4, "beta1": 0.5,
+                                "beta2": 0.9, "weight_decay": 0.0,
+                                **_fault("ramp", 900, rate=1.006)}),
+    ("stale_16_unclipped", 1500, {**UNCLIPPED, "lr": 0.4, **_fault("stale", 600, delay=16)}),
+    ("second_moment_lost_fast", 1500, {"lr": 5e-3, **_fault(
+        "state", 600, which="v", mult=1e-6, period=3)}),
+    ("noise_unclipped", 1500, {**UNCLIPPED, **_fault("gradient_noise", 600, std=60.0)}),
+    ("attention_gain_post_norm", 1800, {"placement": "post", "lr": 3e-3, "warmup": 300, **_fault(
+        "gain", 500, what="attention_gain", rate=1.02)}),
+]
+
+FAILING: list[Run] = RATES + OPTIMIZER + GRADIENTS + WEIGHTS + FORWARD + DATA + OTHERS + MORE

@@ -2,6 +2,7 @@
 
 Definitions: README.md. The singular values and the principal direction come from the smaller Gram
 matrix by a full symmetric decomposition."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -9,8 +10,25 @@ import torch
 
 from .layers import Watched
 
-METRICS = ["sigma1", "sigma2", "srank", "wnorm", "rot", "sa_mean", "sa_std", "sa_abs", "p", "D",
-           "act_rms", "act_max", "v1_stab", "mean_res", "cos_mean_v1", "out_rms", "rot_step"]
+METRICS = [
+    "sigma1",
+    "sigma2",
+    "srank",
+    "wnorm",
+    "rot",
+    "sa_mean",
+    "sa_std",
+    "sa_abs",
+    "p",
+    "D",
+    "act_rms",
+    "act_max",
+    "v1_stab",
+    "mean_res",
+    "cos_mean_v1",
+    "out_rms",
+    "rot_step",
+]
 QUANTILES = [0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0]
 COSINES = ["in_out", "gate_out", "gate_in"]
 NAN = float("nan")
@@ -57,9 +75,14 @@ class Inputs:
             return {}
         p = float(np.mean(s > 0))
         along = abs(float(self.mean @ v))
-        return {"sa_mean": float(s.mean()), "sa_std": float(s.std()),
-                "sa_abs": float(np.abs(s).mean()), "p": p, "D": 1 - abs(2 * p - 1),
-                "cos_mean_v1": along / self.mean_length if self.mean_length else NAN}
+        return {
+            "sa_mean": float(s.mean()),
+            "sa_std": float(s.std()),
+            "sa_abs": float(np.abs(s).mean()),
+            "p": p,
+            "D": 1 - abs(2 * p - 1),
+            "cos_mean_v1": along / self.mean_length if self.mean_length else NAN,
+        }
 
 
 class Past:
@@ -78,7 +101,7 @@ class Figures:
         self.layers = layers
         self.tokens = tokens
         self.blocks = list(dict.fromkeys(layer.block for layer in layers if layer.block))
-        self.seen: dict[str, tuple[Inputs, np.ndarray]] = {}    # of the last sample: inputs, v1
+        self.seen: dict[str, tuple[Inputs, np.ndarray]] = {}  # of the last sample: inputs, v1
         self._past: dict[str, Past] = {}
         self._inputs: dict[int, tuple[torch.Tensor, Inputs | None]] = {}
 
@@ -87,8 +110,10 @@ class Figures:
         [block][cosine][quantile]. A layer with a number that is not finite: all NaN."""
         self._inputs.clear()
         self.seen.clear()
-        weights = {layer.name: layer.module.weight.detach().numpy().astype(np.float64)
-                   for layer in self.layers}
+        weights = {
+            layer.name: layer.module.weight.detach().numpy().astype(np.float64)
+            for layer in self.layers
+        }
         rows = [self._layer(layer, weights[layer.name]) for layer in self.layers]
         return rows, [self._cosines(block, weights) for block in self.blocks]
 
@@ -116,12 +141,19 @@ class Figures:
         sigma1, sigma2, v = top_pair(w)
         norm = float(np.linalg.norm(w))
         values = {
-            "sigma1": sigma1, "sigma2": sigma2, "srank": (norm / sigma1) ** 2 if sigma1 else NAN,
-            "wnorm": norm, "rot": rotation(w, past.first), "rot_step": rotation(w, past.last),
-            "act_rms": inputs.rms, "act_max": inputs.largest, "mean_res": inputs.mean_length,
+            "sigma1": sigma1,
+            "sigma2": sigma2,
+            "srank": (norm / sigma1) ** 2 if sigma1 else NAN,
+            "wnorm": norm,
+            "rot": rotation(w, past.first),
+            "rot_step": rotation(w, past.last),
+            "act_rms": inputs.rms,
+            "act_max": inputs.largest,
+            "mean_res": inputs.mean_length,
             "v1_stab": 1.0 if past.v is None else abs(float(v @ past.v)),
             "out_rms": float(np.sqrt(np.mean(np.square(self._rows(seen_y))))),
-            **inputs.alignment(v)}
+            **inputs.alignment(v),
+        }
         past.v, past.last = v, w
         self.seen[layer.name] = inputs, v
         return [values.get(name, NAN) for name in METRICS]

@@ -1,4 +1,4 @@
-"""Healthy trainings: (cause, steps, settings). A run's number is its place: append, never insert."""
+"""Healthy trainings: (cause, steps, settings). A run's number is its place: append, only."""
 from __future__ import annotations
 
 from typing import Any
@@ -106,7 +106,8 @@ DATA: list[Run] = [
     ("one_bad_batch", 3000, {"events": [
         {"type": "bad_data", "at": 900, "len": 1, "kind": "random"},
         {"type": "bad_data", "at": 2100, "len": 1, "kind": "stuck"}]}),
-    ("bad_burst", 3000, {"events": [{"type": "bad_data", "at": 1200, "len": 4, "kind": "constant"}]}),
+    ("bad_burst", 3000, {"events": [
+        {"type": "bad_data", "at": 1200, "len": 4, "kind": "constant"}]}),
     ("bad_bursts_random", 3500, {"events": [
         {"type": "bad_data", "at": 700, "len": 3, "kind": "random"},
         {"type": "bad_data", "at": 1900, "len": 4, "kind": "shuffled"},
@@ -131,7 +132,8 @@ CHANGES: list[Run] = [
     ("optimizer_resets_warm", 4000, {"lr": 1e-3, "beta2": 0.95, "events": [
         {"type": "reset", "at": 1200}, {"type": "reset", "at": 2600}]}),
     ("resumed", 3000, {"pretrain": 700, "step0": 20000}),
-    ("resumed_fresh_state", 3000, {"pretrain": 700, "step0": 20000, "keep_state": False, "lr": 2e-3}),
+    ("resumed_fresh_state", 3000, {"pretrain": 700, "step0": 20000, "keep_state": False,
+                                   "lr": 2e-3}),
     ("resumed_decaying", 4000, {"pretrain": 500, "step0": 150000, "schedule": "cosine"}),
     ("resumed_sgd", 3000, {**SGD, "pretrain": 600, "step0": 7300}),
     ("skipped_steps", 3000, {"events": [{"type": "skipped", "at": 150, "period": 400}]}),
@@ -180,7 +182,8 @@ OTHERS: list[Run] = [
     ("lstm_sgd", 3000, {"model": "lstm", "batch": 8, "optimizer": "sgd", "lr": 1.0,
                         "weight_decay": 0.0}),
     ("gru", 3000, {"model": "gru", "batch": 8, "lr": 3e-3, "schedule": "cosine"}),
-    ("gru_two_layers", 2500, {"model": "gru", "batch": 8, "lr": 2e-3, "layers": 2, "data": "markov"}),
+    ("gru_two_layers", 2500, {"model": "gru", "batch": 8, "lr": 2e-3, "layers": 2,
+                              "data": "markov"}),
     ("regression", 12000, {"model": "mlp", "task": "regression", "width": 64, "layers": 2,
                            "mlp": "tanh", "batch": 64, "lr": 1e-3, "weight_decay": 0.0,
                            "schedule": "cosine", "min_lr": 0.0}),

@@ -1,18 +1,19 @@
 """When a loss exploded, and what to call the run: the definition that all scores rest on."""
+
 from __future__ import annotations
 
 import numpy as np
 
-SMOOTHED = 5        # steps of the mean
-RISE = 1.0          # above the running minimum
-RECOVERY = 0.5      # above it: well again
-HOLD = 150          # steps within which it must come back
-TAIL = 40           # steps that must follow the rise, or the loss is beyond HUGE
+SMOOTHED = 5  # steps of the mean
+RISE = 1.0  # above the running minimum
+RECOVERY = 0.5  # above it: well again
+HOLD = 150  # steps within which it must come back
+TAIL = 40  # steps that must follow the rise, or the loss is beyond HUGE
 HUGE = 1e6
 
 
 def smoothed(loss: np.ndarray) -> np.ndarray:
-    """Mean of the last SMOOTHED steps (fewer at the beginning); what is not finite counts as 1e9."""
+    """Mean of the last SMOOTHED steps (at the beginning fewer); not finite counts as 1e9."""
     finite = np.where(np.isfinite(loss), loss, 1e9).astype(np.float64)
     total = np.cumsum(np.concatenate([[0.0], finite]))
     end = np.arange(1, len(finite) + 1)
@@ -30,7 +31,7 @@ def explosion(loss: np.ndarray) -> int:
     mean = smoothed(loss)
     lowest = np.minimum.accumulate(mean)
     for t in np.nonzero(mean[1:] > lowest[:-1] + RISE)[0] + 1:
-        if (mean[t:t + HOLD] < lowest[t - 1] + RECOVERY).any():
+        if (mean[t : t + HOLD] < lowest[t - 1] + RECOVERY).any():
             continue
         if len(mean) - t >= TAIL or mean[t] > HUGE:
             return int(t)

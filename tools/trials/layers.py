@@ -1,4 +1,5 @@
 """Building blocks of the models: linear layers that can be watched, norms, activations."""
+
 from __future__ import annotations
 
 import math
@@ -85,19 +86,31 @@ class MLP:
 
     It is no module itself, so that the layers are called BLOCK.in and not BLOCK.mlp.in."""
 
-    def __init__(self, owner: nn.Module, width: int, hidden: int, kind: str, init: float,
-                 out_gain: float, bias: bool = False, prefix: str = "") -> None:
+    def __init__(
+        self,
+        owner: nn.Module,
+        width: int,
+        hidden: int,
+        kind: str,
+        init: float,
+        out_gain: float,
+        bias: bool = False,
+        prefix: str = "",
+    ) -> None:
         std = init / math.sqrt(width)
         self.kind = kind
-        self.gate = self._add(owner, prefix + "gate", width, hidden, std, bias) \
-            if kind in GATED else None
+        self.gate = (
+            self._add(owner, prefix + "gate", width, hidden, std, bias) if kind in GATED else None
+        )
         self.inner = self._add(owner, prefix + "in", width, hidden, std, bias)
-        self.outer = self._add(owner, prefix + "out", hidden, width,
-                               out_gain * init / math.sqrt(hidden), bias)
+        self.outer = self._add(
+            owner, prefix + "out", hidden, width, out_gain * init / math.sqrt(hidden), bias
+        )
 
     @staticmethod
-    def _add(owner: nn.Module, name: str, inputs: int, outputs: int, std: float,
-             bias: bool) -> Linear:
+    def _add(
+        owner: nn.Module, name: str, inputs: int, outputs: int, std: float, bias: bool
+    ) -> Linear:
         layer = Linear(inputs, outputs, std, bias)
         owner.add_module(name, layer)
         return layer
@@ -114,12 +127,19 @@ class Watched:
 
     name: str
     role: str
-    block: str          # of the MLP that it is part of; "" for none
+    block: str  # of the MLP that it is part of; "" for none
     module: Any
 
 
-ROLES = {"q": "attn.q", "k": "attn.k", "v": "attn.v", "o": "attn.o",
-         "gate": "mlp.gate", "in": "mlp.in", "out": "mlp.out"}
+ROLES = {
+    "q": "attn.q",
+    "k": "attn.k",
+    "v": "attn.v",
+    "o": "attn.o",
+    "gate": "mlp.gate",
+    "in": "mlp.in",
+    "out": "mlp.out",
+}
 
 
 def watched_layers(model: nn.Module) -> list[Watched]:

@@ -1,4 +1,5 @@
 """Trainings that a real foreshockd watches, judged by its alerts and held against exact figures."""
+
 from __future__ import annotations
 
 import time
@@ -15,7 +16,7 @@ from .record import Recording
 from .settings import Settings
 from .training import Training
 
-TOKENS = 8192           # more than any batch has: both sides see all of them
+TOKENS = 8192  # more than any batch has: both sides see all of them
 FLUSH_SECONDS = 60.0
 
 
@@ -41,14 +42,21 @@ def train(settings: Settings, endpoint: str) -> tuple[Recording, Reference]:
     recording = Recording(settings, reference)
     layers = {layer.name: (layer.role, layer.block or None) for layer in training.watched}
     watchdog = Watchdog()
-    with foreshock.watch(training.model, run=settings.id, endpoint=endpoint, every=settings.every,
-                         tokens=TOKENS, layers=layers) as monitor:
+    with foreshock.watch(
+        training.model,
+        run=settings.id,
+        endpoint=endpoint,
+        every=settings.every,
+        tokens=TOKENS,
+        layers=layers,
+    ) as monitor:
         for t in range(settings.steps):
             sampled = t % settings.every == 0
             training.capture(sampled)
             step = settings.step0 + t
-            scalars = training.step((lambda: recording.take(step, reference.keep(step))) if sampled
-                                    else lambda: None)
+            scalars = training.step(
+                (lambda: recording.take(step, reference.keep(step))) if sampled else lambda: None
+            )
             recording.scalars.append((scalars.loss, scalars.grad_norm, scalars.lr))
             monitor.step(step, loss=scalars.loss, grad_norm=scalars.grad_norm, lr=scalars.lr)
             if sampled and not monitor.flush(FLUSH_SECONDS):
@@ -68,8 +76,10 @@ def trial(settings: Settings, daemon: Any) -> Outcome:
     recording, reference = train(settings, daemon.endpoint)
     seconds = time.monotonic() - began
     alerts = daemon.api(f"/api/v1/alerts?run={settings.id}")["alerts"]
-    alarms = [Alarm(settings.id, alert["started_step"], alert["rule"], alert["severity"])
-              for alert in alerts]
+    alarms = [
+        Alarm(settings.id, alert["started_step"], alert["rule"], alert["severity"])
+        for alert in alerts
+    ]
     return Outcome(recording.manifest_row(seconds), sorted(alarms), reference, seconds)
 
 

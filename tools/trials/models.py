@@ -1,4 +1,5 @@
 """The other architectures, and `make_model`, which knows all."""
+
 from __future__ import annotations
 
 import math
@@ -16,8 +17,15 @@ class Stack(nn.Module):
     """Linear layers `N.linear` with an activation between them: [batch, sizes[0]] to [batch,
     sizes[-1]]. `residual`: layers of equal width add to what they read."""
 
-    def __init__(self, sizes: list[int], kind: str, init: float, bias: bool = True,
-                 norm: str = "", residual: bool = False) -> None:
+    def __init__(
+        self,
+        sizes: list[int],
+        kind: str,
+        init: float,
+        bias: bool = True,
+        norm: str = "",
+        residual: bool = False,
+    ) -> None:
         super().__init__()
         self.activation, self.residual = PLAIN[kind], residual
         self.count = len(sizes) - 1
@@ -89,12 +97,12 @@ class Recurrent(nn.Module):
         self.embed = nn.Embedding(vocabulary, s.width)
         nn.init.normal_(self.embed.weight, std=s.embedding_std)
         self.layers = nn.ModuleList(
-            make(s.width, s.width, batch_first=True) for _ in range(s.layers))
+            make(s.width, s.width, batch_first=True) for _ in range(s.layers)
+        )
         for parameter in self.layers.parameters():
             parameter.data.mul_(s.init)
         self.head = nn.Linear(s.width, vocabulary)
-        self.gates = [(Gate(layer.weight_ih_l0), Gate(layer.weight_hh_l0))
-                      for layer in self.layers]
+        self.gates = [(Gate(layer.weight_ih_l0), Gate(layer.weight_hh_l0)) for layer in self.layers]
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.embed(x)
@@ -106,8 +114,11 @@ class Recurrent(nn.Module):
         return self.head(x)
 
     def watched(self) -> list[Watched]:
-        return [Watched(f"{i}.{name}", "linear", "", gate)
-                for i, gates in enumerate(self.gates) for name, gate in zip("xh", gates)]
+        return [
+            Watched(f"{i}.{name}", "linear", "", gate)
+            for i, gates in enumerate(self.gates)
+            for name, gate in zip("xh", gates)
+        ]
 
 
 class ReverseGradient(torch.autograd.Function):
@@ -142,14 +153,24 @@ class Adversaries(nn.Module):
         made = ReverseGradient.apply(maker(noise))
         # The judge's layers are recorded as they see both halves.
         both = judge(torch.cat([real, made]))
-        return both[:len(real)], both[len(real):]
+        return both[: len(real)], both[len(real) :]
 
 
 def make_model(s: Settings, task) -> nn.Module:
     """The model that `s.model` names, for the sizes of a task (see tasks.py)."""
     if s.model == "transformer":
-        return _freeze(s, Transformer(s, task.inputs, task.outputs, task.tokens, task.causal,
-                                      vectors=task.vectors, pool=task.pool))
+        return _freeze(
+            s,
+            Transformer(
+                s,
+                task.inputs,
+                task.outputs,
+                task.tokens,
+                task.causal,
+                vectors=task.vectors,
+                pool=task.pool,
+            ),
+        )
     if s.model == "mixer":
         return _freeze(s, Mixer(s, task.inputs, task.outputs, task.tokens))
     if s.model in ("lstm", "gru"):
@@ -159,13 +180,18 @@ def make_model(s: Settings, task) -> nn.Module:
     if s.model in ("mlp", "residual_mlp"):
         sizes = [task.inputs, *[s.width] * s.layers, task.outputs]
         norm = s.norm if s.placement == "pre" and s.model == "residual_mlp" else ""
-        return _freeze(s, Stack(sizes, s.mlp, s.init, norm=norm,
-                                residual=s.model == "residual_mlp"))
+        return _freeze(
+            s, Stack(sizes, s.mlp, s.init, norm=norm, residual=s.model == "residual_mlp")
+        )
     if s.model == "autoencoder":
         narrow = max(2, s.width // 8)
-        return _freeze(s, Stack([task.inputs, s.width, narrow, s.width, task.inputs], s.mlp, s.init))
-    raise ValueError(f"model {s.model!r}: expected transformer, mixer, lstm, gru, adversaries, mlp, "
-                     "residual_mlp or autoencoder")
+        return _freeze(
+            s, Stack([task.inputs, s.width, narrow, s.width, task.inputs], s.mlp, s.init)
+        )
+    raise ValueError(
+        f"model {s.model!r}: expected transformer, mixer, lstm, gru, adversaries, mlp, "
+        "residual_mlp or autoencoder"
+    )
 
 
 def _freeze(s: Settings, model: nn.Module) -> nn.Module:

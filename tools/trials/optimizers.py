@@ -1,4 +1,5 @@
 """Optimizers on flat vectors: each turns a gradient into a direction; `update` goes along it."""
+
 from __future__ import annotations
 
 import torch
@@ -58,8 +59,8 @@ class AdamW(Optimizer):
         m = self.moment("m").lerp_(g, 1 - b1)
         v = self.moment("v").mul_(b2).addcmul_(g, g, value=1 - b2)
         # Betas at their ends (a fault) leave the correction out.
-        first = 1 - b1 ** self.count or 1.0
-        second = 1 - b2 ** self.count or 1.0
+        first = 1 - b1**self.count or 1.0
+        second = 1 - b2**self.count or 1.0
         return m / first / ((v / second).sqrt_().add_(self.s.eps))
 
 
@@ -116,7 +117,7 @@ class Adafactor(Optimizer):
     (arXiv 1804.04235), without relative step sizes."""
 
     def direction(self, g: torch.Tensor) -> torch.Tensor:
-        b2 = min(self.s.beta2, 1 - self.count ** -0.8)
+        b2 = min(self.s.beta2, 1 - self.count**-0.8)
         way = torch.empty_like(g)
         for span in self.flat.spans:
             part = self.flat.of(g, span)
@@ -154,8 +155,11 @@ class Muon(Optimizer):
 
     def __init__(self, flat: Flat, settings: Settings) -> None:
         super().__init__(flat, settings)
-        self._inner = [s for s in flat.spans if len(s.shape) == 2
-                       and not any(p in s.name for p in ("embed", "head", "position"))]
+        self._inner = [
+            s
+            for s in flat.spans
+            if len(s.shape) == 2 and not any(p in s.name for p in ("embed", "head", "position"))
+        ]
         self._adam = AdamW(flat, settings)
 
     def reset(self) -> None:
@@ -174,6 +178,13 @@ class Muon(Optimizer):
 
 
 OPTIMIZERS: dict[str, type[Optimizer]] = {
-    "adamw": AdamW, "adam": Adam, "sgd": SGD, "nesterov": Nesterov, "rmsprop": RMSprop,
-    "adagrad": Adagrad, "lion": Lion, "adafactor": Adafactor, "muon": Muon,
+    "adamw": AdamW,
+    "adam": Adam,
+    "sgd": SGD,
+    "nesterov": Nesterov,
+    "rmsprop": RMSprop,
+    "adagrad": Adagrad,
+    "lion": Lion,
+    "adafactor": Adafactor,
+    "muon": Muon,
 }

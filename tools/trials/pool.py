@@ -6,6 +6,7 @@
 Each run is made in a process of its own with one thread. FOLDER gets runs/ID.npz and, after each
 run, manifest.json anew; what is there already is kept, so this can be stopped and started again.
 """
+
 from __future__ import annotations
 
 import os
@@ -41,8 +42,10 @@ def make(settings: Settings, folder: Path) -> str:
     except Exception:
         return f"{settings.id} {settings.cause}: failed\n{traceback.format_exc()}"
     speed = row["steps"] / max(row["secs"], 1e-9)
-    return (f"{settings.id} {settings.cause}: {row['label']}, {row['steps']} steps, explosion "
-            f"{row['explosion_step']}, final loss {row['final_loss']}, {speed:.0f} steps/s")
+    return (
+        f"{settings.id} {settings.cause}: {row['label']}, {row['steps']} steps, explosion "
+        f"{row['explosion_step']}, final loss {row['final_loss']}, {speed:.0f} steps/s"
+    )
 
 
 def write_manifest(folder: Path, order: list[str]) -> None:
@@ -59,8 +62,9 @@ def write_manifest(folder: Path, order: list[str]) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__,
-                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("set", choices=sorted(SETS))
     parser.add_argument("folder", type=Path)
     parser.add_argument("--jobs", type=int, default=1)

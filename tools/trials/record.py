@@ -1,14 +1,15 @@
 #!/usr/bin/env python3
 """Trains one run of a set and writes what is recorded of it.
 
-    record.py SET ID OUT.npz          SET: heldout or live (see sets.py)
+record.py SET ID OUT.npz          SET: heldout or live (see sets.py)
 """
+
 from __future__ import annotations
 
 import os
 
 for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
-    os.environ.setdefault(name, "1")    # read when NumPy is imported
+    os.environ.setdefault(name, "1")  # read when NumPy is imported
 
 import json  # noqa: E402
 import sys  # noqa: E402
@@ -56,11 +57,19 @@ class Recording:
         s, loss = self.settings, np.array([row[0] for row in self.scalars])
         exploded = explosion(loss)
         finite = loss[-20:][np.isfinite(loss[-20:])]
-        return {"id": s.id, "cause": s.cause, "intent": s.intent, "label": label(exploded, s.intent),
-                "onset": s.onset, "explosion_step": exploded + s.step0 if exploded >= 0 else -1,
-                "steps": len(loss), "file": f"runs/{s.id}.npz",
-                "final_loss": float(finite.mean()) if len(finite) else None,
-                "secs": round(seconds, 1), "config": s.as_dict()}
+        return {
+            "id": s.id,
+            "cause": s.cause,
+            "intent": s.intent,
+            "label": label(exploded, s.intent),
+            "onset": s.onset,
+            "explosion_step": exploded + s.step0 if exploded >= 0 else -1,
+            "steps": len(loss),
+            "file": f"runs/{s.id}.npz",
+            "final_loss": float(finite.mean()) if len(finite) else None,
+            "secs": round(seconds, 1),
+            "config": s.as_dict(),
+        }
 
     def save(self, path: Path, row: dict[str, Any]) -> None:
         loss, grad_norm, lr = np.array(self.scalars, dtype=np.float64).T
@@ -68,17 +77,27 @@ class Recording:
         temporary = path.with_suffix(".part")
         with open(temporary, "wb") as out:
             np.savez_compressed(
-                out, loss=loss, gnorm=grad_norm, lr=lr, step0=np.array(self.settings.step0),
-                sample_steps=np.array(self.steps), metrics=np.array(METRICS),
+                out,
+                loss=loss,
+                gnorm=grad_norm,
+                lr=lr,
+                step0=np.array(self.settings.step0),
+                sample_steps=np.array(self.steps),
+                metrics=np.array(METRICS),
                 layers=np.array([layer.name for layer in layers]),
                 roles=np.array([layer.role for layer in layers]),
                 blocks=np.array([layer.block for layer in layers]),
                 M=np.array(self.layers),
-                Q=np.array(self.cosines).reshape(len(self.steps), len(self.figures.blocks),
-                                                 len(COSINES), len(QUANTILES)),
-                mlps=np.array(self.figures.blocks, dtype=str), quantiles=np.array(QUANTILES),
-                cosines=np.array(COSINES), A=np.zeros((len(self.steps), 0, 2)),
-                attn=np.array(["max_logit", "entropy"]), meta=np.array(json.dumps(row)))
+                Q=np.array(self.cosines).reshape(
+                    len(self.steps), len(self.figures.blocks), len(COSINES), len(QUANTILES)
+                ),
+                mlps=np.array(self.figures.blocks, dtype=str),
+                quantiles=np.array(QUANTILES),
+                cosines=np.array(COSINES),
+                A=np.zeros((len(self.steps), 0, 2)),
+                attn=np.array(["max_logit", "entropy"]),
+                meta=np.array(json.dumps(row)),
+            )
         temporary.rename(path)
 
 
@@ -104,6 +123,7 @@ def record(settings: Settings) -> tuple[Recording, dict[str, Any]]:
 
 def main() -> int:
     from .sets import find
+
     if len(sys.argv) != 4:
         sys.exit(__doc__)
     torch.set_num_threads(1)

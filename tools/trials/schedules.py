@@ -1,4 +1,5 @@
 """Learning-rate schedules as factors of the peak, by the number of updates done."""
+
 from __future__ import annotations
 
 import math
@@ -55,9 +56,15 @@ def _one_cycle(s: Settings, t: int) -> float:
 
 
 SCHEDULES: dict[str, Callable[[Settings, int], float]] = {
-    "constant": _constant, "cosine": _cosine, "linear": _linear, "wsd": _wsd,
-    "restarts": _restarts, "cyclic": _cyclic, "steps": _steps,
-    "inverse_sqrt": _inverse_sqrt, "one_cycle": _one_cycle,
+    "constant": _constant,
+    "cosine": _cosine,
+    "linear": _linear,
+    "wsd": _wsd,
+    "restarts": _restarts,
+    "cyclic": _cyclic,
+    "steps": _steps,
+    "inverse_sqrt": _inverse_sqrt,
+    "one_cycle": _one_cycle,
 }
 
 

@@ -1,4 +1,5 @@
 """The sets of runs: `heldout` and `live`. Seeds and ids follow from a run's place in its list."""
+
 from __future__ import annotations
 
 from collections.abc import Iterable
@@ -8,15 +9,28 @@ from .healthy import HEALTHY, Run
 from .live_set import LIVE
 from .settings import Settings
 
-HELDOUT_SEED = 640_000      # the first seed; those of other sets lie elsewhere
+HELDOUT_SEED = 640_000  # the first seed; those of other sets lie elsewhere
 LIVE_SEED = 910_000
-SAMPLED_HEALTHY, SAMPLED_FAILING = 10, 5    # steps between two samples
+SAMPLED_HEALTHY, SAMPLED_FAILING = 10, 5  # steps between two samples
 
 
-def _settings(runs: Iterable[Run], letter: str, intent: str, every: int, seed: int) -> list[Settings]:
-    return [Settings.of({"every": every, **values, "id": f"{letter}{i:03d}", "cause": cause,
-                         "intent": intent, "steps": steps, "seed": seed + i})
-            for i, (cause, steps, values) in enumerate(runs, 1)]
+def _settings(
+    runs: Iterable[Run], letter: str, intent: str, every: int, seed: int
+) -> list[Settings]:
+    return [
+        Settings.of(
+            {
+                "every": every,
+                **values,
+                "id": f"{letter}{i:03d}",
+                "cause": cause,
+                "intent": intent,
+                "steps": steps,
+                "seed": seed + i,
+            }
+        )
+        for i, (cause, steps, values) in enumerate(runs, 1)
+    ]
 
 
 def _interleaved(a: list[Settings], b: list[Settings]) -> list[Settings]:
@@ -37,16 +51,29 @@ def heldout() -> list[Settings]:
 
 
 def live() -> list[Settings]:
-    return [Settings.of({"every": SAMPLED_HEALTHY, **values, "id": f"live-{cause}", "cause": cause,
-                         "intent": intent, "steps": steps, "seed": LIVE_SEED + i})
-            for i, (cause, intent, steps, values) in enumerate(LIVE, 1)]
+    return [
+        Settings.of(
+            {
+                "every": SAMPLED_HEALTHY,
+                **values,
+                "id": f"live-{cause}",
+                "cause": cause,
+                "intent": intent,
+                "steps": steps,
+                "seed": LIVE_SEED + i,
+            }
+        )
+        for i, (cause, intent, steps, values) in enumerate(LIVE, 1)
+    ]
 
 
 SETS = {"heldout": heldout, "live": live}
 
 
 def find(name: str, run: str) -> Settings:
-    """The settings of one run. KeyError: no such set; ValueError: no such run."""
+    """The settings of one run. ValueError: there is no such set or run."""
+    if name not in SETS:
+        raise ValueError(f"set {name!r}: expected {' or '.join(SETS)}")
     for settings in SETS[name]():
         if settings.id == run:
             return settings

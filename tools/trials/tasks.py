@@ -1,4 +1,5 @@
 """What is learnt: each task makes batches and turns a model's answer into a loss."""
+
 from __future__ import annotations
 
 import sys
@@ -15,7 +16,7 @@ from .settings import Settings
 TEXT = Path(__file__).resolve().parents[1] / "demo" / "corpus.txt"
 PYTHON_SOURCE = Path("/usr/lib/python3")
 PYTHON_BYTES = 1_500_000
-IGNORED = -100      # a target that does not count
+IGNORED = -100  # a target that does not count
 
 Batch = tuple[torch.Tensor, ...]
 
@@ -70,13 +71,16 @@ class Task:
         return F.cross_entropy(model(x).flatten(0, -2), target.flatten(), ignore_index=IGNORED)
 
     def poisoned(self, batch: Batch, kind: str, rng: np.random.Generator) -> Batch:
-        """What a broken loader makes of a batch: `random`, `stuck` (one example repeated), `constant`,
-        `shuffled` (inputs against targets), `one_label`, `huge` (inputs in wrong units)."""
+        """What a broken loader makes of a batch: `random`, `stuck` (one example again and again),
+        `constant`, `shuffled` (inputs against targets), `one_label`, `huge` (wrong units)."""
         x, target = batch[0], batch[-1]
         middle = batch[1:-1]
         if kind == "random":
-            x = torch.randint(self.inputs, x.shape) if not x.is_floating_point() \
+            x = (
+                torch.randint(self.inputs, x.shape)
+                if not x.is_floating_point()
                 else 3 * torch.randn_like(x)
+            )
             target = target[torch.randperm(len(target))] if len(batch) > 1 else target
         elif kind == "stuck":
             x, target = x[:1].expand_as(x).contiguous(), target[:1].expand_as(target).contiguous()
@@ -85,8 +89,11 @@ class Task:
         elif kind == "shuffled":
             target = target[torch.randperm(len(target))]
         elif kind == "one_label":
-            target = torch.full_like(target, 7) if not target.is_floating_point() \
+            target = (
+                torch.full_like(target, 7)
+                if not target.is_floating_point()
                 else torch.full_like(target, 7.0)
+            )
         elif kind == "huge":
             x = x * 100 if x.is_floating_point() else torch.full_like(x, self.inputs - 1)
         else:
@@ -112,7 +119,7 @@ class Text(Task):
         self.shift(s.data)
 
     def shift(self, to: str) -> None:
-        self.text = text_bytes(to)[:self.s.subset or None]
+        self.text = text_bytes(to)[: self.s.subset or None]
 
     def windows(self, rng: np.random.Generator, size: int, length: int) -> torch.Tensor:
         start = rng.integers(0, len(self.text) - length, (size, 1))
@@ -123,7 +130,9 @@ class Text(Task):
         target = both[:, 1:].contiguous()
         if self.s.label_noise:
             wrong = torch.from_numpy(rng.random(target.shape) < self.s.label_noise)
-            target = torch.where(wrong, torch.from_numpy(rng.integers(0, 128, target.shape)), target)
+            target = torch.where(
+                wrong, torch.from_numpy(rng.integers(0, 128, target.shape)), target
+            )
         return both[:, :-1].contiguous(), target
 
 
@@ -150,7 +159,7 @@ class Modular(Task):
     def __init__(self, s: Settings) -> None:
         super().__init__(s)
         a, b = np.divmod(np.arange(43 * 43), 43)
-        order = np.random.default_rng(s.seed).permutation(43 * 43)[:int(0.6 * 43 * 43)]
+        order = np.random.default_rng(s.seed).permutation(43 * 43)[: int(0.6 * 43 * 43)]
         self.x = torch.from_numpy(np.stack([a, b, np.full_like(a, 43)], 1)[order])
         self.y = torch.from_numpy(((a + b) % 43)[order])
 
@@ -176,7 +185,7 @@ class Copy(Task):
         first = rng.integers(0, 32, (size, half))
         both = torch.from_numpy(np.concatenate([first, first, first[:, :1]], axis=1))
         target = both[:, 1:].clone()
-        target[:, :half - 1] = IGNORED
+        target[:, : half - 1] = IGNORED
         return both[:, :-1].contiguous(), target.contiguous()
 
 
@@ -199,7 +208,9 @@ class Images(Task):
         shift = int(rng.integers(0, 3))
         images = np.roll(images, shift, axis=2) + rng.normal(size=images.shape) * 0.7
         if self.s.label_noise:
-            labels = np.where(rng.random(size) < self.s.label_noise, rng.integers(0, 10, size), labels)
+            labels = np.where(
+                rng.random(size) < self.s.label_noise, rng.integers(0, 10, size), labels
+            )
         if not self.flat:
             images = images.reshape(size, 4, 2, 4, 2).transpose(0, 1, 3, 2, 4).reshape(size, 16, 4)
         else:
@@ -256,8 +267,12 @@ class ValueLearning(Task):
         state, action = rng.integers(0, 64, size), rng.integers(0, 4, size)
         following = self.following[state, action, rng.integers(0, 3, size)]
         reward = self.reward[state, action] + rng.normal(size=size).astype(np.float32) * 0.1
-        return (self.features[state], torch.from_numpy(action), self.features[following],
-                torch.from_numpy(reward.astype(np.float32)))
+        return (
+            self.features[state],
+            torch.from_numpy(action),
+            self.features[following],
+            torch.from_numpy(reward.astype(np.float32)),
+        )
 
     def loss(self, model: nn.Module, batch: Batch) -> torch.Tensor:
         x, action, following, reward = batch
@@ -275,8 +290,10 @@ class ValueLearning(Task):
 
     def after_update(self, model: nn.Module, step: int) -> None:
         if step % 200 == 0:
-            self.target = [(b.linear.weight.detach().clone(), b.linear.bias.detach().clone())
-                           for b in model.children()]
+            self.target = [
+                (b.linear.weight.detach().clone(), b.linear.bias.detach().clone())
+                for b in model.children()
+            ]
 
 
 class Adversarial(Task):
@@ -297,7 +314,13 @@ class Adversarial(Task):
 
 
 TASKS: dict[str, type[Task]] = {
-    "text": Text, "masked": Masked, "modular": Modular, "copy": Copy, "images": Images,
-    "reconstruction": Reconstruction, "regression": Regression, "values": ValueLearning,
+    "text": Text,
+    "masked": Masked,
+    "modular": Modular,
+    "copy": Copy,
+    "images": Images,
+    "reconstruction": Reconstruction,
+    "regression": Regression,
+    "values": ValueLearning,
     "adversarial": Adversarial,
 }

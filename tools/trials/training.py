@@ -1,4 +1,5 @@
 """One training, step by step. Deterministic by its settings (one thread, CPU)."""
+
 from __future__ import annotations
 
 import copy
@@ -36,7 +37,7 @@ class Training:
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.s = copy.deepcopy(settings)    # events change it
+        self.s = copy.deepcopy(settings)  # events change it
         torch.manual_seed(settings.seed)
         self.rng = np.random.default_rng(settings.seed + 7919)
         self.task = TASKS[settings.task](self.s)

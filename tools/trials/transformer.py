@@ -1,4 +1,5 @@
 """A small transformer: decoder or encoder, of tokens or of vectors, with the usual variations."""
+
 from __future__ import annotations
 
 import math
@@ -20,10 +21,17 @@ class Attention:
         self.head_width = s.width // s.heads
         std = s.init / math.sqrt(s.width)
         few = self.kv_heads * self.head_width
-        for name, outputs, gain in (("q", s.width, 1.0), ("k", few, 1.0), ("v", few, 1.0),
-                                    ("o", s.width, out_gain)):
-            layer = Adapted(s.width, outputs, std, s.lora) if s.lora and name in "qv" \
+        for name, outputs, gain in (
+            ("q", s.width, 1.0),
+            ("k", few, 1.0),
+            ("v", few, 1.0),
+            ("o", s.width, out_gain),
+        ):
+            layer = (
+                Adapted(s.width, outputs, std, s.lora)
+                if s.lora and name in "qv"
                 else Linear(s.width, outputs, std * gain, s.bias)
+            )
             owner.add_module(name, layer)
         self.q, self.k, self.v, self.o = (getattr(owner, name) for name in "qkvo")
         if s.qk_norm:
@@ -47,7 +55,7 @@ class Attention:
             v = v.repeat_interleave(self.s.heads // self.kv_heads, dim=1)
         logits = q @ k.transpose(-1, -2) * (model.attention_gain / math.sqrt(self.head_width))
         if model.future is not None:
-            logits = logits + model.future[:x.shape[1], :x.shape[1]]
+            logits = logits + model.future[: x.shape[1], : x.shape[1]]
         mixed = torch.softmax(logits, dim=-1) @ v
         return self.o(mixed.transpose(1, 2).reshape(x.shape[0], x.shape[1], -1))
 
@@ -89,8 +97,16 @@ class Transformer(nn.Module):
 
     `attention_gain` and `residual_gain` are 1 but for faults."""
 
-    def __init__(self, s: Settings, inputs: int, outputs: int, tokens: int, causal: bool,
-                 vectors: bool = False, pool: bool = False) -> None:
+    def __init__(
+        self,
+        s: Settings,
+        inputs: int,
+        outputs: int,
+        tokens: int,
+        causal: bool,
+        vectors: bool = False,
+        pool: bool = False,
+    ) -> None:
         super().__init__()
         self.s, self.pool = s, pool
         self.attention_gain = self.residual_gain = 1.0
@@ -123,12 +139,12 @@ class Transformer(nn.Module):
     def rotate(self, x: torch.Tensor) -> torch.Tensor:
         """Turns neighbouring pairs of the last axis by the angle of their position."""
         pairs = torch.view_as_complex(x.unflatten(-1, (-1, 2)))
-        return torch.view_as_real(pairs * self.turn[:x.shape[-2]]).flatten(-2)
+        return torch.view_as_real(pairs * self.turn[: x.shape[-2]]).flatten(-2)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.embed(x)
         if self.turn is None:
-            x = x + self.position[:x.shape[1]]
+            x = x + self.position[: x.shape[1]]
         for i in range(self.s.layers):
             x = self._modules[str(i)](x, self)
         if self.norm is not None:
