@@ -1,16 +1,20 @@
-/* Replays a stream of figures from standard input through the detectors and prints the alerts that
- * they raise, as CSV; with --standings the risk of the run and what it rests on instead. Arguments
- * RULE.KEY=VALUE set constants of the rules.
+/* alerts-replay: replays a stream of figures from standard input through the daemon's detectors and
+ * prints the alerts that they raise, as CSV. It is how tools/foreshock-eval judges the rules.
+ *
+ *     alerts-replay [RULE.KEY=VALUE]...   with other constants of the rules
+ *     alerts-replay --standings           the risk of the run and what it rests on, instead
+ *     alerts-replay --metrics             prints the metrics that any rule reads, one a line
  *
  * One item a line, fields separated by spaces; `layer` before its figures, `run` before its layers:
  *
  *     run NAME
- *     layer ID NAME ROLE BLOCK        ID > 0; BLOCK - for none
+ *     begins STEP                     the attempt began there or before
+ *     layer ID NAME ROLE BLOCK        ID > 0; - for an empty ROLE or BLOCK
  *     figure LAYER METRIC STEP VALUE  LAYER 0: the run itself
  *
- * Columns: id (the run), step (at which it was known), rule, severity (warning, critical, observed;
- * a second line when it becomes critical), since (the step at which it fired), layers (how many),
- * first (the most affected one, empty for the run itself). */
+ * Columns: id (the run), step (at which it was known), rule, severity (warning, critical, or
+ * observed for what nobody would be told of; a second line when it becomes critical), since (the
+ * step at which it fired), layers (how many), first (the most affected one, empty for the run). */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -24,7 +28,7 @@
 struct replay {
     struct rule_settings settings;
     struct alert_engine *engine;
-    int64_t step; /* the newest */
+    int64_t step;   /* the newest */
     bool standings; /* are printed, instead of the alerts */
     char run[256];
     enum alert_severity told[RULE_COUNT];
@@ -66,6 +70,21 @@ static int begin_run(struct replay *replay, const char *name)
     return replay->engine == NULL ? -1 : 0;
 }
 
+/* A field in which - stands for nothing. */
+static const char *field(const char *text)
+{
+    return strcmp(text, "-") == 0 ? "" : text;
+}
+
+static void take_figure(
+    struct replay *replay, int64_t layer, const char *metric, int64_t step, double value)
+{
+    replay->step = step > replay->step ? step : replay->step;
+    alert_engine_figure(replay->engine, layer, metric, step, 0, value);
+    alert_engine_drain(replay->engine, on_change, replay);
+    print_standings(replay);
+}
+
 /* 0, or -1: the line is not as described above. */
 static int take_line(struct replay *replay, const char *line)
 {
@@ -76,14 +95,15 @@ static int take_line(struct replay *replay, const char *line)
         return begin_run(replay, a);
     if (replay->engine == NULL)
         return -1;
+    if (sscanf(line, "begins %" SCNd64, &step) == 1) {
+        alert_engine_begins(replay->engine, step);
+        return 0;
+    }
     if (sscanf(line, "layer %" SCNd64 " %255s %255s %255s", &id, a, b, c) == 4)
-        return alert_engine_layer(replay->engine, id, a, b, strcmp(c, "-") == 0 ? "" : c);
+        return alert_engine_layer(replay->engine, id, a, field(b), field(c));
     if (sscanf(line, "figure %" SCNd64 " %255s %" SCNd64 " %lf", &id, a, &step, &value) != 4)
         return -1;
-    replay->step = step > replay->step ? step : replay->step;
-    alert_engine_figure(replay->engine, id, a, step, 0, value);
-    alert_engine_drain(replay->engine, on_change, replay);
-    print_standings(replay);
+    take_figure(replay, id, a, step, value);
     return 0;
 }
 
@@ -99,6 +119,13 @@ static int take_setting(struct rule_settings *settings, const char *text, char *
     return rule_setting_set(settings, (enum alert_rule)rule_find(rule), key, value, err, size);
 }
 
+static int list_metrics(void)
+{
+    for (const char *const *name = alert_metric_names(); *name != NULL; name++)
+        puts(*name);
+    return 0;
+}
+
 static void print_header(const struct replay *replay)
 {
     if (!replay->standings) {
@@ -111,26 +138,35 @@ static void print_header(const struct replay *replay)
     putchar('\n');
 }
 
+static int replay_all(struct replay *replay)
+{
+    char line[LINE_MAX_BYTES];
+    print_header(replay);
+    for (size_t number = 1; fgets(line, sizeof line, stdin) != NULL; number++)
+        if (take_line(replay, line) != 0) {
+            fprintf(stderr,
+                "alerts-replay: line %zu: expected run, begins, layer or figure: %s", number, line);
+            return 1;
+        }
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     struct replay replay = {0};
-    char line[LINE_MAX_BYTES], err[256];
+    char err[256];
+    if (argc == 2 && strcmp(argv[1], "--metrics") == 0)
+        return list_metrics();
     rule_settings_init(&replay.settings);
-    for (int i = 1; i < argc; i++)
+    for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--standings") == 0)
             replay.standings = true;
         else if (take_setting(&replay.settings, argv[i], err, sizeof err) != 0) {
             fprintf(stderr, "alerts-replay: %s\n", err);
             return 2;
         }
-    print_header(&replay);
-    for (size_t number = 1; fgets(line, sizeof line, stdin) != NULL; number++)
-        if (take_line(&replay, line) != 0) {
-            fprintf(
-                stderr, "alerts-replay: line %zu: expected run, layer or figure: %s", number, line);
-            alert_engine_free(replay.engine);
-            return 1;
-        }
+    }
+    int rc = replay_all(&replay);
     alert_engine_free(replay.engine);
-    return 0;
+    return rc;
 }

@@ -1,0 +1,1 @@
+"""Recorded runs through the daemon's detectors, and what their alarms are worth."""

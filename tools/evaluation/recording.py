@@ -1,0 +1,122 @@
+"""What is replayed of a run, whatever it was recorded in: its layers, and its figures under the
+daemon's names in order of step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+
+
+class BadRecording(Exception):
+    """A recording that cannot be read, or not at the cadence that was asked for; one line."""
+
+
+@dataclass
+class Series:
+    """One figure of one layer: `steps` ascending [n] int64, `values` [n] float64, NaN where it was
+    undefined (told to nobody) unless `scalar`: then NaN is a value."""
+
+    metric: str
+    steps: np.ndarray
+    values: np.ndarray
+    scalar: bool = False
+
+
+@dataclass
+class Layer:
+    """`role` and `block` "" for none; an MLP block, under whose name its figures are filed, is a
+    layer with neither."""
+
+    name: str
+    role: str
+    block: str
+    series: list[Series] = field(default_factory=list)
+
+
+@dataclass
+class Run:
+    """One attempt. `begins` is its first step; `scalars` are of the run itself; `samples` the steps
+    at which layers were sampled, ascending."""
+
+    id: str
+    begins: int
+    scalars: list[Series]
+    layers: list[Layer]
+    samples: np.ndarray
+
+
+@dataclass
+class Cadence:
+    """What is replayed of what was recorded: samples each `every` steps (None: all), scalars of all
+    steps or only of sampled ones."""
+
+    every: int | None = None
+    scalars: str = "all"
+
+    def __post_init__(self) -> None:
+        if self.every is not None and self.every < 1:
+            raise BadRecording(f"--every {self.every}: expected a whole number above 0")
+
+    def samples(self, run: Run) -> np.ndarray:
+        """The sampled steps that are kept."""
+        if self.every is None or len(run.samples) == 0:
+            return run.samples
+        first = run.samples[0]
+        interval = int(np.gcd.reduce(run.samples - first)) if len(run.samples) > 1 else self.every
+        if interval == 0 or self.every % interval:
+            raise BadRecording(
+                f"--every {self.every}: {run.id} was sampled each {interval} steps, "
+                f"so expected a multiple of {interval}"
+            )
+        return run.samples[(run.samples - first) % self.every == 0]
+
+
+def _text(value: str) -> str:
+    """A name as one field of a line."""
+    shown = "_".join(value.split()) or "-"
+    return shown.encode()[:200].decode(errors="ignore")
+
+
+def _figures(run: Run, cadence: Cadence, read: set[str]) -> tuple[np.ndarray, ...]:
+    """All that the rules read, sorted by step and then in the order of layers and series: the steps
+    [n], indices of series [n], values [n]."""
+    kept = cadence.samples(run)
+    steps, which, values = [], [], []
+    index = 0
+    for number, series_list in enumerate([run.scalars, *(layer.series for layer in run.layers)]):
+        for series in series_list:
+            if series.metric in read:
+                take = (
+                    np.ones(len(series.steps), bool) if series.scalar else ~np.isnan(series.values)
+                )
+                if number or cadence.scalars == "sampled":
+                    take &= np.isin(series.steps, kept)
+                steps.append(series.steps[take])
+                values.append(series.values[take])
+                which.append(np.full(int(take.sum()), index))
+            index += 1
+    if not steps:
+        return np.empty(0, int), np.empty(0, int), np.empty(0)
+    flat = np.concatenate(steps), np.concatenate(which), np.concatenate(values)
+    order = np.lexsort((flat[1], flat[0]))
+    return tuple(column[order] for column in flat)
+
+
+def lines(run: Run, cadence: Cadence, read: set[str]) -> Iterator[str]:
+    """The run as alerts-replay reads it. `read`: the metrics that any rule reads."""
+    yield f"run {_text(run.id)}"
+    yield f"begins {run.begins}"
+    for number, layer in enumerate(run.layers, 1):
+        yield f"layer {number} {_text(layer.name)} {_text(layer.role)} {_text(layer.block)}"
+    heads = [f"figure 0 {series.metric}" for series in run.scalars]
+    heads += [
+        f"figure {number} {series.metric}"
+        for number, layer in enumerate(run.layers, 1)
+        for series in layer.series
+    ]
+    for step, which, value in zip(*(column.tolist() for column in _figures(run, cadence, read))):
+        shown = "nan" if math.isnan(value) else repr(value)
+        yield f"{heads[which]} {step} {shown}"

@@ -1,0 +1,80 @@
+"""The sets of runs: `heldout` and `live`. Seeds and ids follow from a run's place in its list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from .failing import FAILING
+from .healthy import HEALTHY, Run
+from .live_set import LIVE
+from .settings import Settings
+
+HELDOUT_SEED = 640_000  # the first seed; those of other sets lie elsewhere
+LIVE_SEED = 910_000
+SAMPLED_HEALTHY, SAMPLED_FAILING = 10, 5  # steps between two samples
+
+
+def _settings(
+    runs: Iterable[Run], letter: str, intent: str, every: int, seed: int
+) -> list[Settings]:
+    return [
+        Settings.of(
+            {
+                "every": every,
+                **values,
+                "id": f"{letter}{i:03d}",
+                "cause": cause,
+                "intent": intent,
+                "steps": steps,
+                "seed": seed + i,
+            }
+        )
+        for i, (cause, steps, values) in enumerate(runs, 1)
+    ]
+
+
+def _interleaved(a: list[Settings], b: list[Settings]) -> list[Settings]:
+    """Both in their order and in even proportion, so that the first of all are a fair sample."""
+    place = [(i / len(runs), s.id, s) for runs in (a, b) for i, s in enumerate(runs)]
+    return [s for _, _, s in sorted(place, key=lambda item: item[:2])]
+
+
+def _strided(runs: list[Settings], stride: int = 7) -> list[Settings]:
+    """The kinds of a list mixed: each 7th, then those after them."""
+    return [s for begin in range(stride) for s in runs[begin::stride]]
+
+
+def heldout() -> list[Settings]:
+    healthy = _settings(HEALTHY, "h", "healthy", SAMPLED_HEALTHY, HELDOUT_SEED)
+    failing = _settings(FAILING, "f", "failing", SAMPLED_FAILING, HELDOUT_SEED + 1000)
+    return _interleaved(_strided(healthy), _strided(failing, 5))
+
+
+def live() -> list[Settings]:
+    return [
+        Settings.of(
+            {
+                "every": SAMPLED_HEALTHY,
+                **values,
+                "id": f"live-{cause}",
+                "cause": cause,
+                "intent": intent,
+                "steps": steps,
+                "seed": LIVE_SEED + i,
+            }
+        )
+        for i, (cause, intent, steps, values) in enumerate(LIVE, 1)
+    ]
+
+
+SETS = {"heldout": heldout, "live": live}
+
+
+def find(name: str, run: str) -> Settings:
+    """The settings of one run. ValueError: there is no such set or run."""
+    if name not in SETS:
+        raise ValueError(f"set {name!r}: expected {' or '.join(SETS)}")
+    for settings in SETS[name]():
+        if settings.id == run:
+            return settings
+    raise ValueError(f"{run!r} is no run of the set {name}")
