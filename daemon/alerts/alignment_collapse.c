@@ -1,25 +1,27 @@
 /* Collapse of the alignment's sign diversity against the layers' own past.
  *
  * Only of layers whose inputs are two-sided by nature: the value projection of an attention and the
- * up-projection of a gated MLP, as long as their early diversity says so too. Elsewhere the
- * principal direction carries the mean input, and one sign is the healthy state. A layer may become
- * one-sided as it learns, so one alone is not told of: a quarter of them, and two at least, must
- * have fallen. Source: Qiu et al., arXiv 2510.04202; of the limits: measured (DETECTORS.md). */
+ * up-projection of a gated MLP, as long as their own past, from 0.4 to 0.8 of the steps, says so
+ * too. Elsewhere the principal direction carries the mean input, and one sign is the healthy state.
+ * A layer may become one-sided as it learns, so one alone is not told of: a quarter of them, and
+ * two at least, must have fallen. Source: Qiu et al., arXiv 2510.04202; of the limits: measured
+ * (DETECTORS.md). */
 #include "daemon/alerts/detector.h"
 
 #include <math.h>
 #include <string.h>
 
-#define RECENT_MAX 32 /* the largest mean_samples */
+#include "daemon/alerts/history.h"
+#include "daemon/alerts/level.h"
+
+#define PAST_FROM  0.4
+#define PAST_TO    0.8
+#define PAST_LEAST 3
 
 struct collapse_state {
-    bool begun, settled; /* the early window was begun; it is full */
-    int64_t first_step;
-    double early_sum, early_samples;
-    double early_mean;
-    size_t samples; /* in the ring, up to RECENT_MAX */
-    size_t next;
-    double recent[RECENT_MAX];
+    bool fallen; /* and not recovered: stays in the company though its past forgets */
+    struct level recent;
+    struct history past;
 };
 
 static bool watches(const struct watched *watched)
@@ -30,36 +32,14 @@ static bool watches(const struct watched *watched)
            (strcmp(watched->role, "mlp.in") == 0 && watched->gated);
 }
 
-static void early_put(
-    struct collapse_state *state, const struct rule_settings *settings, const struct sample *sample)
+static void note_fall(struct collapse_state *state, const struct rule_settings *settings,
+    double past, double mean)
 {
-    if (!state->begun) {
-        state->begun = true;
-        state->first_step = sample->step;
-    }
-    state->early_sum += sample->value;
-    state->early_samples += 1;
-    if (state->early_samples >= settings->alignment_collapse.early_samples &&
-        (double)(sample->step - state->first_step) >= settings->alignment_collapse.early_steps) {
-        state->settled = true;
-        state->early_mean = state->early_sum / state->early_samples;
-    }
-}
-
-static void recent_put(struct collapse_state *state, double value)
-{
-    state->recent[state->next] = value;
-    state->next = (state->next + 1) % RECENT_MAX;
-    if (state->samples < RECENT_MAX)
-        state->samples++;
-}
-
-static double recent_mean(const struct collapse_state *state, size_t count)
-{
-    double sum = 0;
-    for (size_t back = 1; back <= count; back++)
-        sum += state->recent[(state->next + RECENT_MAX - back) % RECENT_MAX];
-    return sum / (double)count;
+    if (state->fallen)
+        state->fallen = mean <= settings->alignment_collapse.recovered;
+    else
+        state->fallen = past > settings->alignment_collapse.balanced &&
+                        mean < settings->alignment_collapse.fallen;
 }
 
 /* Shares how far the diversity is below the threshold: above 0 it has fallen. */
@@ -67,21 +47,21 @@ static bool judge(void *opaque, const struct rule_settings *settings, const stru
     struct judgement *judgement)
 {
     struct collapse_state *state = opaque;
+    double t = steps_taken(sample->step, sample->begin);
     judgement->step = sample->step;
     judgement->time = sample->time;
     if (!isfinite(sample->value))
         return true;
-    if (!state->settled) {
-        early_put(state, settings, sample);
+    level_put(&state->recent, t, sample->value, 0);
+    double mean = level_mean(&state->recent, 0, (size_t)settings->alignment_collapse.mean_samples);
+    double past = history_median(&state->past, PAST_FROM * t, PAST_TO * t, PAST_LEAST);
+    history_put(&state->past, t, sample->value);
+    if (isnan(mean) || isnan(past) || t < settings->alignment_collapse.arm_steps)
         return true;
-    }
-    recent_put(state, sample->value);
-    size_t count = (size_t)settings->alignment_collapse.mean_samples;
-    if (state->early_mean <= settings->alignment_collapse.balanced || state->samples < count)
-        return true;
-    judgement->share.given = true;
-    judgement->share.value = settings->alignment_collapse.fallen - recent_mean(state, count);
-    judgement->share.window = (double)(sample->step - state->first_step);
+    note_fall(state, settings, past, mean);
+    judgement->share.given = state->fallen || past > settings->alignment_collapse.balanced;
+    judgement->share.value = settings->alignment_collapse.fallen - mean;
+    judgement->share.window = (PAST_TO - PAST_FROM) * t;
     return true;
 }
 

@@ -151,7 +151,7 @@ static void describe_alignment_collapse(char *out, size_t size, const struct sto
     text_print(out, size,
         "The inputs of at least a quarter of the two-sided layers have fallen to one side of the "
         "principal direction since step %" PRId64 " (diversity down to %.2f, below %.2f; it was "
-        "above %.2f early in the training): the layers lose directions, which comes with or before "
+        "above %.2f before): the layers lose directions, which comes with or before "
         "a loss explosion. Look at the learning rate and at the precision of weights and "
         "gradients, and keep a checkpoint now.",
         story->worst->first_step, found->value, found->threshold, found->baseline);

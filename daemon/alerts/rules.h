@@ -84,8 +84,8 @@ struct rule_settings {
     } gradient;
     struct {
         double balanced, fallen, recovered;
-        double early_samples, early_steps;
         double mean_samples;
+        double arm_steps;
     } alignment_collapse;
     struct {
         double shift, shift_resolve;
