@@ -75,7 +75,12 @@ def trial(settings: Settings, daemon: Any) -> Outcome:
     seconds = time.monotonic() - began
     alerts = daemon.api(f"/api/v1/alerts?run={settings.id}")["alerts"]
     alarms = [
-        Alarm(settings.id, alert["started_step"], alert["rule"], alert["severity"])
+        Alarm(
+            settings.id,
+            alert["started_step"],
+            alert["rule"],
+            "observed" if alert["observed"] else alert["severity"],
+        )
         for alert in alerts
     ]
     return Outcome(recording.manifest_row(seconds), sorted(alarms), reference, seconds)

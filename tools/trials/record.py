@@ -124,7 +124,10 @@ def main() -> int:
     if len(sys.argv) != 4:
         sys.exit(__doc__)
     torch.set_num_threads(1)
-    settings = find(sys.argv[1], sys.argv[2])
+    try:
+        settings = find(sys.argv[1], sys.argv[2])
+    except ValueError as error:
+        sys.exit(f"record.py: {error}")
     recording, row = record(settings)
     recording.save(Path(sys.argv[3]), row)
     print(json.dumps({k: v for k, v in row.items() if k != "config"}), flush=True)
