@@ -17,12 +17,18 @@ def database_of(path: Path) -> Path | None:
     return path / "foreshock.db" if (path / "foreshock.db").exists() else None
 
 
+def _mode(path: Path) -> str:
+    """A database without a write-ahead log is nobody's now: opened as one that does not change, it
+    is read without leaving files beside it, which might be in the way of the daemon's user."""
+    return "mode=ro" if path.with_name(path.name + "-wal").exists() else "mode=ro&immutable=1"
+
+
 class State:
     """A database while it is read. A run's id is its key; each attempt is replayed by itself."""
 
     def __init__(self, path: Path) -> None:
         try:
-            self._db = sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True)
+            self._db = sqlite3.connect(f"{path.resolve().as_uri()}?{_mode(path)}", uri=True)
             self._db.execute("SELECT 1 FROM attempt LIMIT 1")
         except sqlite3.Error as error:
             raise BadRecording(f"{path}: {error}") from None

@@ -18,7 +18,7 @@ gate.*                  1e-5
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
@@ -32,12 +32,12 @@ QUANTILES = {"p05": 0.05, "p25": 0.25, "p50": 0.5, "p75": 0.75, "p95": 0.95}
 RELATIVE = {"wnorm": "weights.norm", "act_rms": "activation.rms", "act_max": "activation.max_abs"}
 
 Key = tuple[str, str, int]  # layer or block, metric, step
+Get = Callable[[str], Any]  # the stored figure of a metric, None if there is none
 
 
 @dataclass
 class Exact:
-    """Of one layer and step: the corpus's figures by name, s of each token, and what differs from
-    one sample to the next."""
+    """Of one layer and step: figures by name, s of each token, whether it is the layer's first."""
 
     values: dict[str, float]
     s: np.ndarray
@@ -51,15 +51,17 @@ class Reference(Figures):
         super().__init__(layers, tokens)
         self.exact: dict[tuple[str, int], Exact] = {}
         self.neurons: dict[tuple[str, int], dict[str, float]] = {}
+        self._begun: set[str] = set()
 
-    def keep(self, step: int) -> tuple[list[list[float]], list[list[list[float]]]]:
-        rows, cosines = self.sample()
+    def sample(self, step: int) -> tuple[list[list[float]], list[list[list[float]]]]:
+        rows, cosines = super().sample(step)
         for layer, row in zip(self.layers, rows):
             if layer.name in self.seen:
                 inputs, v = self.seen[layer.name]
-                known = any(name == layer.name for name, _ in self.exact)
+                first = layer.name not in self._begun
+                self._begun.add(layer.name)
                 self.exact[layer.name, step] = Exact(
-                    dict(zip(METRICS, row)), inputs.unit @ v, not known
+                    dict(zip(METRICS, row)), inputs.unit @ v, first
                 )
         for block in self.blocks:
             self.neurons[block, step] = turned_quantiles(
@@ -128,6 +130,10 @@ class Largest:
             self.share, self.where = (float("inf") if np.isnan(share) else share), where
 
 
+def _getter(stored: dict[Key, float], layer: str, step: int) -> Get:
+    return lambda metric: stored.get((layer, metric, step))
+
+
 class Comparison:
     """Of any number of runs: `largest` by metric; `missing`: samples that the daemon lacks."""
 
@@ -139,7 +145,7 @@ class Comparison:
         slack_before: dict[str, float] = {}
         for (layer, step), exact in reference.exact.items():
             self.samples += 1
-            get = lambda metric: stored.get((layer, metric, step))
+            get = _getter(stored, layer, step)
             where = f"{run} {layer} step {step}"
             residual = get("spectral.residual")
             if get("activation.rms") is None:
@@ -177,13 +183,13 @@ class Comparison:
     def _check(self, metric: str, error: float, allowed: float, where: str) -> None:
         self.largest.setdefault(metric, Largest()).add(float(error), allowed, where)
 
-    def _inputs(self, exact: Exact, get: Any, where: str) -> None:
+    def _inputs(self, exact: Exact, get: Get, where: str) -> None:
         for name, metric in RELATIVE.items():
             value, got = exact.values[name], get(metric)
             if value and got is not None:
                 self._check(metric, abs(got / value - 1), 1e-6, where)
 
-    def _spectrum(self, exact: Exact, residual: float, get: Any, where: str) -> float:
+    def _spectrum(self, exact: Exact, residual: float, get: Get, where: str) -> float:
         sigma1, sigma2 = exact.values["sigma1"], exact.values["sigma2"]
         apart = max(0.0, 1 - (sigma2 / sigma1) ** 2)
         bound = min(residual, residual**2 / apart) if apart > 0 else residual
@@ -197,7 +203,7 @@ class Comparison:
         )
         return 1e-5 + residual / apart if apart > 0 else 2.0
 
-    def _alignment(self, exact: Exact, slack: float, get: Any, where: str) -> None:
+    def _alignment(self, exact: Exact, slack: float, get: Get, where: str) -> None:
         """The sign of the direction is the daemon's choice: the one that its figures agree with."""
         tokens, unsure = len(exact.s), int(np.sum(np.abs(exact.s) < slack))
         s = min(
@@ -227,7 +233,7 @@ class Comparison:
             where,
         )
 
-    def _rotation(self, exact: Exact, get: Any, where: str) -> None:
+    def _rotation(self, exact: Exact, get: Get, where: str) -> None:
         for name, metric in (("rot", "rotation.from_init"), ("rot_step", "rotation.step")):
             value, got = exact.values[name], get(metric)
             if got is not None and np.isfinite(value):

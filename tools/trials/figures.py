@@ -105,7 +105,7 @@ class Figures:
         self._past: dict[str, Past] = {}
         self._inputs: dict[int, tuple[torch.Tensor, Inputs | None]] = {}
 
-    def sample(self) -> tuple[list[list[float]], list[list[list[float]]]]:
+    def sample(self, step: int) -> tuple[list[list[float]], list[list[list[float]]]]:
         """Of the last forward pass, with the weights as they are: [layer][metric] and
         [block][cosine][quantile]. A layer with a number that is not finite: all NaN."""
         self._inputs.clear()

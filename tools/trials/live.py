@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import foreshock
-
 from evaluation.replay import Alarm
 
 from .agreement import Comparison, Reference, stored_figures
 from .labels import Watchdog
 from .record import Recording
 from .settings import Settings
-from .training import Training
+from .training import Training, nothing
 
 TOKENS = 8192  # more than any batch has: both sides see all of them
 FLUSH_SECONDS = 60.0
@@ -54,9 +54,7 @@ def train(settings: Settings, endpoint: str) -> tuple[Recording, Reference]:
             sampled = t % settings.every == 0
             training.capture(sampled)
             step = settings.step0 + t
-            scalars = training.step(
-                (lambda: recording.take(step, reference.keep(step))) if sampled else lambda: None
-            )
+            scalars = training.step(partial(recording.sample, step) if sampled else nothing)
             recording.scalars.append((scalars.loss, scalars.grad_norm, scalars.lr))
             monitor.step(step, loss=scalars.loss, grad_norm=scalars.grad_norm, lr=scalars.lr)
             if sampled and not monitor.flush(FLUSH_SECONDS):
@@ -77,7 +75,12 @@ def trial(settings: Settings, daemon: Any) -> Outcome:
     seconds = time.monotonic() - began
     alerts = daemon.api(f"/api/v1/alerts?run={settings.id}")["alerts"]
     alarms = [
-        Alarm(settings.id, alert["started_step"], alert["rule"], alert["severity"])
+        Alarm(
+            settings.id,
+            alert["started_step"],
+            alert["rule"],
+            "observed" if alert["observed"] else alert["severity"],
+        )
         for alert in alerts
     ]
     return Outcome(recording.manifest_row(seconds), sorted(alarms), reference, seconds)

@@ -4,7 +4,8 @@
     pool.py SET FOLDER [--jobs N] [--only ID...]
 
 Each run is made in a process of its own with one thread. FOLDER gets runs/ID.npz and, after each
-run, manifest.json anew; what is there already is kept, so this can be stopped and started again.
+run, manifest.json and unclear.json anew; what is there already is kept, so this can be stopped and
+started again.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import multiprocessing  # noqa: E402
 import sys  # noqa: E402
 import traceback  # noqa: E402
 from pathlib import Path  # noqa: E402
+from typing import Any  # noqa: E402
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
@@ -48,17 +50,24 @@ def make(settings: Settings, folder: Path) -> str:
     )
 
 
+def write_json(path: Path, rows: list[dict[str, Any]]) -> None:
+    temporary = path.with_suffix(".part")
+    temporary.write_text(json.dumps(rows, indent=1) + "\n")
+    temporary.rename(path)
+
+
 def write_manifest(folder: Path, order: list[str]) -> None:
-    """Of all runs that are there, in the order of the set."""
+    """Of all runs that are there, in the order of the set. What was meant to be healthy and went up
+    (harder data can do that) is neither one nor the other: it goes into unclear.json."""
     rows = []
     for name in order:
         path = folder / "runs" / f"{name}.npz"
         if path.exists():
             with np.load(path) as run:
                 rows.append(json.loads(str(run["meta"])))
-    temporary = folder / "manifest.part"
-    temporary.write_text(json.dumps(rows, indent=1) + "\n")
-    temporary.rename(folder / "manifest.json")
+    unclear = [row for row in rows if row["intent"] == "healthy" and row["label"] != "healthy"]
+    write_json(folder / "manifest.json", [row for row in rows if row not in unclear])
+    write_json(folder / "unclear.json", unclear)
 
 
 def main() -> None:
@@ -75,6 +84,7 @@ def main() -> None:
     wanted = [s for s in runs if not options.only or s.id in options.only]
     missing = [s for s in wanted if not (options.folder / "runs" / f"{s.id}.npz").exists()]
     print(f"{len(missing)} of {len(wanted)} runs to make", flush=True)
+    write_manifest(options.folder, [s.id for s in runs])
     with multiprocessing.get_context("fork").Pool(options.jobs, maxtasksperchild=1) as pool:
         jobs = [pool.apply_async(make, (s, options.folder)) for s in missing]
         for job in jobs:

@@ -14,6 +14,7 @@ for name in ("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"):
 import json  # noqa: E402
 import sys  # noqa: E402
 import time  # noqa: E402
+from functools import partial  # noqa: E402
 from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
@@ -43,11 +44,8 @@ class Recording:
         self.cosines: list[list[list[list[float]]]] = []
 
     def sample(self, step: int) -> None:
-        self.take(step, self.figures.sample())
-
-    def take(self, step: int, figures: tuple[list, list]) -> None:
-        """What Figures.sample gave for a step."""
-        rows, cosines = figures
+        """Takes the figures of the step that is under way."""
+        rows, cosines = self.figures.sample(step)
         self.steps.append(step)
         self.layers.append(rows)
         self.cosines.append(cosines)
@@ -110,8 +108,7 @@ def record(settings: Settings) -> tuple[Recording, dict[str, Any]]:
     for t in range(settings.steps):
         if t % settings.every == 0:
             training.capture(True)
-            step = settings.step0 + t
-            scalars = training.step(lambda: recording.sample(step))
+            scalars = training.step(partial(recording.sample, settings.step0 + t))
             training.capture(False)
         else:
             scalars = training.step()
@@ -127,7 +124,10 @@ def main() -> int:
     if len(sys.argv) != 4:
         sys.exit(__doc__)
     torch.set_num_threads(1)
-    settings = find(sys.argv[1], sys.argv[2])
+    try:
+        settings = find(sys.argv[1], sys.argv[2])
+    except ValueError as error:
+        sys.exit(f"record.py: {error}")
     recording, row = record(settings)
     recording.save(Path(sys.argv[3]), row)
     print(json.dumps({k: v for k, v in row.items() if k != "config"}), flush=True)

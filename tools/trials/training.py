@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -26,6 +27,10 @@ class Scalars:
     loss: float
     grad_norm: float
     lr: float
+
+
+def nothing() -> None:
+    """Done before an update that nobody samples."""
 
 
 class Training:
@@ -63,7 +68,7 @@ class Training:
             layer.module.capture = on
             layer.module.seen = None
 
-    def step(self, before_update=lambda: None) -> Scalars:
+    def step(self, before_update: Callable[[], None] = nothing) -> Scalars:
         t = self.t
         active = self._active(t)
         lr = learning_rate(self.s, self._done) * self.lr_factor

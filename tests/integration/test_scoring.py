@@ -1,0 +1,98 @@
+"""What tools/evaluation makes of alarms: rates, leads and how sure they are; when a loss has exploded."""
+
+import sys
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from harness import ROOT
+
+sys.path.insert(0, str(ROOT / "tools"))
+
+from evaluation.intervals import clopper_pearson, median_interval  # noqa: E402
+from evaluation.recording import BadRecording, Cadence, Layer, Run, Series, lines  # noqa: E402
+from evaluation.replay import Alarm  # noqa: E402
+from evaluation.scoring import score, table  # noqa: E402
+from trials.baselines import DETECTORS, spells  # noqa: E402
+from trials.labels import Watchdog, explosion  # noqa: E402
+
+
+def run(name, label, onset=0, end=-1, steps=1000):
+    return {"id": name, "cause": "c", "label": label, "onset": onset, "explosion_step": end, "steps": steps}
+
+
+RUNS = [run("slow", "diverged", 300, 700), run("sudden", "diverged", 500, 503), run("missed", "diverged", 100, 400),
+        run("quiet", "healthy"), run("loud", "healthy"), run("hurt", "survived", 200)]
+ALARMS = [Alarm("slow", 250, "a", "warning"), Alarm("slow", 450, "a", "warning"), Alarm("slow", 500, "b", "critical"),
+          Alarm("sudden", 520, "b", "critical"), Alarm("loud", 7, "a", "warning"), Alarm("loud", 9, "a", "warning"),
+          Alarm("quiet", 5, "a", "observed"), Alarm("hurt", 300, "a", "warning")]
+
+
+def test_every_alarm_counts():
+    total = score("all", RUNS, ALARMS)
+    assert total.leads == total.slow_leads == [250] and (total.diverged, total.slow) == (3, 2)
+    assert total.late == ["sudden c +17"] and total.never == ["missed c"] and total.early == ["slow c a@250"]
+    assert total.false_alarms == ["loud c a@7"] and total.false_count == 2
+    assert (total.healthy, total.healthy_steps, total.survived, total.survivors_hit) == (2, 2000, 1, 1)
+    assert score("b", RUNS, [a for a in ALARMS if a.rule == "b"]).leads == [200]
+    text = table(RUNS, [("ours", ALARMS), ("theirs", [])])
+    assert "1/3 [1–91 %]" in text and "never: 1: missed c" in text
+    with pytest.raises(BadRecording, match="unknown run 'x'"):
+        score("all", RUNS, [Alarm("x", 1, "a", "warning")])
+
+
+@pytest.mark.parametrize("k, n", [(0, 16), (16, 16), (3, 40), (110, 131), (1, 1)])
+def test_the_interval_of_a_rate_is_exact(k, n):
+    low, high = clopper_pearson(k, n)
+    assert low == pytest.approx(0 if k == 0 else stats.beta.ppf(0.025, k, n - k + 1), abs=1e-9)
+    assert high == pytest.approx(1 if k == n else stats.beta.ppf(0.975, k + 1, n - k), abs=1e-9)
+
+
+def test_the_interval_of_a_median_holds_it():
+    values = list(np.random.default_rng(0).normal(100, 10, 50))
+    low, high = median_interval(values)
+    assert low < np.median(values) < high and high - low < 12 and median_interval(values) == (low, high)
+    assert median_interval([]) is None
+
+
+def test_an_explosion_stays_up():
+    flat = np.full(1000, 2.0)
+    spike, step, blip = flat.copy(), flat.copy(), flat.copy()
+    spike[500:560] = 9.0   # comes back within 150 steps
+    step[500:] = 3.5
+    blip[980:] = 3.5       # too near the end to tell
+    lost = np.append(flat[:500], np.nan)
+    assert [explosion(loss) for loss in (flat, spike, step, blip, lost)] == [-1, -1, 503, -1, 500]
+    watchdog = Watchdog()
+    assert next(t for t, loss in enumerate(step) if watchdog.over(loss)) in range(655, 670)
+
+
+def test_figures_are_replayed_in_order_of_step_and_at_the_cadence_that_was_asked_for():
+    steps = np.arange(100, 130, 5)
+    layer = Layer("0.a layer", "", "", [Series("sa.diversity", steps, np.array([0.5, np.nan, 0.25, 1, 1, 1.0])),
+                                        Series("sa.mean", steps, np.ones(6))])
+    every = np.arange(100, 130)
+    recorded = Run("r", 100, [Series("loss", every, np.where(every == 110, np.nan, 1.0), scalar=True)], [layer], steps)
+    read = {"loss", "sa.diversity"}
+    told = list(lines(recorded, Cadence(10, "sampled"), read))
+    assert told == ["run r", "begins 100", "layer 1 0.a_layer - -", "figure 0 loss 100 1.0", "figure 1 sa.diversity 100 0.5",
+                    "figure 0 loss 110 nan", "figure 1 sa.diversity 110 0.25", "figure 0 loss 120 1.0",
+                    "figure 1 sa.diversity 120 1.0"]
+    assert sum(line.startswith("figure 0") for line in lines(recorded, Cadence(10), read)) == 30
+    assert sum("diversity 105" in line for line in lines(recorded, Cadence(), read)) == 0  # undefined there
+    with pytest.raises(BadRecording, match="each 5 steps"):
+        list(lines(recorded, Cadence(7), read))
+
+
+def test_baselines_fire_on_what_they_are_for():
+    random = np.random.default_rng(0)
+    recorded = {"loss": 2 + 0.01 * random.normal(size=600), "gnorm": 1 + 0.01 * random.normal(size=600), "step0": np.array(0),
+                "sample_steps": np.arange(0, 600, 10), "metrics": np.array(["wnorm", "act_max"]), "M": np.ones((60, 2, 2))}
+    assert not any(list(detector(recorded)) for name, detector in DETECTORS.items() if name != "zclip_2_5")
+    recorded["loss"][400:410] = 50.0
+    recorded["gnorm"][400:410] = 50.0
+    recorded["M"][40:, 1] = 20.0
+    for name, detector in DETECTORS.items():
+        assert 400 in list(detector(recorded)), name
+    assert list(spells(iter([3, 50, 149, 300]))) == [3, 300]
