@@ -100,8 +100,7 @@ extern const struct detector nonfinite_grad_norm_detector;
 extern const struct detector sigma_growth_detector;
 extern const struct detector layers_growth_detector;
 extern const struct detector lr_runaway_detector;
-extern const struct detector gradient_growth_detector;
-extern const struct detector gradient_bursts_detector;
+extern const struct detector gradient_detector;
 extern const struct detector alignment_fall_detector;
 extern const struct detector alignment_collapse_detector;
 extern const struct detector cosine_shift_detector;
@@ -113,7 +112,7 @@ extern const struct detector loss_high_detector;
 
 /* One row for each thing watched: a rule may have several. A detector that is shared by comes after
  * the one that shares. */
-#define DETECTOR_COUNT 17
+#define DETECTOR_COUNT 16
 extern const struct detector *const detector_table[DETECTOR_COUNT];
 
 #endif

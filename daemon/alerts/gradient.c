@@ -1,10 +1,12 @@
-/* The gradient norm against its own past: a level that keeps rising while the loss does, and bursts
- * that come again and again where they were rare.
+/* The gradient norm against its own past: a level that keeps rising, or bursts that come again and
+ * again where they were rare, while the loss rises too.
  *
- * Level: the median of the last steps, as logarithm, over the median of such levels from 0.4 to 0.8
- * of the steps. A level rises in healthy trainings too (smaller batches, harder data, overfitting),
- * and then the loss falls or stands; both rising is a backward pass that does harm. Bursts are
- * counted with forgetting, over two memories: what is frequent by nature is frequent in both. */
+ * Level: the median of the last steps over the median of such levels from 0.4 to 0.8 of the steps,
+ * beyond what the loss itself rose. Levels and bursts rise in healthy trainings as well (smaller
+ * batches, harder data, a task that is nearly learned by heart, where a few hard samples decide),
+ * and then the loss falls or stands, or loss and gradient rise in proportion; a gradient that
+ * outgrows a rising loss is a backward pass that does harm. Bursts are counted with forgetting, over
+ * two memories: what is frequent by nature is frequent in both. */
 #include "daemon/alerts/detector.h"
 
 #include <math.h>
@@ -26,17 +28,25 @@ struct scalars {
     double time, loss, gradient;
 };
 
-struct growth_state {
+struct gradient_state {
     bool begun, judged; /* there is a row; it was judged */
     struct scalars row;
-    struct level gradient, loss;
+    struct level gradient, loss; /* gradient: of logarithms */
     struct history gradients;
-    double lowest; /* level of the loss; only while has_lowest */
-    double start;  /* the first level of the loss */
     bool has_lowest;
+    double start, lowest; /* levels of the loss */
+    double t;             /* of the newest gradient */
+    double bursts, past_bursts; /* with forgetting */
 };
 
-static void take_loss(struct growth_state *state, double t, double loss)
+/* What a step says, in the terms of the settings. */
+struct finding {
+    double level, past, ratio; /* of the gradient: logarithms; beyond what the loss rose */
+    double loss, loss_rise;
+    double bursts, steady; /* as many as a steady rate would leave */
+};
+
+static void take_loss(struct gradient_state *state, double t, double loss)
 {
     if (!isfinite(loss) || !level_put(&state->loss, t, loss, LEVEL_STEPS))
         return;
@@ -49,34 +59,60 @@ static void take_loss(struct growth_state *state, double t, double loss)
     state->lowest = fmin(state->lowest, mean);
 }
 
-/* How far the loss is above its lowest level, in shares of what it came down. */
-static double loss_rise(const struct growth_state *state)
+/* The loss, and how far it is above its lowest level in shares of what it came down. */
+static void judge_loss(const struct gradient_state *state, struct finding *finding)
 {
-    double mean = level_mean(&state->loss, LEVEL_STEPS, LEVEL_LEAST);
-    if (!state->has_lowest || isnan(mean))
-        return 0;
+    finding->loss = level_mean(&state->loss, LEVEL_STEPS, LEVEL_LEAST);
+    if (!state->has_lowest)
+        return;
     double scale = fmax(state->start - state->lowest, fabs(state->lowest));
-    return scale > 0 ? (mean - state->lowest) / scale : 0;
+    finding->loss_rise = scale > 0 ? (finding->loss - state->lowest) / scale : 0;
 }
 
-static void compare(const struct growth_state *state, const struct rule_settings *settings,
-    double level, double past, struct judgement *judgement)
+/* A burst is counted against the level before it. */
+static void count_burst(struct gradient_state *state, const struct rule_settings *settings,
+    double t, double gradient)
 {
-    double rise = loss_rise(state), ratio = exp(level - past);
-    judgement->verdict =
-        ratio > settings->gradient.ratio && rise > settings->gradient.loss_rise ? VERDICT_BAD
-        : ratio < settings->gradient.ratio_resolve                              ? VERDICT_GOOD
-                                                                                : VERDICT_UNCLEAR;
-    judgement_read(judgement, READING_GRADIENT, level - past);
-    judgement->score = ratio;
-    judgement->evidence[0] = (struct alert_evidence){.metric = "grad_norm",
-        .value = exp(level),
-        .threshold = settings->gradient.ratio * exp(past),
-        .baseline = exp(past),
-        .window = LEVEL_STEPS,
-        .step = state->row.step};
+    double usual = level_median(&state->gradient, LEVEL_STEPS, LEVEL_LEAST);
+    double steps = t - state->t;
+    bool burst = log(gradient) > usual + log(settings->gradient.burst);
+    state->t = t;
+    state->bursts = state->bursts * exp(-steps / BURST_MEMORY) + burst;
+    state->past_bursts = state->past_bursts * exp(-steps / PAST_MEMORY) + burst;
+}
+
+static enum verdict verdict_of(const struct rule_settings *settings, const struct finding *finding)
+{
+    bool grown = finding->ratio > settings->gradient.ratio;
+    bool bursting =
+        finding->bursts > settings->gradient.bursts && finding->bursts > 2 * finding->steady;
+    if ((grown || bursting) && finding->loss_rise > settings->gradient.loss_rise)
+        return VERDICT_BAD;
+    return finding->ratio < settings->gradient.ratio_resolve && !bursting ? VERDICT_GOOD
+                                                                          : VERDICT_UNCLEAR;
+}
+
+static void tell(const struct gradient_state *state, const struct rule_settings *settings,
+    const struct finding *finding, struct judgement *judgement)
+{
+    bool grown = finding->ratio > settings->gradient.ratio;
+    judgement->score = finding->ratio;
+    judgement->evidence[0] =
+        grown ? (struct alert_evidence){.metric = "grad_norm",
+                    .value = exp(finding->level),
+                    .threshold =
+                        exp(finding->level) / finding->ratio * settings->gradient.ratio,
+                    .baseline = exp(finding->past),
+                    .window = LEVEL_STEPS,
+                    .step = state->row.step}
+              : (struct alert_evidence){.metric = "gradient.bursts",
+                    .value = finding->bursts,
+                    .threshold = settings->gradient.bursts,
+                    .baseline = finding->steady,
+                    .window = BURST_MEMORY,
+                    .step = state->row.step};
     judgement->evidence[1] = (struct alert_evidence){.metric = "loss",
-        .value = level_mean(&state->loss, LEVEL_STEPS, 1),
+        .value = finding->loss,
         .threshold = NAN,
         .baseline = state->has_lowest ? state->lowest : NAN,
         .window = LEVEL_STEPS,
@@ -84,31 +120,44 @@ static void compare(const struct growth_state *state, const struct rule_settings
     judgement->evidence_count = 2;
 }
 
-static void judge_row(struct growth_state *state, const struct rule_settings *settings, double t,
+static void judge_row(struct gradient_state *state, const struct rule_settings *settings, double t,
     struct judgement *judgement)
 {
     const struct scalars *row = &state->row;
+    struct finding finding = {0};
     judgement->step = row->step;
     judgement->time = row->time;
     state->judged = true;
     take_loss(state, t, row->loss);
-    if (!isfinite(row->gradient) || row->gradient <= 0 ||
+    if (isnan(row->gradient) || row->gradient <= 0)
+        return;
+    count_burst(state, settings, t, row->gradient);
+    if (!isfinite(row->gradient) ||
         !level_put(&state->gradient, t, log(row->gradient), LEVEL_STEPS))
         return;
-    double level = level_median(&state->gradient, LEVEL_STEPS, LEVEL_LEAST);
-    if (isnan(level))
+    finding.level = level_median(&state->gradient, LEVEL_STEPS, LEVEL_LEAST);
+    if (isnan(finding.level))
         return;
-    double past = history_median(&state->gradients, PAST_FROM * t, PAST_TO * t, PAST_LEAST);
-    history_put(&state->gradients, t, level);
-    if (!isnan(past) && t >= settings->gradient.arm_steps)
-        compare(state, settings, level, past, judgement);
+    finding.past = history_median(&state->gradients, PAST_FROM * t, PAST_TO * t, PAST_LEAST);
+    history_put(&state->gradients, t, finding.level);
+    if (isnan(finding.past) || t < settings->gradient.arm_steps)
+        return;
+    judge_loss(state, &finding);
+    double loss_ratio =
+        finding.loss_rise > 0 && state->lowest > 0 ? finding.loss / state->lowest : 1;
+    finding.ratio = exp(finding.level - finding.past) / loss_ratio;
+    finding.bursts = state->bursts;
+    finding.steady = state->past_bursts * BURST_MEMORY / fmin(PAST_MEMORY, t);
+    judgement->verdict = verdict_of(settings, &finding);
+    judgement_read(judgement, READING_GRADIENT, finding.level - finding.past);
+    tell(state, settings, &finding, judgement);
 }
 
 /* A step is judged when both figures are there, else when the next step begins. */
-static bool judge_growth(void *opaque, const struct rule_settings *settings,
-    const struct sample *sample, struct judgement *judgement)
+static bool judge(void *opaque, const struct rule_settings *settings, const struct sample *sample,
+    struct judgement *judgement)
 {
-    struct growth_state *state = opaque;
+    struct gradient_state *state = opaque;
     bool decided = false;
     if (!state->begun || sample->step > state->row.step) {
         if (state->begun && !state->judged) {
@@ -130,58 +179,9 @@ static bool judge_growth(void *opaque, const struct rule_settings *settings,
     return decided;
 }
 
-struct burst_state {
-    struct level gradient;
-    double t;
-    double recent, past; /* bursts, with forgetting */
-};
-
-static bool judge_bursts(void *opaque, const struct rule_settings *settings,
-    const struct sample *sample, struct judgement *judgement)
-{
-    struct burst_state *state = opaque;
-    double t = steps_taken(sample->step, sample->begin), steps = t - state->t;
-    judgement->step = sample->step;
-    judgement->time = sample->time;
-    if (isnan(sample->value) || sample->value <= 0)
-        return true;
-    double usual = level_median(&state->gradient, LEVEL_STEPS, LEVEL_LEAST);
-    bool burst = log(sample->value) > usual + log(settings->gradient.burst);
-    state->t = t;
-    state->recent = state->recent * exp(-steps / BURST_MEMORY) + burst;
-    state->past = state->past * exp(-steps / PAST_MEMORY) + burst;
-    if (isfinite(sample->value))
-        level_put(&state->gradient, t, log(sample->value), LEVEL_STEPS);
-    if (isnan(usual) || t < settings->gradient.arm_steps)
-        return true;
-    /* The share of the long memory that a steady rate would put into the short one, and as much
-     * again for chance. */
-    double steady = 2 * state->past * BURST_MEMORY / fmin(PAST_MEMORY, t);
-    judgement->verdict =
-        state->recent > settings->gradient.bursts && state->recent > steady ? VERDICT_BAD
-        : state->recent < 1                                                 ? VERDICT_GOOD
-                                                                            : VERDICT_UNCLEAR;
-    judgement->score = state->recent;
-    judgement->evidence[0] = (struct alert_evidence){.metric = "gradient.bursts",
-        .value = state->recent,
-        .threshold = settings->gradient.bursts,
-        .baseline = steady / 2,
-        .window = BURST_MEMORY,
-        .step = sample->step};
-    judgement->evidence_count = 1;
-    return true;
-}
-
-const struct detector gradient_growth_detector = {
+const struct detector gradient_detector = {
     .rule = RULE_GRADIENT,
     .metrics = 1u << METRIC_GRAD_NORM | 1u << METRIC_LOSS,
-    .state_size = sizeof(struct growth_state),
-    .judge = judge_growth,
-};
-
-const struct detector gradient_bursts_detector = {
-    .rule = RULE_GRADIENT,
-    .metrics = 1u << METRIC_GRAD_NORM,
-    .state_size = sizeof(struct burst_state),
-    .judge = judge_bursts,
+    .state_size = sizeof(struct gradient_state),
+    .judge = judge,
 };

@@ -178,14 +178,17 @@ static void gradient_and_loss_that_rise_together_fire(void **state)
     }
 }
 
-/* Bursts of ten times the usual: rare, each 40 steps from the beginning, or often from 2000 on. */
-static int64_t bursts_alert(int64_t each_before, int64_t each_after)
+/* Bursts of ten times the usual, each `before` steps and from 2000 on each `after`; the loss rises by
+ * `loss` then. */
+static int64_t bursts_alert(int64_t before, int64_t after, double loss)
 {
     struct stage *stage = stage_new(NULL);
     uint32_t seed = 3;
     int64_t step = -1;
     for (int64_t t = 0; t <= 4000 && step < 0; t++) {
-        int64_t each = t < 2000 ? each_before : each_after;
+        int64_t each = t < 2000 ? before : after;
+        stage_figure(stage, 0, "loss", t,
+            2 + 3 * exp(-(double)t / 200) + 0.1 * noise(&seed) + (t < 2000 ? 0 : loss));
         stage_figure(stage, 0, "grad_norm", t, exp(0.3 * noise(&seed)) * (t % each == 7 ? 10 : 1));
         const struct alert *open = alert_engine_open(stage->engine, RULE_GRADIENT);
         step = open == NULL ? -1 : open->started_step;
@@ -196,10 +199,11 @@ static int64_t bursts_alert(int64_t each_before, int64_t each_after)
 
 static void bursts_that_were_rare_before_fire(void **state)
 {
-    int64_t step = bursts_alert(1000, 15);
+    int64_t step = bursts_alert(1000, 15, 0.5);
     assert_true(step > 2000 && step < 2200);
-    assert_int_equal(bursts_alert(1000, 1000), -1);
-    assert_int_equal(bursts_alert(15, 15), -1);
+    assert_int_equal(bursts_alert(1000, 15, 0), -1);
+    assert_int_equal(bursts_alert(1000, 1000, 0.5), -1);
+    assert_int_equal(bursts_alert(15, 15, 0.5), -1);
 }
 
 static void neurons_that_turn_the_same_way_fire(void **state)
