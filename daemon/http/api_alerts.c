@@ -6,8 +6,8 @@
 #include <time.h>
 
 #include "daemon/http/api.h"
-#include "daemon/http/commit.h"
 #include "daemon/http/objects.h"
+#include "daemon/store/commit.h"
 
 enum { LIMIT_DEFAULT = 1000, LIMIT_MAX = 10000, ACK_DEADLINE_MS = 5000 };
 
