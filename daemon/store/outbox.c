@@ -85,7 +85,7 @@ static const char *const texts[STATEMENT_COUNT] = {
                      " lower(hex(randomblob(8)))) ON CONFLICT (name) DO NOTHING",
     [FIND_NOTIFIER] = "SELECT id FROM notifier WHERE name = ?1",
     [DROP_NOTIFIER] = "DELETE FROM notifier WHERE id = ?1",
-    [ALL_DUE] = "UPDATE outbox SET next_at = 0",
+    [ALL_DUE] = "UPDATE outbox SET next_at = 0 WHERE notifier_id = ?1",
 };
 
 int outbox_open(struct outbox *outbox, sqlite3 *db, char *err)
@@ -298,8 +298,10 @@ static int add(struct outbox *outbox, const struct store_notifier *notifier)
     rc = sqlite3_step(row);
     added->id = sqlite3_column_int64(row, 0);
     sqlite3_reset(row);
-    outbox->count += rc == SQLITE_ROW;
-    return rc == SQLITE_ROW ? SQLITE_OK : rc;
+    if (rc != SQLITE_ROW)
+        return rc;
+    outbox->count++;
+    return notifier->changed ? sql_run(bound(outbox, ALL_DUE, added->id, 0)) : SQLITE_OK;
 }
 
 /* Tells what fires to those who were not told of it yet. */
@@ -324,8 +326,6 @@ int outbox_register(
     outbox->count = 0;
     for (size_t i = 0; rc == SQLITE_OK && i < count && i < STORE_NOTIFIERS_MAX; i++)
         rc = add(outbox, &list[i]);
-    if (rc == SQLITE_OK)
-        rc = sql_run(outbox->statements[ALL_DUE]);
     if (rc == SQLITE_OK)
         rc = outbox_settle(outbox, now);
     return rc == SQLITE_OK ? tell_firing(outbox, now) : rc;

@@ -86,6 +86,7 @@ struct store_notifier {
     const char *name, *kind; /* of another kind: another notifier, which begins anew */
     bool critical_only;
     const char *rules; /* ",nonfinite,run_lost,"; "": all */
+    bool changed;      /* new, or with another receiver: what waits is due at once */
 };
 
 /* What became of a row of the outbox. `alert` is its text as it was sent. */
@@ -205,7 +206,7 @@ void store_put_end_silence(struct store_batch *, int64_t silence);
 void store_put_expire_silences(struct store_batch *, double now);
 /* From here on each alert that is put also puts what these (at most STORE_NOTIFIERS_MAX) are to be
  * told of it into the outbox. Those that are not in the list go, with their rows; those that are new
- * begin with the alerts that fire now. What waits is due at once. */
+ * begin with the alerts that fire now. */
 void store_put_notifiers(
     struct store_batch *, const struct store_notifier *, size_t count, double now);
 void store_put_delivery(struct store_batch *, const struct store_delivery *);
