@@ -212,6 +212,11 @@ static void log_http(void *ctx, const char *line)
     log_warning("http", LOG_STR("what", line));
 }
 
+static bool knows_rule(const char *name)
+{
+    return rule_find(name) >= 0;
+}
+
 static int start_http(struct daemon *daemon)
 {
     const struct config *c = &daemon->config;
@@ -229,6 +234,7 @@ static int start_http(struct daemon *daemon)
         .store = daemon->store,
         .events = daemon->events,
         .delete_run = deletion_ask,
+        .knows_rule = knows_rule,
         .log = log_http,
         .ctx = &daemon->desk,
     };
