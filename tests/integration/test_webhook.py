@@ -2,14 +2,17 @@
 
 import contextlib
 import json
+import pathlib
+import re
 import signal
+import subprocess
 import threading
 import time
 
 import pytest
 
 import foreshock
-from harness import until
+from harness import ROOT, foreshockd, until
 from receiver import Receiver, free_port
 
 NAN = float("nan")
@@ -308,6 +311,25 @@ def test_a_run_that_is_deleted_is_over(daemon, receiver):
     assert d.change("/api/v1/runs/r", "DELETE")[0] == 200
     until(lambda: len(r.taken()) == 2, "its end")
     assert [(m["event"], m["run"]) for m in r.taken()] == [("firing", "r"), ("resolved", "r")]
+
+
+def test_the_examples_are_good(folder):
+    """What NOTIFIERS.md shows, and the section in the example of the configuration."""
+    text = (ROOT / "daemon/notify/NOTIFIERS.md").read_text()
+    blocks = [block for block in re.findall(r"```yaml\n(.*?)```", text, re.S) if "notifiers:" in block]
+    example = (ROOT / "systemd/foreshock.yaml").read_text().partition("##   notifiers:")
+    commented = "".join(example[1:])
+    blocks.append("\n".join(line.removeprefix("##   ") for line in commented.splitlines() if line.startswith("##   ")))
+    assert len(blocks) == 5
+    for block in blocks:
+        for path in re.findall(r"/etc/foreshock/\S+", block):
+            secret = folder / pathlib.Path(path).name
+            secret.write_text("X-Key: https://x.example/\n" if secret.suffix == ".head" else "https://x.example/\n")
+            secret.chmod(0o640)
+        block = re.sub(r"\burl_file: (\S+chat)", r"# \1", block)  # beside url
+        (folder / "f.yaml").write_text(block.replace("/etc/foreshock", str(folder)))
+        done = subprocess.run([foreshockd(), "--config", str(folder / "f.yaml"), "--check-config"], capture_output=True, text=True)
+        assert done.returncode == 0, (block, done.stderr)
 
 
 def test_many_at_once(daemon, receiver):
