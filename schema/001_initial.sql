@@ -147,10 +147,10 @@ CREATE TABLE outbox (
     created_at   REAL NOT NULL,
     tries        INTEGER NOT NULL,
     next_at      REAL NOT NULL,                      -- not before this time; 0: at once
-    lane         TEXT AS (json_extract(alert, '$.run', '$.rule')) VIRTUAL
+    lane         TEXT NOT NULL                       -- a run and a rule
 ) STRICT;
 CREATE UNIQUE INDEX outbox_by_alert ON outbox (notifier_id, alert_id, (event = 'resolved'));
-CREATE INDEX outbox_by_lane ON outbox (notifier_id, lane, id);
+CREATE INDEX outbox_by_lane ON outbox (notifier_id, lane, id, next_at); -- all that the search for what is due reads
 
 -- The initialization w(0) of a layer: file baselines/<layer_id>-<attempt>-<step>.w0 in the state directory.
 CREATE TABLE baseline (

@@ -35,6 +35,8 @@ _Static_assert(STATEMENT_COUNT <= OUTBOX_STATEMENT_MAX, "room for all statements
 /* What makes two states of an alert that fires different for those who are told. */
 #define FACE(alert) "json_extract(" alert ", '$.severity', '$.title', '$.summary', '$.layers')"
 
+#define LANE(alert) "json_extract(" alert ", '$.run', '$.rule')"
+
 static const char *const texts[STATEMENT_COUNT] = {
     [SNAPSHOT] = "SELECT json_object('id', a.id, 'run', r.key, 'rule', a.rule, 'severity',"
                  " a.severity, 'title', a.title, 'summary', a.summary, 'layers', json(a.layers),"
@@ -48,10 +50,12 @@ static const char *const texts[STATEMENT_COUNT] = {
                                      " LEFT JOIN outbox o ON o.notifier_id = ?1 AND o.alert_id = ?2"
                                      " AND o.event != 'resolved'",
     /* In place of an older row, whose tries it takes over. */
-    [PUT] = "INSERT OR REPLACE INTO outbox (notifier_id, alert_id, event, alert, created_at, tries,"
-            " next_at) SELECT ?1, ?2, ?3, ?4, ?5, coalesce(max(tries), 0), coalesce(max(next_at),"
-            " 0) FROM outbox WHERE notifier_id = ?1 AND alert_id = ?2 AND"
-            " (event = 'resolved') = (?3 = 'resolved')",
+    [PUT] =
+        "INSERT OR REPLACE INTO outbox (notifier_id, alert_id, event, alert, lane, created_at,"
+        " tries, next_at) SELECT ?1, ?2, ?3, ?4, " LANE(
+            "?4") ", ?5, coalesce(max(tries), 0),"
+                  " coalesce(max(next_at), 0) FROM outbox WHERE notifier_id = ?1 AND alert_id = ?2 AND"
+                  " (event = 'resolved') = (?3 = 'resolved')",
     [DROP_OPEN] = "DELETE FROM outbox WHERE notifier_id = ?1 AND alert_id = ?2"
                   " AND event != 'resolved'",
     [DROP_ROW] = "DELETE FROM outbox WHERE notifier_id = ?1 AND id = ?2",
@@ -66,14 +70,16 @@ static const char *const texts[STATEMENT_COUNT] = {
                    " ON CONFLICT DO UPDATE SET alert = ?3",
     [DROP_NOTICE] = "DELETE FROM notice WHERE notifier_id = ?1 AND alert_id = ?2",
     /* ?2 and ?3 NULL: all notices. */
-    [SETTLE] = "INSERT INTO outbox (notifier_id, alert_id, event, alert, created_at, tries,"
-               " next_at) SELECT t.notifier_id, t.alert_id, 'resolved', json_set(t.alert,"
-               " '$.resolved_at', coalesce(a.resolved_at, ?1)), ?1, 0, 0 FROM notice t"
-               " LEFT JOIN alert a ON a.id = t.alert_id LEFT JOIN run r ON r.id = a.run_id"
-               " WHERE (?2 IS NULL OR (t.notifier_id = ?2 AND t.alert_id = ?3))"
-               " AND (a.id IS NULL OR r.retired = 1 OR a.state != 'firing' OR a.observed = 1)"
-               " AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.notifier_id = t.notifier_id"
-               " AND o.alert_id = t.alert_id AND o.event = 'resolved')",
+    [SETTLE] =
+        "INSERT INTO outbox (notifier_id, alert_id, event, alert, lane, created_at, tries,"
+        " next_at) SELECT t.notifier_id, t.alert_id, 'resolved', json_set(t.alert,"
+        " '$.resolved_at', coalesce(a.resolved_at, ?1)), " LANE(
+            "t.alert") ", ?1, 0, 0 FROM notice t"
+                       " LEFT JOIN alert a ON a.id = t.alert_id LEFT JOIN run r ON r.id = a.run_id"
+                       " WHERE (?2 IS NULL OR (t.notifier_id = ?2 AND t.alert_id = ?3))"
+                       " AND (a.id IS NULL OR r.retired = 1 OR a.state != 'firing' OR a.observed = 1)"
+                       " AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.notifier_id = t.notifier_id"
+                       " AND o.alert_id = t.alert_id AND o.event = 'resolved')",
     [PUT_OFF] = "UPDATE outbox SET tries = tries + 1, next_at = ?4 WHERE notifier_id = ?1 AND"
                 " alert_id = ?2 AND (event = 'resolved') = (?3 = 'resolved')",
     [ADD_COUNTS] = "UPDATE notifier SET delivered = delivered + ?2, failed = failed + ?3,"

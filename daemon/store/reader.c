@@ -58,10 +58,11 @@ static const char *const texts[READ_COUNT] = {
                        " (SELECT count(*) FROM outbox o WHERE o.notifier_id = n.id)"
                        " FROM notifier n ORDER BY n.name",
     [READ_DUE] = "SELECT o.id, o.alert_id, n.key, o.event, o.alert, t.alert, o.tries, o.next_at"
-                 " FROM notifier n JOIN outbox o ON o.notifier_id = n.id LEFT JOIN notice t ON"
-                 " t.notifier_id = n.id AND t.alert_id = o.alert_id WHERE n.name = ?1 AND NOT"
-                 " EXISTS (SELECT 1 FROM outbox e WHERE e.notifier_id = n.id AND e.lane = o.lane"
-                 " AND e.id < o.id) ORDER BY o.next_at, o.id LIMIT 1",
+                 " FROM notifier n JOIN outbox o ON o.id = (SELECT f.id FROM outbox f INDEXED BY"
+                 " outbox_by_lane WHERE f.notifier_id = n.id AND NOT EXISTS (SELECT 1 FROM outbox e"
+                 " WHERE e.notifier_id = n.id AND e.lane = f.lane AND e.id < f.id)"
+                 " ORDER BY f.next_at, f.id LIMIT 1) LEFT JOIN notice t ON t.notifier_id = n.id"
+                 " AND t.alert_id = o.alert_id WHERE n.name = ?1",
     [READ_NOTICES] = "SELECT t.alert_id, t.alert FROM notifier n JOIN notice t ON t.notifier_id ="
                      " n.id JOIN alert a ON a.id = t.alert_id WHERE n.name = ?1 AND t.alert_id > ?2"
                      " AND a.state = 'firing' AND a.observed = 0 ORDER BY t.alert_id LIMIT ?3",

@@ -1,7 +1,9 @@
 """Alerts in a real Alertmanager."""
 
+import contextlib
 import json
 import socket
+import sqlite3
 
 import pytest
 
@@ -125,3 +127,20 @@ def test_what_it_refuses(daemon, alertmanager):
     with fire(d):
         until(lambda: d.metric("foreshock_notify_failed_total", '{notifier="am"}') == 1, "the end of patience", deadline=90)
     assert "status=404" in d.log()
+
+
+def test_another_severity(daemon, alertmanager):
+    """It is a label: the alert with the old one ends, and the one with the new one fires."""
+    manager, told = alertmanager
+    d = daemon(config=config(manager))
+    fire(d)
+    until(lambda: [labels["severity"] for labels in manager.labels()] == ["critical"], "the alert")
+    d.kill()
+    with contextlib.closing(sqlite3.connect(d.state_dir / "foreshock.db")) as database, database:
+        database.execute("UPDATE alert SET severity = 'warning'")  # as a rule would that changed its mind
+    d.start()
+    until(lambda: [labels["severity"] for labels in manager.labels()] == ["warning"], "the other severity")
+    until(lambda: ("resolved", "ForeshockNonfinite", "critical") in statuses(told), "word of the old one's end")
+    assert ("firing", "ForeshockNonfinite", "warning") in statuses(told)
+    # Of the two the old one ended by the message, not for want of news: nothing but the new one is sent again.
+    assert d.metric("foreshock_notify_delivered_total", '{notifier="am"}') == 2
