@@ -26,7 +26,10 @@
 
 #define LIMIT_SILENCES           1000u
 /* Rows of the outbox that wait for one notifier: first go those of alerts whose newer state waits too, then the oldest. */
-#define LIMIT_OUTBOX_ROWS        10000u
+#define LIMIT_OUTBOX_ROWS        4000u
+/* A change that is not of the severity waits for so long, to be told together with those that follow: many layers fail one
+ * after the other. */
+#define LIMIT_UPDATE_SECONDS     10u
 /* What waits longer is dropped, but for the newest state of an alert that still fires. */
 #define LIMIT_OUTBOX_AGE_SECONDS (3u * 86400u)
 #define LIMIT_RETRY_MIN_SECONDS                                                                    \

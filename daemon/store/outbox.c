@@ -13,6 +13,7 @@ enum {
     STATE,
     PUT,
     DROP_OPEN,
+    DROP_UPDATE,
     DROP_ROW,
     DROP_OLDEST,
     DROP_AGED,
@@ -32,10 +33,10 @@ enum {
 };
 _Static_assert(STATEMENT_COUNT <= OUTBOX_STATEMENT_MAX, "room for all statements");
 
-/* What makes two states of an alert that fires different for those who are told. */
-#define FACE(alert) "json_extract(" alert ", '$.severity', '$.title', '$.summary', '$.layers')"
-
-#define LANE(alert) "json_extract(" alert ", '$.run', '$.rule')"
+/* What makes two states of an alert that fires different for those who are told, and what makes a
+ * lane. */
+#define FACE ", '$.severity', '$.title', '$.summary', '$.layers')"
+#define LANE ", '$.run', '$.rule')"
 
 static const char *const texts[STATEMENT_COUNT] = {
     [SNAPSHOT] = "SELECT json_object('id', a.id, 'run', r.key, 'rule', a.rule, 'severity',"
@@ -43,21 +44,25 @@ static const char *const texts[STATEMENT_COUNT] = {
                  " 'evidence', json(a.evidence), 'started_step', a.started_step, 'started_at',"
                  " a.started_at, 'last_step', a.last_step, 'resolved_at', a.resolved_at)"
                  " FROM alert a JOIN run r ON r.id = a.run_id WHERE a.id = ?1 AND r.retired = 0",
-    [STATE] = "SELECT t.alert IS NOT NULL, " FACE("t.alert") " IS " FACE("?3") ", o.event, " FACE(
-        "o.alert") " IS " FACE("?3") ", EXISTS (SELECT 1 FROM outbox c WHERE"
-                                     " c.notifier_id = ?1 AND c.alert_id = ?2 AND c.event = 'resolved')"
-                                     " FROM (SELECT 1) LEFT JOIN notice t ON t.notifier_id = ?1 AND t.alert_id = ?2"
-                                     " LEFT JOIN outbox o ON o.notifier_id = ?1 AND o.alert_id = ?2"
-                                     " AND o.event != 'resolved'",
-    /* In place of an older row, whose tries it takes over. */
-    [PUT] =
-        "INSERT OR REPLACE INTO outbox (notifier_id, alert_id, event, alert, lane, created_at,"
-        " tries, next_at) SELECT ?1, ?2, ?3, ?4, " LANE(
-            "?4") ", ?5, coalesce(max(tries), 0),"
-                  " coalesce(max(next_at), 0) FROM outbox WHERE notifier_id = ?1 AND alert_id = ?2 AND"
-                  " (event = 'resolved') = (?3 = 'resolved')",
+    [STATE] = "SELECT t.alert IS NOT NULL, json_extract(t.alert" FACE " IS json_extract(?3" FACE
+              ", json_extract(t.alert, '$.severity') IS json_extract(?3, '$.severity'), o.event,"
+              " json_extract(o.alert" FACE " IS json_extract(?3" FACE
+              ", EXISTS (SELECT 1 FROM outbox c WHERE"
+              " c.notifier_id = ?1 AND c.alert_id = ?2 AND c.event = 'resolved')"
+              " FROM (SELECT 1) LEFT JOIN notice t ON t.notifier_id = ?1 AND t.alert_id = ?2"
+              " LEFT JOIN outbox o ON o.notifier_id = ?1 AND o.alert_id = ?2"
+              " AND o.event != 'resolved'",
+    /* In place of an older row, whose tries and time it takes over, unless it is to go at once (?6 is
+     * 0) and that one only waited for more. */
+    [PUT] = "INSERT OR REPLACE INTO outbox (notifier_id, alert_id, event, alert, lane, created_at,"
+            " tries, next_at) SELECT ?1, ?2, ?3, ?4, json_extract(?4" LANE
+            ", ?5, coalesce(max(tries), 0), CASE WHEN ?6 = 0 AND coalesce(max(tries), 0) = 0"
+            " THEN 0.0 ELSE coalesce(max(next_at), ?6) END FROM outbox WHERE notifier_id = ?1"
+            " AND alert_id = ?2 AND (event = 'resolved') = (?3 = 'resolved')",
     [DROP_OPEN] = "DELETE FROM outbox WHERE notifier_id = ?1 AND alert_id = ?2"
                   " AND event != 'resolved'",
+    [DROP_UPDATE] = "DELETE FROM outbox WHERE notifier_id = ?1 AND alert_id = ?2"
+                    " AND event = 'updated'",
     [DROP_ROW] = "DELETE FROM outbox WHERE notifier_id = ?1 AND id = ?2",
     [DROP_OLDEST] = "DELETE FROM outbox WHERE id = (SELECT o.id FROM outbox o WHERE o.notifier_id ="
                     " ?1 ORDER BY NOT EXISTS (SELECT 1 FROM outbox n WHERE n.notifier_id = ?1 AND"
@@ -70,16 +75,15 @@ static const char *const texts[STATEMENT_COUNT] = {
                    " ON CONFLICT DO UPDATE SET alert = ?3",
     [DROP_NOTICE] = "DELETE FROM notice WHERE notifier_id = ?1 AND alert_id = ?2",
     /* ?2 and ?3 NULL: all notices. */
-    [SETTLE] =
-        "INSERT INTO outbox (notifier_id, alert_id, event, alert, lane, created_at, tries,"
-        " next_at) SELECT t.notifier_id, t.alert_id, 'resolved', json_set(t.alert,"
-        " '$.resolved_at', coalesce(a.resolved_at, ?1)), " LANE(
-            "t.alert") ", ?1, 0, 0 FROM notice t"
-                       " LEFT JOIN alert a ON a.id = t.alert_id LEFT JOIN run r ON r.id = a.run_id"
-                       " WHERE (?2 IS NULL OR (t.notifier_id = ?2 AND t.alert_id = ?3))"
-                       " AND (a.id IS NULL OR r.retired = 1 OR a.state != 'firing' OR a.observed = 1)"
-                       " AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.notifier_id = t.notifier_id"
-                       " AND o.alert_id = t.alert_id AND o.event = 'resolved')",
+    [SETTLE] = "INSERT INTO outbox (notifier_id, alert_id, event, alert, lane, created_at, tries,"
+               " next_at) SELECT t.notifier_id, t.alert_id, 'resolved', json_set(t.alert,"
+               " '$.resolved_at', coalesce(a.resolved_at, ?1)), json_extract(t.alert" LANE
+               ", ?1, 0, 0 FROM notice t"
+               " LEFT JOIN alert a ON a.id = t.alert_id LEFT JOIN run r ON r.id = a.run_id"
+               " WHERE (?2 IS NULL OR (t.notifier_id = ?2 AND t.alert_id = ?3))"
+               " AND (a.id IS NULL OR r.retired = 1 OR a.state != 'firing' OR a.observed = 1)"
+               " AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.notifier_id = t.notifier_id"
+               " AND o.alert_id = t.alert_id AND o.event = 'resolved')",
     [PUT_OFF] = "UPDATE outbox SET tries = tries + 1, next_at = ?4 WHERE notifier_id = ?1 AND"
                 " alert_id = ?2 AND (event = 'resolved') = (?3 = 'resolved')",
     [ADD_COUNTS] = "UPDATE notifier SET delivered = delivered + ?2, failed = failed + ?3,"
@@ -150,13 +154,15 @@ static int keep_bound(struct outbox *outbox, const struct outbox_notifier *notif
     return rc == SQLITE_OK ? count_dropped(outbox, notifier) : rc;
 }
 
+/* `at`: not before this time; 0: at once. */
 static int put(struct outbox *outbox, const struct outbox_notifier *notifier, int64_t alert,
-    const char *event, const char *snapshot, double now)
+    const char *event, const char *snapshot, double now, double at)
 {
     sqlite3_stmt *statement = bound(outbox, PUT, notifier->id, alert);
     sql_bind_text(statement, 3, event);
     sql_bind_text(statement, 4, snapshot);
     sqlite3_bind_double(statement, 5, now);
+    sqlite3_bind_double(statement, 6, at);
     int rc = sql_run(statement);
     return rc == SQLITE_OK ? keep_bound(outbox, notifier) : rc;
 }
@@ -190,7 +196,7 @@ static bool wants(const struct outbox_notifier *notifier, const struct store_ale
 
 /* What a notifier was told of an alert, and what waits to be told. */
 struct state {
-    bool noticed, noticed_same;          /* a notice; it looks like the alert now */
+    bool noticed, noticed_same, noticed_severity; /* a notice; it looks, or is as severe, as now */
     bool open, open_same, open_is_first; /* a row that it fires; it has the event "firing" */
     bool closing;                        /* a row that it is resolved */
 };
@@ -205,10 +211,11 @@ static int read_state(struct outbox *outbox, const struct outbox_notifier *notif
         *state = (struct state){
             .noticed = sqlite3_column_int(row, 0) != 0,
             .noticed_same = sqlite3_column_int(row, 1) != 0,
-            .open = sqlite3_column_type(row, 2) != SQLITE_NULL,
-            .open_same = sqlite3_column_int(row, 3) != 0,
-            .open_is_first = strcmp(sql_text(row, 2), "firing") == 0,
-            .closing = sqlite3_column_int(row, 4) != 0,
+            .noticed_severity = sqlite3_column_int(row, 2) != 0,
+            .open = sqlite3_column_type(row, 3) != SQLITE_NULL,
+            .open_is_first = strcmp(sql_text(row, 3), "firing") == 0,
+            .open_same = sqlite3_column_int(row, 4) != 0,
+            .closing = sqlite3_column_int(row, 5) != 0,
         };
     sqlite3_reset(row);
     return rc == SQLITE_ROW ? SQLITE_OK : rc;
@@ -226,6 +233,28 @@ static const char *event_of(const struct state *state, bool again)
     return state->noticed_same ? NULL : "updated";
 }
 
+static int tell_firing(struct outbox *outbox, const struct outbox_notifier *notifier,
+    const struct store_alert *alert, const struct state *state, const char *snapshot, bool again,
+    double now)
+{
+    const char *event = wants(notifier, alert) ? event_of(state, again) : NULL;
+    bool waits = event && strcmp(event, "updated") == 0 && state->noticed_severity;
+    if (!event)
+        return SQLITE_OK;
+    return put(
+        outbox, notifier, alert->id, event, snapshot, now, waits ? now + LIMIT_UPDATE_SECONDS : 0);
+}
+
+/* A change that nobody was told of yet goes with the end. */
+static int tell_resolved(struct outbox *outbox, const struct outbox_notifier *notifier,
+    int64_t alert, const struct state *state, const char *snapshot, double now)
+{
+    if (!state->noticed && !state->open)
+        return SQLITE_OK;
+    int rc = sql_run(bound(outbox, DROP_UPDATE, notifier->id, alert));
+    return rc == SQLITE_OK ? put(outbox, notifier, alert, "resolved", snapshot, now, 0) : rc;
+}
+
 static int tell(struct outbox *outbox, const struct outbox_notifier *notifier,
     const struct store_alert *alert, const char *snapshot, bool again, double now)
 {
@@ -234,15 +263,11 @@ static int tell(struct outbox *outbox, const struct outbox_notifier *notifier,
     if (rc != SQLITE_OK)
         return rc;
     if (strcmp(alert->state, "firing") != 0)
-        return state.noticed || state.open
-                   ? put(outbox, notifier, alert->id, "resolved", snapshot, now)
-                   : SQLITE_OK;
-    if (alert->silenced || alert->observed) {
-        rc = sql_run(bound(outbox, DROP_OPEN, notifier->id, alert->id));
-        return rc == SQLITE_OK ? settle(outbox, notifier, alert->id, now) : rc;
-    }
-    const char *event = wants(notifier, alert) ? event_of(&state, again) : NULL;
-    return event ? put(outbox, notifier, alert->id, event, snapshot, now) : SQLITE_OK;
+        return tell_resolved(outbox, notifier, alert->id, &state, snapshot, now);
+    if (!alert->silenced && !alert->observed)
+        return tell_firing(outbox, notifier, alert, &state, snapshot, again, now);
+    rc = sql_run(bound(outbox, DROP_OPEN, notifier->id, alert->id));
+    return rc == SQLITE_OK ? settle(outbox, notifier, alert->id, now) : rc;
 }
 
 int outbox_alert(struct outbox *outbox, const struct store_alert *alert, bool again, double now)
@@ -311,7 +336,7 @@ static int add(struct outbox *outbox, const struct store_notifier *notifier)
 }
 
 /* Tells what fires to those who were not told of it yet. */
-static int tell_firing(struct outbox *outbox, double now)
+static int catch_up(struct outbox *outbox, double now)
 {
     sqlite3_stmt *row = outbox->statements[FIRING];
     int rc = sqlite3_step(row);
@@ -334,7 +359,7 @@ int outbox_register(
         rc = add(outbox, &list[i]);
     if (rc == SQLITE_OK)
         rc = outbox_settle(outbox, now);
-    return rc == SQLITE_OK ? tell_firing(outbox, now) : rc;
+    return rc == SQLITE_OK ? catch_up(outbox, now) : rc;
 }
 
 /* The receiver has it. While it was on its way the alert may have ended without a word, silenced. */

@@ -11,7 +11,8 @@
  * A notice is what the receiver holds for firing. An alert that is silenced while it fires is not
  * told further, but its end is told to those who hold a notice; so is that of an alert that is only
  * observed from now on. Of an alert there is at most one row that it fires (the newest state) and one
- * that it is resolved, so that a receiver that is away for long costs two rows an alert. */
+ * that it is resolved, so that a receiver that is away for long costs two rows an alert. A change of words or layers alone
+ * waits LIMIT_UPDATE_SECONDS for more of the kind. */
 #ifndef FORESHOCK_STORE_OUTBOX_H
 #define FORESHOCK_STORE_OUTBOX_H
 

@@ -62,9 +62,9 @@ def test_firing_and_resolved(daemon, alertmanager):
 
 
 def test_it_goes_on_firing(daemon, alertmanager):
-    """For longer than Alertmanager would believe one message (four seconds), and nobody is told twice."""
+    """For longer than Alertmanager would believe one message (eight seconds), and nobody is told twice."""
     manager, told = alertmanager
-    d = daemon(config=config(manager))
+    d = daemon(config=config(manager, resend_seconds=2))
     with fire(d):
         (first,) = until(manager.alerts, "the alert")
         until(lambda: [a["endsAt"] for a in manager.alerts() if a["updatedAt"] > first["endsAt"]], "its being sent again")

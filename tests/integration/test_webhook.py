@@ -150,7 +150,8 @@ def test_a_receiver_that_hangs(daemon, receiver):
     """It holds up neither the daemon, nor another receiver, nor the stop."""
     stuck = receiver(lambda number, message: (stuck.released.wait(), 200)[1])
     good = receiver()
-    config = {"notifiers": {"stuck": {"type": "webhook", "url": stuck.url}, "good": {"type": "webhook", "url": good.url}}}
+    config = {"notifiers": {"stuck": {"type": "webhook", "url": stuck.url, "timeout_seconds": 60},
+                            "good": {"type": "webhook", "url": good.url}}}  # fmt: skip
     d = daemon(config=json.dumps(config))
     training = fire(d)
     until(lambda: stuck.requests, "the request that hangs")
@@ -162,7 +163,7 @@ def test_a_receiver_that_hangs(daemon, receiver):
     assert stuck.taken() == [] and d.metric("foreshock_notify_retries_total", '{notifier="stuck"}') == 0
     begun = time.monotonic()
     assert d.stop() == 0
-    assert time.monotonic() - begun < 5  # the request alone would take up to ten
+    assert time.monotonic() - begun < 15  # the request alone would take up to a minute
 
 
 def test_an_answer_without_end(daemon, receiver):
@@ -300,7 +301,7 @@ def test_a_new_address_gets_what_waits(daemon, receiver):
 
 def test_a_run_that_is_deleted_is_over(daemon, receiver):
     r = receiver()
-    d = daemon(config=hook(r.url) [:-1] + ', "limits": {"lease_seconds": 1}}')
+    d = daemon(config=hook(r.url)[:-1] + ', "limits": {"lease_seconds": 1}}')
     from raw import Raw
 
     with Raw(d.endpoint) as raw:

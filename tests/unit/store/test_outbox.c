@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "daemon/limits.h"
 #include "daemon/store/reader.h"
@@ -181,6 +182,35 @@ static void test_order_and_collapsing(void **state)
     deliver(*state, "all", "resolved warning 1");
     deliver(*state, "all", "firing warning 2");
     assert_string_equal(due(*state, "all"), "nothing");
+}
+
+/* Layers that fail one after the other are told together; what matters is told at once. */
+static void test_changes_wait_for_each_other(void **state)
+{
+    struct store_alert alert = fixture_alert(1, 1);
+    put(*state, &alert);
+    deliver(*state, "all", "firing warning 1");
+    alert.layers = "[\"up\",\"down\"]";
+    put(*state, &alert);
+    assert_string_equal(due(*state, "all"), "updated warning 1");
+    double first = last.next_at, now = (double)time(NULL);
+    assert_true(first > now && first <= now + LIMIT_UPDATE_SECONDS + 2);
+    alert.layers = "[\"up\",\"down\",\"head\"]";
+    put(*state, &alert);
+    assert_string_equal(due(*state, "all"), "updated warning 1");
+    assert_true(last.next_at == first);
+    assert_non_null(strstr(last.alert, "head"));
+    alert.severity = "critical";
+    put(*state, &alert);
+    assert_string_equal(due(*state, "all"), "updated critical 1");
+    assert_true(last.next_at == 0);
+    report(*state, "all", STORE_DELIVERED);
+    alert.layers = "[]";
+    put(*state, &alert);
+    alert = resolved(alert);
+    put(*state, &alert);
+    assert_string_equal(due(*state, "all"), "resolved critical 1");
+    assert_true(last.next_at == 0);
 }
 
 static void test_lanes_do_not_wait_for_each_other(void **state)
@@ -428,6 +458,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_life),
         TEST(test_order_and_collapsing),
+        TEST(test_changes_wait_for_each_other),
         TEST(test_lanes_do_not_wait_for_each_other),
         TEST(test_given_up),
         TEST(test_observed),
