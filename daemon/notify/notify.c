@@ -148,6 +148,8 @@ int notify_start(struct notify *notify, struct store *store, const char *state_d
 {
     notify->store = store;
     notify->state_dir = state_dir;
+    if (count == 0 && !store_had_notifiers(store))
+        return 0; /* nothing to say: a commit less before the first training */
     return notify_configure(notify, list, count);
 }
 

@@ -19,6 +19,7 @@ struct store {
     char *db_path;
     int64_t last_run_id, last_layer_id, last_alert_id;
     _Atomic int64_t last_silence_id;
+    int64_t notifiers; /* when it was opened */
     struct queue queue;
     bool queue_made, writer_started;
     pthread_t writer;

@@ -172,6 +172,9 @@ int64_t store_last_run_id(const struct store *store);
 int64_t store_last_layer_id(const struct store *store);
 int64_t store_last_alert_id(const struct store *store);
 
+/* Whether notifiers were there when the store was opened. */
+bool store_had_notifiers(const struct store *store);
+
 int64_t store_new_silence_id(struct store *store); /* any thread */
 /* When the first silence ends, in seconds since 1970; INFINITY: none is there. Any thread. */
 double store_next_expiry(struct store *store);

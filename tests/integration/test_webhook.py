@@ -288,6 +288,17 @@ def test_reload(daemon, receiver):
     assert len(old.requests) == asked
 
 
+def test_a_start_without_notifiers_leaves_nothing_of_them(daemon, receiver):
+    r = receiver(lambda number, message: 503)
+    d = daemon(config=hook(r.url))
+    fire(d)
+    until(lambda: metric(d, "outbox") == 1, "what waits")
+    d.stop()
+    d.config.write_text("")
+    d.start()
+    until(lambda: 'notifier="hook"' not in d.request("/metrics")[2].decode(), "its going")
+
+
 def test_a_new_address_gets_what_waits(daemon, receiver):
     bad, good = receiver(lambda number, message: (503, {"Retry-After": "3000"})), receiver()
     d = daemon(config=hook(bad.url))
