@@ -13,8 +13,8 @@ import harness
 
 
 class Receiver(http.server.ThreadingHTTPServer):
-    """Keeps what is POSTed. `answer(number, message)`, of the how-manieth request from 0, returns a status, or a status and
-    headers; it may take its time. A receiver that is stopped can be started again on its port."""
+    """Keeps what is POSTed. `answer(number, message)`, of the how-manieth request from 0, returns a status, or a status,
+    headers and perhaps a body; it may take its time. A receiver that is stopped can be started again on its port."""
 
     daemon_threads = True
     allow_reuse_address = True
@@ -60,14 +60,15 @@ class _Handler(http.server.BaseHTTPRequestHandler):
             number = len(server.requests)
             server.requests.append((dict(self.headers), body, 0))
         answer = server.answer(number, body)
-        status, headers = answer if isinstance(answer, tuple) else (answer, {})
+        status, headers, text = (*answer, b"")[:3] if isinstance(answer, tuple) else (answer, {}, b"")
         with server.lock:
             server.requests[number] = (dict(self.headers), body, status)
         with contextlib.suppress(OSError):
             self.send_response(status)
-            for name, value in {"Content-Length": "0", **headers}.items():
+            for name, value in {"Content-Length": str(len(text)), **headers}.items():
                 self.send_header(name, value)
             self.end_headers()
+            self.wfile.write(text)
 
     def log_message(self, *_):
         pass

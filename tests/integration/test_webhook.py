@@ -166,12 +166,22 @@ def test_a_receiver_that_hangs(daemon, receiver):
     assert time.monotonic() - begun < 15  # the request alone would take up to a minute
 
 
-def test_an_answer_without_end(daemon, receiver):
-    """More than is read of an answer is not waited for; its status counts."""
-    r = receiver(lambda number, message: (200, {"Content-Length": "100000000"}))
+def test_half_an_answer_is_none(daemon, receiver):
+    r = receiver(lambda number, message: (200, {"Content-Length": "100"}, b"well") if number == 0 else 200)
     d = daemon(config=hook(r.url, timeout_seconds=1))
     with fire(d):
-        until(lambda: metric(d, "retries_total") >= 1, "half an answer, which is none")
+        until(lambda: metric(d, "delivered_total") == 1, "a whole answer")
+        assert metric(d, "retries_total") == 1 and len(set(r.keys())) == 1
+
+
+def test_a_long_answer_is_cut_off(daemon, receiver):
+    """No more of it is read than is shown; its status counts."""
+    r = receiver(lambda number, message: (200 if message["run"] == "r" else 400, {}, b"x" * (1 << 22)))
+    d = daemon(config=hook(r.url))
+    with fire(d), fire(d, "other"):
+        until(lambda: metric(d, "delivered_total") == 1, "the answer")
+        until(lambda: metric(d, "failed_total") == 1, "the end of patience", deadline=90)
+    assert all(len(line) < 2000 for line in d.log().splitlines())
 
 
 def test_killed_before_it_could_tell(daemon, receiver):
