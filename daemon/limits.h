@@ -24,19 +24,19 @@
 #define LIMIT_STALL_MS      1000u /* a tick later than this: the loop stood still, leases start anew */
 #define LIMIT_TOLD_MS       1000u /* between two `budget` or `stale` errors to one peer */
 
-#define LIMIT_SILENCES           1000u
+#define LIMIT_SILENCES            1000u
 /* Rows of the outbox that wait for one notifier: first go those of alerts whose newer state waits too, then the oldest. */
-#define LIMIT_OUTBOX_ROWS        4000u
+#define LIMIT_OUTBOX_ROWS         4000u
+/* What waits longer is dropped, but for the newest state of an alert that still fires. */
+#define LIMIT_OUTBOX_AGE_SECONDS  (3u * 86400u)
 /* A change that is not of the severity waits for so long, to be told together with those that follow: many layers fail one
  * after the other. */
-#define LIMIT_UPDATE_SECONDS     10u
-/* What waits longer is dropped, but for the newest state of an alert that still fires. */
-#define LIMIT_OUTBOX_AGE_SECONDS (3u * 86400u)
-#define LIMIT_RETRY_MIN_SECONDS                                                                    \
-    1u /* the first pause after a try that failed; each later one is twice as long, up to */
+#define LIMIT_UPDATE_SECONDS      10u
+/* The first pause after a try that failed, and the longest: each is twice the one before. */
+#define LIMIT_RETRY_MIN_SECONDS   1u
 #define LIMIT_RETRY_MAX_SECONDS   300u
 #define LIMIT_RETRY_AFTER_SECONDS 3600u /* a receiver may ask for so much and no more */
-#define LIMIT_REFUSED_TRIES       5u /* until a status that will not change (400, 404, ...) is believed */
+#define LIMIT_REFUSED_TRIES       5u /* until a status that will not change (400, 404) is believed */
 #define LIMIT_RESPONSE_BYTES      (64u << 10) /* of an answer that are read */
 #define LIMIT_RESEND_ALERTS       64u         /* in one request */
 
