@@ -107,6 +107,9 @@ void config_free(struct config *config)
 {
     for (size_t i = 0; i < config_option_count; i++)
         config_option_clear(&config_options[i], config);
+    free(config->notifiers);
+    config->notifiers = NULL;
+    config->notifier_count = 0;
 }
 
 static int apply(
@@ -282,6 +285,9 @@ int config_validate(struct config *config, char *err)
         long cores = sysconf(_SC_NPROCESSORS_ONLN);
         config->workers = cores > 65 ? 64 : cores > 2 ? (uint32_t)cores - 1 : 1;
     }
+    for (size_t i = 0; config->http.external_url && i < config->notifier_count; i++)
+        snprintf(
+            config->notifiers[i].external_url, NOTIFIER_URL_MAX, "%s", config->http.external_url);
     if (validate_http(config, err) || validate_listeners(config, err))
         return -1;
     return validate_limits(config, err);

@@ -12,6 +12,7 @@
 
 #include "daemon/alerts/rules.h"
 #include "daemon/log.h"
+#include "daemon/notify/settings.h"
 
 #define CONFIG_ERROR_MAX     512
 #define CONFIG_FILE          "/etc/foreshock/foreshock.yaml"
@@ -43,6 +44,7 @@ struct config {
         char *admin_token;                   /* NULL: make one at each start */
         char *token_file, *admin_token_file; /* config_load fills the tokens from them */
         struct config_list hosts;            /* names allowed in Host besides loopback ones */
+        char *external_url;                  /* where people reach the page; NULL: nowhere */
         bool on;                             /* false: the next three are not set */
         struct sockaddr_storage socket;
         char host[CONFIG_HOST_MAX]; /* numeric, without brackets */
@@ -69,6 +71,8 @@ struct config {
     } retention;
 
     struct rule_settings rules;
+    struct notifier_settings *notifiers; /* room for STORE_NOTIFIERS_MAX; NULL: none */
+    size_t notifier_count;
 };
 
 enum config_action { CONFIG_RUN, CONFIG_CHECK, CONFIG_HELP, CONFIG_VERSION };

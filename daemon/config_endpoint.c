@@ -2,6 +2,7 @@
 #include "daemon/config_endpoint.h"
 
 #include <arpa/inet.h>
+#include <curl/curl.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,21 @@ int config_check_host(const char *text, char *err)
         strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_") == size &&
         size <= 253;
     return good ? 0 : config_unexpected(err, text, CONFIG_HOST_EXPECTED);
+}
+
+int config_check_url(const char *text, char *err)
+{
+    CURLU *url = curl_url();
+    char *scheme = NULL, *host = NULL;
+    bool good = url && strlen(text) < NOTIFIER_URL_MAX &&
+                curl_url_set(url, CURLUPART_URL, text, 0) == CURLUE_OK &&
+                curl_url_get(url, CURLUPART_SCHEME, &scheme, 0) == CURLUE_OK &&
+                curl_url_get(url, CURLUPART_HOST, &host, 0) == CURLUE_OK && host[0] &&
+                (strcmp(scheme, "http") == 0 || strcmp(scheme, "https") == 0);
+    curl_free(scheme);
+    curl_free(host);
+    curl_url_cleanup(url);
+    return good ? 0 : config_unexpected(err, text, CONFIG_URL_EXPECTED);
 }
 
 /* The token itself is not repeated in the error: errors are logged. */

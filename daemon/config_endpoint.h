@@ -13,6 +13,7 @@
     "an address and a port such as 127.0.0.1:8790 or [::1]:8790 (0: any free port), or off"
 #define CONFIG_ENDPOINT_EXPECTED "ipc:///ABSOLUTE/PATH or tcp://ADDRESS:PORT"
 #define CONFIG_HOST_EXPECTED     "a host name such as gpu1.example.org, without a port"
+#define CONFIG_URL_EXPECTED      "an address such as https://host:9093/path, http or https"
 #define CONFIG_TOKEN_EXPECTED    "a token of 8 to 256 printable ASCII characters without spaces"
 
 int config_check_path(const char *text, char *err);
@@ -20,6 +21,7 @@ int config_check_endpoint(const char *text, char *err);
 int config_check_http(const char *text, char *err);
 int config_check_host(const char *text, char *err);
 int config_check_token(const char *text, char *err);
+int config_check_url(const char *text, char *err);
 
 /* "127.0.0.1:8790", "localhost:0", "[::1]:8790"; 0 or -1. */
 int config_parse_address(const char *text, struct sockaddr_storage *address);

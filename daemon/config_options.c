@@ -34,6 +34,8 @@ const struct config_option config_options[] = {
         "an absolute path", config_check_path},
     {"http.hosts", CONFIG_LIST, AT(http.hosts), 0, CONFIG_LIST_MAX, NULL, CONFIG_HOST_EXPECTED,
         config_check_host},
+    {"http.external_url", CONFIG_TEXT, AT(http.external_url), 0, 0, NULL, CONFIG_URL_EXPECTED,
+        config_check_url},
 
     {"limits.memory_bytes", CONFIG_BYTES, AT(limits.memory_bytes), 64 * MIB, TIB, "1GiB", "", NULL},
     {"limits.kept_bytes", CONFIG_BYTES, AT(limits.kept_bytes), 0, TIB, "1GiB", "", NULL},
@@ -84,8 +86,7 @@ bool config_is_section(const char *path)
 
 bool config_is_reserved(const char *path)
 {
-    static const char *const reserved[] = {
-        "notifiers", "remote_write", "ingest.keys", "ingest.curve"};
+    static const char *const reserved[] = {"remote_write", "ingest.keys", "ingest.curve"};
     for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++)
         if (strcmp(reserved[i], path) == 0)
             return true;

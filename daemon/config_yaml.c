@@ -166,6 +166,87 @@ static int load_rule_setting(struct loader *loader, const char *path, enum alert
                : 0;
 }
 
+/* A value of a notifier: a text of one line, or the template, which may have several. */
+static int check_notifier_text(const char *key, const char *text, char *err)
+{
+    bool lines = strcmp(key, "template") == 0;
+    for (; *text; text++) {
+        if (((unsigned char)*text < 0x20 && !(lines && strchr("\n\t", *text))) || *text == 0x7f) {
+            snprintf(err, CONFIG_ERROR_MAX, "got a control character");
+            return -1;
+        }
+    }
+    return 0;
+}
+
+static int load_notifier_rules(
+    struct loader *loader, struct config_notifier *notifier, const yaml_node_t *node, char *err)
+{
+    for (yaml_node_item_t *i = node->data.sequence.items.start; i < node->data.sequence.items.top;
+         i++) {
+        const char *rule = text_of(yaml_document_get_node(loader->document, *i));
+        if (config_notifier_rule(notifier, rule ? rule : "", err))
+            return -1;
+    }
+    return 0;
+}
+
+static int load_notifier_labels(
+    struct loader *loader, struct config_notifier *notifier, const yaml_node_t *node, char *err)
+{
+    for (yaml_node_pair_t *p = node->data.mapping.pairs.start; p < node->data.mapping.pairs.top;
+         p++) {
+        const char *name = key_of(loader, p);
+        const char *value = text_of(yaml_document_get_node(loader->document, p->value));
+        if (!name || !value) {
+            snprintf(err, CONFIG_ERROR_MAX, "expected lines of NAME: VALUE");
+            return -1;
+        }
+        if (check_notifier_text("labels", value, err) ||
+            config_notifier_label(notifier, name, value, err))
+            return -1;
+    }
+    return 0;
+}
+
+static int load_notifier_pair(struct loader *loader, struct config_notifier *notifier,
+    const char *key, const yaml_node_t *node, char *err)
+{
+    const char *text = text_of(node);
+    if (strcmp(key, "rules") == 0 && node->type == YAML_SEQUENCE_NODE)
+        return load_notifier_rules(loader, notifier, node, err);
+    if (strcmp(key, "labels") == 0 && node->type == YAML_MAPPING_NODE)
+        return load_notifier_labels(loader, notifier, node, err);
+    if (!text) {
+        snprintf(err, CONFIG_ERROR_MAX, "got %s, expected a value", kind(node));
+        return -1;
+    }
+    return check_notifier_text(key, text, err) || config_notifier_set(notifier, key, text, err) ? -1
+                                                                                                : 0;
+}
+
+/* The section of one notifier; `path` is "notifiers.NAME". */
+static int load_notifier(struct loader *loader, const char *path, const yaml_node_t *node)
+{
+    char text[CONFIG_ERROR_MAX], key[PATH_SIZE];
+    struct config_notifier notifier;
+    if (node->type != YAML_MAPPING_NODE) {
+        snprintf(text, sizeof text, "got %s, expected a section with type and url", kind(node));
+        return fail_option(loader, node, path, text);
+    }
+    if (config_notifier_add(loader->config, strchr(path, '.') + 1, &notifier, text))
+        return fail_option(loader, node, path, text);
+    for (yaml_node_pair_t *p = node->data.mapping.pairs.start; p < node->data.mapping.pairs.top;
+         p++) {
+        const yaml_node_t *value = yaml_document_get_node(loader->document, p->value);
+        if (name_key(loader, node, p, path, key))
+            return -1;
+        if (load_notifier_pair(loader, &notifier, key_of(loader, p), value, text))
+            return fail_option(loader, value, key, text);
+    }
+    return config_notifier_finish(&notifier, text) ? fail_option(loader, node, path, text) : 0;
+}
+
 static int load_section(struct loader *loader, const yaml_node_t *mapping, const char *prefix);
 
 static int load_pair(struct loader *loader, const yaml_node_t *mapping,
@@ -180,11 +261,14 @@ static int load_pair(struct loader *loader, const yaml_node_t *mapping,
         return load_list(loader, option, value);
     if (option)
         return load_scalar(loader, option, value);
+    if (strcmp(prefix, "notifiers") == 0)
+        return load_notifier(loader, path, value);
     int rule = config_rule_of(path);
     if (rule >= 0 && strcmp(prefix, "rules") != 0)
         return load_rule_setting(
             loader, path, (enum alert_rule)rule, strrchr(path, '.') + 1, value);
-    if (rule >= 0 || strcmp(path, "rules") == 0 || config_is_section(path))
+    if (rule >= 0 || strcmp(path, "rules") == 0 || strcmp(path, "notifiers") == 0 ||
+        config_is_section(path))
         return load_section(loader, value, path);
     size_t line = yaml_document_get_node(loader->document, pair->key)->start_mark.line;
     return fail(loader, line, "%s: %s", path,

@@ -30,6 +30,7 @@ struct watched {
 struct fanout {
     struct store *store;
     struct rule_settings settings;
+    struct announced *announced;
     struct watched *runs;
     int64_t next_alert;
 };
@@ -49,7 +50,8 @@ static double now_seconds(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-struct fanout *fanout_new(struct store *store, const struct rule_settings *settings)
+struct fanout *fanout_new(
+    struct store *store, const struct rule_settings *settings, struct announced *announced)
 {
     struct fanout *fanout = calloc(1, sizeof *fanout);
 
@@ -57,6 +59,7 @@ struct fanout *fanout_new(struct store *store, const struct rule_settings *setti
         return NULL;
     fanout->store = store;
     fanout->settings = *settings;
+    fanout->announced = announced;
     fanout->next_alert = store_last_alert_id(store) + 1;
     return fanout;
 }
@@ -361,13 +364,14 @@ static size_t wire_layers(
 static void on_firing(
     void *ctx, int64_t run, void (*each)(void *, const struct wire_alert *), void *each_ctx)
 {
+    const struct fanout *fanout = ctx;
     struct watched *watched = watched_of(ctx, run);
     struct wire_str layers[WIRE_ALERT_LAYERS_MAX];
 
     for (int rule = 0; watched && rule < RULE_COUNT; rule++) {
         const struct alert *alert = alert_engine_open(watched->engine, (enum alert_rule)rule);
 
-        if (!alert || alert->observed || alert->id == 0)
+        if (!alert || !announced_has(fanout->announced, alert->id))
             continue;
         each(each_ctx, &(struct wire_alert){
                            .id = (uint64_t)alert->id,
@@ -440,8 +444,10 @@ static void on_open_alert(void *ctx, const struct store_alert *row)
     if (watched && (rule == RULE_RUN_LOST || rule == RULE_BASELINE_DAMAGED))
         restore_condition(watched, (enum alert_rule)rule, row);
     if (watched && rule >= 0 && row->attempt == watched->attempt &&
-        alert_engine_bind(watched->engine, (enum alert_rule)rule, row->id))
+        alert_engine_bind(watched->engine, (enum alert_rule)rule, row->id)) {
+        announced_put(fanout->announced, row->id, !row->observed && !row->silenced);
         return;
+    }
     resolved.state = "resolved";
     resolved.resolved_at = now_seconds();
     batch = store_batch_new();

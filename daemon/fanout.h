@@ -6,13 +6,15 @@
 #define FORESHOCK_FANOUT_H
 
 #include "daemon/alerts/rules.h"
+#include "daemon/announced.h"
 #include "daemon/runs/runs.h"
 #include "daemon/store/store.h"
 
 struct fanout;
 
-/* NULL: memory is short. */
-struct fanout *fanout_new(struct store *store, const struct rule_settings *settings);
+/* NULL: memory is short. `announced`: what a client that comes back may be told of. */
+struct fanout *fanout_new(
+    struct store *store, const struct rule_settings *settings, struct announced *announced);
 
 /* Where runs_options.out leads. */
 struct runs_out fanout_out(struct fanout *fanout);

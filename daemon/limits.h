@@ -24,10 +24,29 @@
 #define LIMIT_STALL_MS      1000u /* a tick later than this: the loop stood still, leases start anew */
 #define LIMIT_TOLD_MS       1000u /* between two `budget` or `stale` errors to one peer */
 
+#define LIMIT_SILENCES            1000u
+/* Rows of the outbox that wait for one notifier: first go those of alerts whose newer state waits too, then the oldest. */
+#define LIMIT_OUTBOX_ROWS         4000u
+/* What waits longer is dropped, but for the newest state of an alert that still fires. */
+#define LIMIT_OUTBOX_AGE_SECONDS  (3u * 86400u)
+/* A change that is not of the severity waits for so long, to be told together with those that follow: many layers fail one
+ * after the other. */
+#define LIMIT_UPDATE_SECONDS      10u
+/* The first pause after a try that failed, and the longest: each is twice the one before. */
+#define LIMIT_RETRY_MIN_SECONDS   1u
+#define LIMIT_RETRY_MAX_SECONDS   300u
+#define LIMIT_RETRY_AFTER_SECONDS 3600u /* a receiver may ask for so much and no more */
+#define LIMIT_REFUSED_TRIES       5u /* until a status that will not change (400, 404) is believed */
+#define LIMIT_RESPONSE_BYTES      (64u << 10) /* of an answer that are read */
+#define LIMIT_RESEND_ALERTS       64u         /* in one request */
+
 _Static_assert(LIMIT_CONTROL_FRAME > WIRE_HEADER_MAX, "a header at its bound must pass");
 _Static_assert(LIMIT_TENSOR_FRAME > WIRE_PIECE_MAX, "a piece at its bound must pass");
 _Static_assert(LIMIT_TENSOR_FRAME >= LIMIT_CONTROL_FRAME, "the tensor socket carries headers too");
 _Static_assert(LIMIT_SHARDS_AHEAD > WIRE_LAYER_NUMBER_MAX, "a step of every layer may wait");
+_Static_assert(LIMIT_RETRY_MIN_SECONDS < LIMIT_RETRY_MAX_SECONDS, "pauses grow");
+_Static_assert(LIMIT_RETRY_MAX_SECONDS <= LIMIT_RETRY_AFTER_SECONDS,
+    "a later time is a clock that was set back");
 _Static_assert(LIMIT_STALL_MS > 2 * LIMIT_TICK_MS, "a late tick is not a stall");
 
 #endif

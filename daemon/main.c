@@ -1,5 +1,6 @@
 /* foreshockd: reads the configuration, makes the parts, wires them, and stops them in the opposite order. */
 #include <cblas.h>
+#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,6 +17,7 @@
 #include "daemon/limits.h"
 #include "daemon/log.h"
 #include "daemon/mailbox.h"
+#include "daemon/notify/notify.h"
 #include "daemon/push.h"
 #include "daemon/runs/runs.h"
 #include "daemon/stats.h"
@@ -41,7 +43,10 @@ struct daemon {
     struct events *events;
     struct store_sink events_sink;
     struct store *store;
+    double expiry_asked_at; /* when silences were last ended by the clock */
     struct mailbox *mailbox;
+    struct notify *notify;
+    struct push push;
     struct fanout *fanout;
     struct runs *runs;
     struct ingest *ingest;
@@ -55,7 +60,8 @@ _Static_assert(CONFIG_ERROR_MAX >= STORE_ERROR_MAX && CONFIG_ERROR_MAX >= HTTP_E
     "one buffer serves all");
 _Static_assert(CONFIG_ENDPOINTS_MAX <= LIMIT_ENDPOINTS, "every endpoint has its place");
 
-/* What the store has committed goes to the event streams, and alerts to the trainings too. On the writer thread. */
+/* What the store has committed goes to the event streams, and alerts to the trainings and the notifiers too. On the writer
+ * thread. */
 
 static void sink_figures(void *ctx, const struct store_told_figure *figures, size_t count)
 {
@@ -69,7 +75,8 @@ static void sink_alert(void *ctx, const char *run_key, const struct store_alert 
     struct daemon *daemon = ctx;
 
     daemon->events_sink.alert(daemon->events_sink.ctx, run_key, alert);
-    push_alert(daemon->mailbox, daemon->runs, run_key, alert);
+    push_alert(&daemon->push, run_key, alert);
+    notify_wake(daemon->notify);
 }
 
 static void sink_run(void *ctx, const struct store_run *run)
@@ -102,6 +109,7 @@ static void sink_gone(void *ctx, int64_t run)
         *gone = (struct gone){daemon, run};
     if (gone && mailbox_post(daemon->mailbox, on_gone, gone) != 0)
         free(gone);
+    notify_wake(daemon->notify);
 }
 
 static void log_store(void *ctx, bool error, const char *text)
@@ -130,7 +138,13 @@ static int start_store(struct daemon *daemon)
     };
     int rc = store_open(&daemon->store, &options, daemon->err);
 
-    return rc == STORE_OK ? 0 : rc == STORE_FAILED ? EXIT_FAILED : EXIT_STATE;
+    if (rc != STORE_OK)
+        return rc == STORE_FAILED ? EXIT_FAILED : EXIT_STATE;
+    if (notify_start(
+            daemon->notify, daemon->store, c->state_dir, c->notifiers, c->notifier_count) == 0)
+        return 0;
+    snprintf(daemon->err, sizeof daemon->err, "the notifiers cannot be started");
+    return EXIT_FAILED;
 }
 
 static int start_runs(struct daemon *daemon)
@@ -153,10 +167,10 @@ static int start_runs(struct daemon *daemon)
         .passes_large = c->analysis.passes_large,
     };
 
-    daemon->fanout = fanout_new(daemon->store, &c->rules);
+    daemon->fanout = fanout_new(daemon->store, &c->rules, daemon->push.announced);
     if (daemon->fanout) {
         options.out = fanout_out(daemon->fanout);
-        daemon->runs = runs_new(&options);
+        daemon->runs = daemon->push.runs = runs_new(&options);
     }
     if (!daemon->runs) {
         snprintf(daemon->err, sizeof daemon->err, "memory is short");
@@ -198,6 +212,11 @@ static void log_http(void *ctx, const char *line)
     log_warning("http", LOG_STR("what", line));
 }
 
+static bool knows_rule(const char *name)
+{
+    return rule_find(name) >= 0;
+}
+
 static int start_http(struct daemon *daemon)
 {
     const struct config *c = &daemon->config;
@@ -215,6 +234,7 @@ static int start_http(struct daemon *daemon)
         .store = daemon->store,
         .events = daemon->events,
         .delete_run = deletion_ask,
+        .knows_rule = knows_rule,
         .log = log_http,
         .ctx = &daemon->desk,
     };
@@ -249,8 +269,9 @@ static void reload(struct daemon *daemon)
         return;
     }
     fanout_retune(daemon->fanout, &fresh.rules);
+    if (notify_configure(daemon->notify, fresh.notifiers, fresh.notifier_count) == 0)
+        log_info("rules and notifiers reloaded; what else may have changed takes a restart");
     config_free(&fresh);
-    log_info("rules reloaded; what else may have changed takes a restart");
 }
 
 static void on_signal(uv_signal_t *handle, int number)
@@ -261,11 +282,31 @@ static void on_signal(uv_signal_t *handle, int number)
         stop(handle->data);
 }
 
+/* Ends the silences whose time has come: asked for once a second until the store has done it. */
+static void expire_silences(struct daemon *daemon)
+{
+    uv_timeval64_t time;
+    double now;
+
+    uv_gettimeofday(&time);
+    now = (double)time.tv_sec + 1e-6 * (double)time.tv_usec;
+    if (!daemon->store || store_next_expiry(daemon->store) > now ||
+        fabs(now - daemon->expiry_asked_at) < 1)
+        return;
+    struct store_batch *batch = store_batch_new();
+
+    daemon->expiry_asked_at = now;
+    store_put_expire_silences(batch, now);
+    if (store_submit(daemon->store, batch) != 0)
+        log_warning("silences last longer: the store is behind");
+}
+
 static void on_stamp(uv_timer_t *timer)
 {
     struct daemon *daemon = timer->data;
 
     stats_set(&daemon->stats.loop_turn_ms, uv_now(&daemon->loop));
+    expire_silences(daemon);
 }
 
 static int start_loop(struct daemon *daemon)
@@ -290,7 +331,9 @@ static int start_loop(struct daemon *daemon)
     uv_timer_start(&daemon->stamp, on_stamp, 0, LIMIT_TICK_MS);
     daemon->mailbox = mailbox_new(&daemon->loop);
     daemon->events = events_new(&daemon->stats, 0);
-    if (daemon->mailbox && daemon->events) {
+    daemon->notify = notify_new();
+    daemon->push = (struct push){.mailbox = daemon->mailbox, .announced = announced_new()};
+    if (daemon->mailbox && daemon->events && daemon->notify && daemon->push.announced) {
         daemon->events_sink = events_sink(daemon->events);
         return 0;
     }
@@ -342,7 +385,9 @@ static void finish(struct daemon *daemon)
     if (daemon->mailbox)
         mailbox_drain(
             daemon->mailbox); /* what an HTTP thread still asked for, while the store is there */
+    notify_stop(daemon->notify);
     store_close(&daemon->store);
+    notify_free(daemon->notify);
     for (size_t i = 0; i < sizeof daemon->signals / sizeof *daemon->signals; i++)
         uv_close((uv_handle_t *)&daemon->signals[i], NULL);
     uv_close((uv_handle_t *)&daemon->stamp, NULL);
@@ -352,6 +397,7 @@ static void finish(struct daemon *daemon)
     if (daemon->runs)
         runs_free(daemon->runs);
     fanout_free(daemon->fanout);
+    announced_free(daemon->push.announced);
     events_free(daemon->events);
     uv_loop_close(&daemon->loop);
 }

@@ -8,10 +8,12 @@
 #include "daemon/log.h"
 
 struct post {
-    struct runs *runs;
+    struct push *push;
     char *run_key, *rule, *severity, *state, *title, *summary;
     json_t *layers;
     uint64_t id, step;
+    bool fires; /* may be told to who comes later */
+    bool told;  /* is told now */
 };
 
 static void post_free(struct post *post)
@@ -27,13 +29,16 @@ static void post_free(struct post *post)
 }
 
 static struct post *post_new(
-    struct runs *runs, const char *run_key, const struct store_alert *alert)
+    struct push *push, const char *run_key, const struct store_alert *alert)
 {
     struct post *post = calloc(1, sizeof *post);
+    bool firing = strcmp(alert->state, "firing") == 0;
 
     if (!post)
         return NULL;
-    post->runs = runs;
+    post->push = push;
+    post->fires = firing && !alert->observed && !alert->silenced;
+    post->told = firing ? post->fires : alert->announced;
     post->run_key = strdup(run_key);
     post->rule = strdup(alert->rule);
     post->severity = strdup(alert->severity);
@@ -50,9 +55,8 @@ static struct post *post_new(
     return NULL;
 }
 
-static void on_loop(void *arg)
+static void tell(const struct post *post)
 {
-    struct post *post = arg;
     struct wire_str layers[WIRE_ALERT_LAYERS_MAX];
     size_t count = 0, i;
     json_t *name;
@@ -61,7 +65,7 @@ static void on_loop(void *arg)
         if (count < WIRE_ALERT_LAYERS_MAX && json_is_string(name))
             layers[count++] = wire_str(json_string_value(name));
     }
-    runs_alert(post->runs, post->run_key,
+    runs_alert(post->push->runs, post->run_key,
         &(struct wire_alert){
             .id = post->id,
             .rule = wire_str(post->rule),
@@ -73,18 +77,23 @@ static void on_loop(void *arg)
             .layers_count = count,
             .step = post->step,
         });
+}
+
+static void on_loop(void *arg)
+{
+    struct post *post = arg;
+
+    announced_put(post->push->announced, (int64_t)post->id, post->fires);
+    if (post->told && post->push->runs)
+        tell(post);
     post_free(post);
 }
 
-void push_alert(struct mailbox *mailbox, struct runs *runs, const char *run_key,
-    const struct store_alert *alert)
+void push_alert(struct push *push, const char *run_key, const struct store_alert *alert)
 {
-    struct post *post;
+    struct post *post = post_new(push, run_key, alert);
 
-    if (alert->observed)
-        return;
-    post = post_new(runs, run_key, alert);
-    if (post && mailbox_post(mailbox, on_loop, post) == 0)
+    if (post && mailbox_post(push->mailbox, on_loop, post) == 0)
         return;
     if (post)
         post_free(post);

@@ -2,12 +2,20 @@
 #ifndef FORESHOCK_PUSH_H
 #define FORESHOCK_PUSH_H
 
+#include "daemon/announced.h"
 #include "daemon/mailbox.h"
 #include "daemon/runs/runs.h"
 #include "daemon/store/store.h"
 
-/* Copies the alert and posts it to the loop. Observed alerts are not told. Any thread. */
-void push_alert(struct mailbox *mailbox, struct runs *runs, const char *run_key,
-    const struct store_alert *alert);
+/* Members are the loop's; `runs` may be NULL while the daemon starts. */
+struct push {
+    struct mailbox *mailbox;
+    struct announced *announced;
+    struct runs *runs;
+};
+
+/* Copies the alert and posts it to the loop. Alerts that are observed or silenced are not told; the end of one is told if its
+ * beginning was. Any thread. */
+void push_alert(struct push *push, const char *run_key, const struct store_alert *alert);
 
 #endif

@@ -98,9 +98,59 @@ CREATE TABLE alert (
     started_at       REAL NOT NULL,
     last_step        INTEGER NOT NULL,
     resolved_at      REAL,
-    acknowledged_at  REAL
+    acknowledged_at  REAL,
+    silenced         INTEGER NOT NULL CHECK (silenced IN (0, 1)),  -- now, or when it was resolved
+    announced        INTEGER NOT NULL CHECK (announced IN (0, 1))  -- 1: its training was told that it fires
 ) STRICT;
 CREATE INDEX alert_by_run ON alert (run_id, state);
+
+-- What is not to be told for a while. NULL: any rule, any layer and the run itself. Patterns are SQLite's GLOB.
+CREATE TABLE silence (
+    id          INTEGER PRIMARY KEY AUTOINCREMENT,
+    run         TEXT NOT NULL,                       -- a run's key, or a pattern
+    rule        TEXT,
+    layer       TEXT,                                -- a layer's name, or a pattern
+    reason      TEXT NOT NULL,
+    created_by  TEXT NOT NULL,
+    created_at  REAL NOT NULL,
+    expires_at  REAL NOT NULL                        -- the row goes then
+) STRICT;
+
+-- Those of the configuration, by name, with the counters that /metrics shows.
+CREATE TABLE notifier (
+    id         INTEGER PRIMARY KEY,
+    name       TEXT NOT NULL UNIQUE,
+    kind       TEXT NOT NULL,                        -- of another kind: another notifier
+    key        TEXT NOT NULL,                        -- random; the first part of idempotency keys
+    delivered  INTEGER NOT NULL DEFAULT 0,
+    failed     INTEGER NOT NULL DEFAULT 0,           -- given up: the receiver refuses it
+    dropped    INTEGER NOT NULL DEFAULT 0,           -- by the bounds of the outbox
+    retries    INTEGER NOT NULL DEFAULT 0
+) STRICT;
+
+-- What the receiver of a notifier holds for firing: the alert as it was last told.
+CREATE TABLE notice (
+    notifier_id  INTEGER NOT NULL REFERENCES notifier ON DELETE CASCADE,
+    alert_id     INTEGER NOT NULL,                   -- no reference: the alert may go before it is told
+    alert        TEXT NOT NULL CHECK (json_valid(alert)),
+    PRIMARY KEY (notifier_id, alert_id)
+) STRICT;
+
+-- What is to be delivered, in order of id within a lane: a run's rule. Of one alert to one notifier: at most one row that
+-- it fires, and one that it is resolved.
+CREATE TABLE outbox (
+    id           INTEGER PRIMARY KEY AUTOINCREMENT,
+    notifier_id  INTEGER NOT NULL REFERENCES notifier ON DELETE CASCADE,
+    alert_id     INTEGER NOT NULL,
+    event        TEXT NOT NULL CHECK (event IN ('firing', 'updated', 'resolved')),
+    alert        TEXT NOT NULL CHECK (json_valid(alert)), -- as it was then
+    created_at   REAL NOT NULL,
+    tries        INTEGER NOT NULL,
+    next_at      REAL NOT NULL,                      -- not before this time; 0: at once
+    lane         TEXT NOT NULL                       -- a run and a rule
+) STRICT;
+CREATE UNIQUE INDEX outbox_by_alert ON outbox (notifier_id, alert_id, (event = 'resolved'));
+CREATE INDEX outbox_by_lane ON outbox (notifier_id, lane, id, next_at); -- all that the search for what is due reads
 
 -- The initialization w(0) of a layer: file baselines/<layer_id>-<attempt>-<step>.w0 in the state directory.
 CREATE TABLE baseline (

@@ -1,4 +1,4 @@
-/* GET requests by libcurl, answers by jansson, and errors as one line each. */
+/* Requests by libcurl, answers by jansson, and errors as one line each. */
 #include "client/cli/api.h"
 
 #include <curl/curl.h>
@@ -56,15 +56,21 @@ static size_t take(char *data, size_t unit, size_t count, void *ctx)
     return size;
 }
 
-static struct curl_slist *make_headers(const struct cli *cli)
+/* What is asked: a GET, or a change with a body. */
+struct question {
+    const char *method, *body; /* body NULL: a GET */
+};
+
+/* NULL: none are needed, or memory is short. */
+static struct curl_slist *make_headers(const char *token, const struct question *question)
 {
     struct curl_slist *headers = NULL;
     char *bearer;
-    if (cli->token && asprintf(&bearer, "Authorization: Bearer %s", cli->token) >= 0) {
+    if (token && asprintf(&bearer, "Authorization: Bearer %s", token) >= 0) {
         headers = curl_slist_append(NULL, bearer);
         free(bearer);
     }
-    return headers;
+    return question->body ? curl_slist_append(headers, "Content-Type: application/json") : headers;
 }
 
 static int complain_of_curl(const struct cli *cli, CURLcode code, const char *why)
@@ -83,24 +89,30 @@ static int complain_of_curl(const struct cli *cli, CURLcode code, const char *wh
     return CLI_FAILED;
 }
 
-static int perform(const struct cli *cli, const struct api_path *path, struct api_answer *answer)
+static int perform(const struct cli *cli, const struct question *question,
+    const struct api_path *path, struct api_answer *answer)
 {
+    const char *token = question->body ? cli->admin_token : cli->token;
     char *url = NULL, why[CURL_ERROR_SIZE] = "";
     CURL *curl = curl_easy_init();
-    struct curl_slist *headers = make_headers(cli);
+    struct curl_slist *headers = make_headers(token, question);
     size_t base = strlen(cli->url);
     int rc = CLI_FAILED;
     *answer = (struct api_answer){0};
     while (base > 0 && cli->url[base - 1] == '/')
         base--;
     answer->body = strdup("");
-    if (!curl || !answer->body || (cli->token && !headers) ||
+    if (!curl || !answer->body || ((token || question->body) && !headers) ||
         asprintf(&url, "%.*s%s", (int)base, cli->url, path->text) < 0) {
         text_complain("out of memory");
         goto out;
     }
     curl_easy_setopt(curl, CURLOPT_URL, url);
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
+    if (question->body) {
+        curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, question->method);
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, question->body);
+    }
     curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(
         curl, CURLOPT_PROXY, ""); /* the daemon is near: a proxy set for the web is none for it */
@@ -141,14 +153,15 @@ static void complain_of_status(const struct cli *cli, const struct api_answer *a
             "%s answered HTTP %ld, without a reason; is it foreshockd?", cli->url, answer->status);
 }
 
-int api_get(const struct cli *cli, const struct api_path *path, struct api_answer *answer)
+static int ask(const struct cli *cli, const struct question *question, const struct api_path *path,
+    struct api_answer *answer)
 {
     json_error_t error;
     if (path->full) {
         text_complain("the names and patterns given are too long for one request");
         return CLI_FAILED;
     }
-    if (perform(cli, path, answer))
+    if (perform(cli, question, path, answer))
         return CLI_FAILED;
     answer->json = json_loadb(answer->body, answer->size, 0, &error);
     if (answer->status / 100 == 2 && json_is_object(answer->json))
@@ -156,10 +169,37 @@ int api_get(const struct cli *cli, const struct api_path *path, struct api_answe
     if (answer->status / 100 == 2)
         text_complain(
             "%s answered with something that is no JSON object; is it foreshockd?", cli->url);
+    else if (answer->status == 401 && question->body)
+        text_complain(
+            "%s: the admin token was refused; it comes from --admin-token-file FILE, else "
+            "from FORESHOCK_ADMIN_TOKEN",
+            cli->url);
     else
         complain_of_status(cli, answer);
     api_free(answer);
     return CLI_FAILED;
+}
+
+int api_get(const struct cli *cli, const struct api_path *path, struct api_answer *answer)
+{
+    return ask(cli, &(struct question){.method = "GET"}, path, answer);
+}
+
+int api_change(const struct cli *cli, const char *method, const struct api_path *path, json_t *body,
+    struct api_answer *answer)
+{
+    char *text = body ? json_dumps(body, JSON_COMPACT) : NULL;
+    int rc = CLI_FAILED;
+    json_decref(body);
+    if (!cli->admin_token)
+        text_complain("a change wants the admin token: set FORESHOCK_ADMIN_TOKEN, or "
+                      "--admin-token-file FILE (the file admin.token of the state directory)");
+    else if (!text)
+        text_complain("out of memory, or a text that is no UTF-8");
+    else
+        rc = ask(cli, &(struct question){method, text}, path, answer);
+    free(text);
+    return rc;
 }
 
 int api_ready(const struct cli *cli)
@@ -167,7 +207,7 @@ int api_ready(const struct cli *cli)
     struct api_path path = {0};
     struct api_answer answer;
     api_path_add(&path, "/readyz");
-    if (perform(cli, &path, &answer))
+    if (perform(cli, &(struct question){.method = "GET"}, &path, &answer))
         return -1;
     int ready = answer.status == 200 ? 1 : answer.status == 503 ? 0 : -1;
     if (ready < 0)

@@ -1,4 +1,4 @@
-/* The daemon's HTTP API as seen from here: one GET at a time. */
+/* The daemon's HTTP API as seen from here: one request at a time. */
 #ifndef FORESHOCK_CLI_API_H
 #define FORESHOCK_CLI_API_H
 
@@ -19,7 +19,7 @@ void api_path_add_query(
 
 struct api_answer {
     long status;
-    char *body; /* terminated; never NULL after api_get */
+    char *body; /* terminated; never NULL after 0 */
     size_t size;
     json_t *json;
 };
@@ -27,6 +27,11 @@ struct api_answer {
 /* Gets `path`. 0 for a 2xx answer that is JSON; else CLI_FAILED, after one line on stderr that says
  * what went wrong and what to look at. The answer is to be freed only after 0. */
 int api_get(const struct cli *cli, const struct api_path *path, struct api_answer *answer);
+
+/* The same for a change: `method` with the JSON object `body` (taken over; NULL: memory was short) and the admin token. */
+int api_change(const struct cli *cli, const char *method, const struct api_path *path, json_t *body,
+    struct api_answer *answer);
+
 void api_free(struct api_answer *answer);
 
 /* Whether GET /readyz answers that all parts are well: 1, 0, or -1 after a line on stderr. */

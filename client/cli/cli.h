@@ -16,14 +16,15 @@ struct cli_list {
     size_t count;
 };
 
-/* Texts point into argv or the environment, but for `token`. */
+/* Texts point into argv or the environment, but for the tokens. */
 struct cli {
-    const char *url, *token_file;
-    char *token; /* NULL: none */
+    const char *url, *token_file, *admin_token_file;
+    char *token, *admin_token; /* NULL: none */
     bool json, csv, check, follow;
     const char *from, *to, *points; /* NULL: not given; the server checks them */
     struct cli_list metrics, layers;
-    const char *operand; /* RUN, or NULL */
+    const char *rule, *duration, *reason; /* NULL: not given */
+    const char *operand;                  /* RUN or ID, or NULL */
 };
 
 int cmd_status(const struct cli *cli);
@@ -31,5 +32,9 @@ int cmd_runs(const struct cli *cli);
 int cmd_layers(const struct cli *cli);
 int cmd_alerts(const struct cli *cli);
 int cmd_series(const struct cli *cli);
+int cmd_ack(const struct cli *cli);
+int cmd_silence(const struct cli *cli);
+int cmd_silences(const struct cli *cli);
+int cmd_unsilence(const struct cli *cli);
 
 #endif

@@ -1,4 +1,4 @@
-/* foreshock alerts. */
+/* foreshock alerts, ack. */
 #include <string.h>
 
 #include "client/cli/api.h"
@@ -18,6 +18,16 @@ static void add_layers(struct table *table, const json_t *layers)
         table_addf(table, "%.220s +%zu", first, count - 1);
 }
 
+static const char *shown_state(const json_t *alert)
+{
+    if (json_is_true(json_object_get(alert, "observed")))
+        return "observed";
+    if (json_is_true(json_object_get(alert, "silenced")) &&
+        strcmp(api_text(alert, "state"), "firing") == 0)
+        return "silenced";
+    return api_text(alert, "state");
+}
+
 static void print_alerts(const json_t *alerts)
 {
     static const struct table_column columns[] = {{"ID", TABLE_RIGHT}, {"RUN", TABLE_LEFT},
@@ -33,9 +43,7 @@ static void print_alerts(const json_t *alerts)
         bool critical = strcmp(api_text(alert, "severity"), "critical") == 0;
         table_addf(table, "%lld", api_int(alert, "id"));
         table_add(table, api_text(alert, "run"));
-        table_add(table, json_is_true(json_object_get(alert, "observed"))
-                             ? "observed"
-                             : api_text(alert, "state"));
+        table_add(table, shown_state(alert));
         table_colour(table, !firing ? NULL : critical ? "31" : "33");
         table_add(table, api_text(alert, "severity"));
         table_add(table, api_text(alert, "rule"));
@@ -52,14 +60,15 @@ static void print_alerts(const json_t *alerts)
     table_free(table);
 }
 
-/* An alert of a rule that only observes is recorded, never told: it does not count. */
+/* An alert of a rule that only observes, or one that is silenced, is recorded and not told: it does not count. */
 static bool any_fires(const json_t *alerts)
 {
     size_t i;
     json_t *alert;
     json_array_foreach (alerts, i, alert) {
-        bool observed = json_is_true(json_object_get(alert, "observed"));
-        if (!observed && strcmp(api_text(alert, "state"), "firing") == 0)
+        bool quiet = json_is_true(json_object_get(alert, "observed")) ||
+                     json_is_true(json_object_get(alert, "silenced"));
+        if (!quiet && strcmp(api_text(alert, "state"), "firing") == 0)
             return true;
     }
     return false;
@@ -88,4 +97,22 @@ int cmd_alerts(const struct cli *cli)
         print_alerts(alerts);
     api_free(&answer);
     return rc;
+}
+
+int cmd_ack(const struct cli *cli)
+{
+    struct api_path path = {0};
+    struct api_answer answer;
+    api_path_add(&path, "/api/v1/alerts/");
+    api_path_add_value(&path, cli->operand);
+    api_path_add(&path, "/ack");
+    if (api_change(cli, "POST", &path, json_object(), &answer))
+        return CLI_FAILED;
+    if (cli->json)
+        api_print(&answer);
+    else
+        text_say("alert %lld of %s (%s) is acknowledged", api_int(answer.json, "id"),
+            api_text(answer.json, "run"), api_text(answer.json, "rule"));
+    api_free(&answer);
+    return CLI_OK;
 }

@@ -14,7 +14,7 @@
 
 #define TOKEN_MAX 256
 
-enum need { NO_RUN, MAY_RUN, NEEDS_RUN };
+enum need { NO_RUN, MAY_RUN, NEEDS_RUN, NEEDS_ID };
 
 static const struct command {
     const char *name;
@@ -33,10 +33,14 @@ static const struct command {
     {"series", cmd_series, NEEDS_RUN, "mlabpv",
         "series RUN           figures: --metric M... [--layer L]... [--from STEP] [--to STEP]\n"
         "                       [--points N] [--csv]; M and L may hold *"},
+    {"ack", cmd_ack, NEEDS_ID, "", "ack ID               acknowledges an alert"},
+    {"silence", cmd_silence, NEEDS_RUN, "lRdr",
+        "silence RUN          alerts of RUN are recorded and not told: [--layer L] [--rule R]\n"
+        "                       [--for 2h] [--reason TEXT]; RUN and L may hold *"},
+    {"silences", cmd_silences, NO_RUN, "", "silences             what is silenced"},
+    {"unsilence", cmd_unsilence, NEEDS_ID, "", "unsilence ID         ends a silence"},
     {"snapshot", NULL, NO_RUN, "", NULL},
     {"top", NULL, NO_RUN, "", NULL},
-    {"ack", NULL, NO_RUN, "", NULL},
-    {"silence", NULL, NO_RUN, "", NULL},
     {"replay", NULL, NO_RUN, "", NULL},
 };
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])
@@ -55,6 +59,10 @@ static const struct option long_options[] = {
     {"to", required_argument, NULL, 'b'},
     {"points", required_argument, NULL, 'p'},
     {"csv", no_argument, NULL, 'v'},
+    {"admin-token-file", required_argument, NULL, 'A'},
+    {"rule", required_argument, NULL, 'R'},
+    {"for", required_argument, NULL, 'd'},
+    {"reason", required_argument, NULL, 'r'},
     {NULL, 0, NULL, 0},
 };
 
@@ -72,6 +80,9 @@ static void print_help(void)
     puts("\n\n"
          "  --url URL            where foreshockd answers; else FORESHOCK_URL, else " CLI_URL "\n"
          "  --token-file FILE    the token is the first line of FILE; else FORESHOCK_TOKEN\n"
+         "  --admin-token-file FILE\n"
+         "                       the same for ack, silence and unsilence; else\n"
+         "                       FORESHOCK_ADMIN_TOKEN\n"
          "  --json               the answer as JSON\n"
          "  --version, --help\n"
          "\n"
@@ -109,6 +120,10 @@ static int take_option(struct cli *cli, int option)
     case 'a': cli->from = optarg; break;
     case 'b': cli->to = optarg; break;
     case 'p': cli->points = optarg; break;
+    case 'A': cli->admin_token_file = optarg; break;
+    case 'R': cli->rule = optarg; break;
+    case 'd': cli->duration = optarg; break;
+    case 'r': cli->reason = optarg; break;
     case 'm': return list_add(&cli->metrics, optarg);
     case 'l': return list_add(&cli->layers, optarg);
     case 'h': print_help(); exit(CLI_OK);
@@ -145,7 +160,7 @@ static int take_options(
                 optind > at ? argv[optind - 1] : argv[at]);
             return CLI_USAGE;
         }
-        if (!strchr("utjhV", option) && !strchr(allowed, option)) {
+        if (!strchr("utAjhV", option) && !strchr(allowed, option)) {
             text_complain("%s: no option --%s (see --help)", argv[0], option_name(option));
             return CLI_USAGE;
         }
@@ -161,6 +176,11 @@ static int take_operands(struct cli *cli, const struct command *command, int arg
         text_complain("%s: RUN is missing; 'foreshock runs' lists them", command->name);
         return CLI_USAGE;
     }
+    if (command->need == NEEDS_ID && argc == 0) {
+        text_complain("%s: ID is missing; 'foreshock alerts' and 'foreshock silences' list them",
+            command->name);
+        return CLI_USAGE;
+    }
     if (argc > most) {
         text_complain("%s: unexpected argument \"%s\" (see --help)", command->name, argv[most]);
         return CLI_USAGE;
@@ -169,16 +189,15 @@ static int take_operands(struct cli *cli, const struct command *command, int arg
     return CLI_OK;
 }
 
-/* The token: FORESHOCK_TOKEN, or the first line of --token-file. */
-static int read_token(struct cli *cli)
+/* A token: the first line of the file that `option` names, else the variable `name`. */
+static int read_token(const char *option, const char *path, const char *name, char **out)
 {
     char line[TOKEN_MAX + 2] = "";
-    const char *token = getenv("FORESHOCK_TOKEN");
-    if (cli->token_file) {
-        FILE *file = fopen(cli->token_file, "re");
+    const char *token = getenv(name);
+    if (path) {
+        FILE *file = fopen(path, "re");
         if (!file || !fgets(line, sizeof line, file)) {
-            text_complain(
-                "--token-file: %s: %s", cli->token_file, file ? "is empty" : strerror(errno));
+            text_complain("%s: %s: %s", option, path, file ? "is empty" : strerror(errno));
             if (file)
                 fclose(file);
             return CLI_USAGE;
@@ -196,8 +215,8 @@ static int read_token(struct cli *cli)
             return CLI_USAGE;
         }
     }
-    cli->token = strdup(token);
-    return cli->token ? CLI_OK : CLI_FAILED;
+    *out = strdup(token);
+    return *out ? CLI_OK : CLI_FAILED;
 }
 
 static int run(struct cli *cli, const struct command *command)
@@ -206,13 +225,17 @@ static int run(struct cli *cli, const struct command *command)
         cli->url = getenv("FORESHOCK_URL");
     if (!cli->url || !cli->url[0])
         cli->url = CLI_URL;
-    int rc = read_token(cli);
+    int rc = read_token("--token-file", cli->token_file, "FORESHOCK_TOKEN", &cli->token);
+    if (rc == CLI_OK)
+        rc = read_token("--admin-token-file", cli->admin_token_file, "FORESHOCK_ADMIN_TOKEN",
+            &cli->admin_token);
     if (rc == CLI_OK) {
         curl_global_init(CURL_GLOBAL_DEFAULT);
         rc = command->function(cli);
         curl_global_cleanup();
     }
     free(cli->token);
+    free(cli->admin_token);
     if (fflush(stdout) || ferror(stdout)) {
         text_complain("the output cannot be written: %s", strerror(errno));
         rc = rc ? rc : CLI_FAILED;

@@ -47,35 +47,82 @@ char *text_clean(const char *text, int *width)
     return clean;
 }
 
-void text_complain(const char *format, ...)
+__attribute__((format(printf, 3, 0))) static void print_clean(
+    FILE *out, const char *before, const char *format, va_list args)
 {
     char text[2048];
     int width;
-    va_list args;
-    va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
-    va_end(args);
     char *clean = text_clean(text, &width);
-    fprintf(stderr, "foreshock: %s\n", clean);
+    fprintf(out, "%s%s\n", before, clean);
     free(clean);
 }
 
-const char *text_ago(double when, char *buffer, size_t size)
+void text_complain(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    print_clean(stderr, "foreshock: ", format, args);
+    va_end(args);
+}
+
+void text_say(const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    print_clean(stdout, "", format, args);
+    va_end(args);
+}
+
+/* A span in its largest unit that makes at least two of it. */
+static double in_unit(double span, const char **name)
 {
     static const struct {
         double seconds;
         const char *name;
     } units[] = {{86400, "d"}, {3600, "h"}, {60, "min"}, {1, "s"}};
-    double age = (double)time(NULL) - when;
     size_t i = 0;
+    if (span < 0)
+        span = 0;
+    while (i < 3 && span < 2 * units[i].seconds)
+        i++;
+    *name = units[i].name;
+    return span / units[i].seconds;
+}
+
+const char *text_ago(double when, char *buffer, size_t size)
+{
+    const char *unit;
+    double age = in_unit((double)time(NULL) - when, &unit);
     if (when <= 0)
         return "-";
-    if (age < 0)
-        age = 0;
-    while (i < 3 && age < 2 * units[i].seconds)
-        i++;
-    snprintf(buffer, size, "%.0f %s ago", age / units[i].seconds, units[i].name);
+    snprintf(buffer, size, "%.0f %s ago", age, unit);
     return buffer;
+}
+
+const char *text_left(double when, char *buffer, size_t size)
+{
+    const char *unit;
+    double left = in_unit(when - (double)time(NULL), &unit);
+    if (left <= 0)
+        return "now";
+    snprintf(buffer, size, "in %.0f %s", left, unit);
+    return buffer;
+}
+
+double text_seconds(const char *text)
+{
+    static const struct {
+        const char *name;
+        double seconds;
+    } units[] = {{"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}};
+    size_t digits = strspn(text, "0123456789");
+    if (digits == 0 || digits > 9)
+        return 0;
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++)
+        if (strcmp(text + digits, units[i].name) == 0)
+            return strtod(text, NULL) * units[i].seconds;
+    return 0;
 }
 
 bool text_coloured(void)

@@ -12,6 +12,9 @@ int api_series(struct request *request, struct reply *reply, struct problem *pro
 int api_histogram(struct request *request, struct reply *reply, struct problem *problem);
 int api_alerts(struct request *request, struct reply *reply, struct problem *problem);
 int api_alert_ack(struct request *request, struct reply *reply, struct problem *problem);
+int api_silences(struct request *request, struct reply *reply, struct problem *problem);
+int api_silence_add(struct request *request, struct reply *reply, struct problem *problem);
+int api_silence_end(struct request *request, struct reply *reply, struct problem *problem);
 int api_not_yet(struct request *request, struct reply *reply, struct problem *problem);
 
 int health_alive(struct request *request, struct reply *reply, struct problem *problem);

@@ -1,13 +1,12 @@
 /* GET /api/v1/alerts, POST /api/v1/alerts/{id}/ack. */
-#include <errno.h>
 #include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "daemon/http/api.h"
-#include "daemon/http/commit.h"
 #include "daemon/http/objects.h"
+#include "daemon/store/commit.h"
 
 enum { LIMIT_DEFAULT = 1000, LIMIT_MAX = 10000, ACK_DEADLINE_MS = 5000 };
 
@@ -77,17 +76,6 @@ static int check_body(const struct request *request, struct problem *problem)
     bool empty = json_is_object(body) && json_object_size(body) == 0;
     json_decref(body);
     return empty ? 0 : problem_set(problem, 400, "the body is expected to be empty or {}");
-}
-
-static int parse_id(const char *text, int64_t *id, struct problem *problem)
-{
-    char *end;
-
-    errno = 0;
-    *id = strtoll(text, &end, 10);
-    if (*text < '1' || *text > '9' || *end || errno)
-        return problem_parameter(problem, 404, "id", text, "the number of an alert");
-    return 0;
 }
 
 struct found_alert {
@@ -160,7 +148,8 @@ int api_alert_ack(struct request *request, struct reply *reply, struct problem *
     struct found_alert found = {0};
     int result = -1;
 
-    if (parse_id(request->capture, &id, problem) || check_body(request, problem))
+    if (request_number(request, "the number of an alert", &id, problem) ||
+        check_body(request, problem))
         return -1;
     if (find_alert(request, id, &found, problem) || acknowledge(request->http, id, problem))
         goto out;

@@ -3,9 +3,9 @@
 #include <string.h>
 
 #include "daemon/http/api.h"
-#include "daemon/http/commit.h"
 #include "daemon/http/grow.h"
 #include "daemon/http/objects.h"
+#include "daemon/store/commit.h"
 
 enum { DELETE_DEADLINE_MS = 5000 };
 

@@ -7,6 +7,7 @@
 #ifndef FORESHOCK_HTTP_HTTP_H
 #define FORESHOCK_HTTP_HTTP_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -41,10 +42,12 @@ struct http_options {
      * a few seconds. The HTTP side then waits for the commit. Called on HTTP threads, several at
      * once. */
     enum http_delete (*delete_run)(void *ctx, int64_t run);
+    /* Whether there is a rule of that name; NULL: any name will do. Any thread. */
+    bool (*knows_rule)(const char *name);
     /* A line for the daemon's log about a failure inside the server; may be NULL. Called on HTTP
      * threads. */
     void (*log)(void *ctx, const char *line);
-    void *ctx; /* of the two above */
+    void *ctx; /* of delete_run and log */
 };
 
 enum {

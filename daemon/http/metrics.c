@@ -25,12 +25,18 @@ struct firing {
     char *run, *rule, *severity;
 };
 
+struct notifier {
+    char *name;
+    struct reader_notifier row; /* but its name */
+};
+
 /* What the queries gather; `run` is the key of the run whose figures come. */
 struct gathering {
     struct running *running;
     struct sample *samples;
     struct firing *firing;
-    size_t running_count, samples_count, firing_count;
+    struct notifier *notifiers;
+    size_t running_count, samples_count, firing_count, notifiers_count;
     const char *run;
     bool failed;
 };
@@ -90,6 +96,19 @@ static void keep_firing(void *ctx, const struct reader_alert *alert)
         copy(gathering, alert->row.rule), copy(gathering, alert->row.severity)};
 }
 
+static void keep_notifier(void *ctx, const struct reader_notifier *row)
+{
+    struct gathering *gathering = ctx;
+    struct notifier *list = grow(gathering->notifiers, gathering->notifiers_count, sizeof *list);
+
+    if (!list) {
+        gathering->failed = true;
+        return;
+    }
+    gathering->notifiers = list;
+    list[gathering->notifiers_count++] = (struct notifier){copy(gathering, row->name), *row};
+}
+
 static int gather(struct gathering *gathering, struct reader *reader)
 {
     const struct reader_alert_query firing = {.state = "firing", .limit = ALERTS_MAX};
@@ -102,6 +121,8 @@ static int gather(struct gathering *gathering, struct reader *reader)
     }
     if (code != READER_FAILED && !gathering->failed)
         code = reader_alerts(reader, &firing, keep_firing, gathering);
+    if (code != READER_FAILED && !gathering->failed)
+        code = reader_notifiers(reader, keep_notifier, gathering);
     return code == READER_FAILED || gathering->failed ? -1 : 0;
 }
 
@@ -118,6 +139,9 @@ static void free_gathering(struct gathering *gathering)
         free(gathering->firing[i].rule);
         free(gathering->firing[i].severity);
     }
+    for (size_t i = 0; i < gathering->notifiers_count; i++)
+        free(gathering->notifiers[i].name);
+    free(gathering->notifiers);
     free(gathering->running);
     free(gathering->samples);
     free(gathering->firing);
@@ -160,6 +184,11 @@ static const char *const derived_families[] = {
     "foreshock_metrics_left_out",
     "foreshock_refused_total",
     "foreshock_info",
+    "foreshock_notify_delivered_total",
+    "foreshock_notify_failed_total",
+    "foreshock_notify_dropped_total",
+    "foreshock_notify_retries_total",
+    "foreshock_notify_outbox",
 };
 
 /* Prometheus counts time in seconds: the name of a counter of microseconds says so. True if it is
@@ -265,6 +294,41 @@ static void write_firing(struct emitter *text, const struct gathering *gathering
     }
 }
 
+static const struct notifier_family {
+    const char *name, *type, *help;
+    size_t offset; /* in struct reader_notifier */
+} notifier_families[] = {
+    {"foreshock_notify_delivered_total", "counter", "Messages that a notifier's receiver took.",
+        offsetof(struct reader_notifier, delivered)},
+    {"foreshock_notify_failed_total", "counter",
+        "Messages given up because the receiver refuses them.",
+        offsetof(struct reader_notifier, failed)},
+    {"foreshock_notify_dropped_total", "counter",
+        "Messages dropped because too many waited, or for too long.",
+        offsetof(struct reader_notifier, dropped)},
+    {"foreshock_notify_retries_total", "counter", "Tries that failed and are tried again.",
+        offsetof(struct reader_notifier, retries)},
+    {"foreshock_notify_outbox", "gauge", "Messages that wait to be delivered.",
+        offsetof(struct reader_notifier, waiting)},
+};
+
+static void write_notifiers(struct emitter *text, const struct gathering *gathering)
+{
+    for (size_t f = 0; f < sizeof notifier_families / sizeof *notifier_families; f++) {
+        const struct notifier_family *family = &notifier_families[f];
+
+        prometheus_family(text, family->name, family->type, family->help);
+        for (size_t i = 0; i < gathering->notifiers_count; i++) {
+            const struct notifier *notifier = &gathering->notifiers[i];
+            const char *row = (const char *)&notifier->row;
+
+            prometheus_sample(text, family->name,
+                &(struct prometheus_label){"notifier", notifier->name}, 1,
+                (double)*(const uint64_t *)(const void *)(row + family->offset));
+        }
+    }
+}
+
 static void write_all(
     struct emitter *text, struct gathering *gathering, const struct http_options *options)
 {
@@ -281,6 +345,7 @@ static void write_all(
     prometheus_sample(text, "foreshock_metrics_left_out", NULL, 0, (double)left_out);
     write_steps(text, gathering);
     write_firing(text, gathering);
+    write_notifiers(text, gathering);
     prometheus_family(text, "foreshock_info", "gauge", "Always 1; the label tells the version.");
     prometheus_sample(
         text, "foreshock_info", &(struct prometheus_label){"version", options->version}, 1, 1);

@@ -54,6 +54,8 @@ void objects_alert_members(
     emit_text(json, alert->state);
     emit_key(json, "observed");
     emit_bool(json, alert->observed);
+    emit_key(json, "silenced");
+    emit_bool(json, alert->silenced);
     emit_key(json, "title");
     emit_text(json, alert->title);
     emit_key(json, "summary");

@@ -1,6 +1,7 @@
 /* The life of a request: target, body, reader. */
 #include "daemon/http/request.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -121,4 +122,17 @@ int request_run(struct request *request, int64_t *run, struct problem *problem)
         return problem_parameter(
             problem, 404, "run", request->capture, "the id of a run that is stored here");
     return code ? request_reader_problem(request, code, "", problem) : 0;
+}
+
+int request_number(
+    struct request *request, const char *expected, int64_t *number, struct problem *problem)
+{
+    const char *text = request->capture;
+    char *end;
+
+    errno = 0;
+    *number = strtoll(text, &end, 10);
+    if (*text < '1' || *text > '9' || *end || errno)
+        return problem_parameter(problem, 404, "id", text, "%s", expected);
+    return 0;
 }

@@ -66,4 +66,8 @@ const char *request_header(const struct request *request, const char *name);
 /* Finds the run that the path names. 0, or -1 and a problem (404). */
 int request_run(struct request *request, int64_t *run, struct problem *problem);
 
+/* The number above 0 that the path names. 0, or -1 and a problem (404). */
+int request_number(
+    struct request *request, const char *expected, int64_t *number, struct problem *problem);
+
 #endif

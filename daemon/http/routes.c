@@ -49,8 +49,9 @@ const struct route routes[] = {
         COUNT(snapshot_rules)},
     {"GET", "/api/v1/alerts", GUARD_READ, api_alerts, alerts_rules, COUNT(alerts_rules)},
     {"POST", "/api/v1/alerts/{id}/ack", GUARD_CHANGE, api_alert_ack, NULL, 0},
-    {"POST", "/api/v1/silences", GUARD_CHANGE, api_not_yet, NULL, 0},
-    {"DELETE", "/api/v1/silences/{id}", GUARD_CHANGE, api_not_yet, NULL, 0},
+    {"GET", "/api/v1/silences", GUARD_READ, api_silences, NULL, 0},
+    {"POST", "/api/v1/silences", GUARD_CHANGE, api_silence_add, NULL, 0},
+    {"DELETE", "/api/v1/silences/{id}", GUARD_CHANGE, api_silence_end, NULL, 0},
     {"GET", "/api/v1/events", GUARD_READ, NULL, events_rules, COUNT(events_rules)},
 };
 const size_t routes_count = COUNT(routes);

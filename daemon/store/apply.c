@@ -5,9 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "daemon/store/baseline.h"
+#include "daemon/store/rows.h"
 #include "daemon/store/sql.h"
 
 /* INSERT ... ON CONFLICT DO UPDATE throughout: REPLACE would delete the old row, and by cascade
@@ -27,6 +29,7 @@ enum {
     PUT_SERIES,
     FIND_SERIES,
     FIND_RUN_KEY,
+    FIND_ALERT,
     RETIRE_RUN,
     STATEMENT_COUNT
 };
@@ -54,10 +57,12 @@ static const char *const texts[STATEMENT_COUNT] = {
                       " ?4) ON CONFLICT (series_id, step) DO NOTHING",
     [PUT_ALERT] = "INSERT INTO alert (id, run_id, attempt, rule, severity, state, title,"
                   " summary, layers, evidence, observed, started_step, last_step, started_at,"
-                  " resolved_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,"
-                  " ?14, ?15) ON CONFLICT (id) DO UPDATE SET attempt = ?3, severity = ?5, state"
-                  " = ?6, title = ?7, summary = ?8, layers = ?9, evidence = ?10, observed = ?11,"
-                  " started_step = ?12, last_step = ?13, started_at = ?14, resolved_at = ?15",
+                  " resolved_at, silenced, announced) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,"
+                  " ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17) ON CONFLICT (id) DO UPDATE SET attempt"
+                  " = ?3, severity = ?5, state = ?6, title = ?7, summary = ?8, layers = ?9,"
+                  " evidence = ?10, observed = ?11, started_step = ?12, last_step = ?13, started_at"
+                  " = ?14, resolved_at = ?15, silenced = ?16, announced = announced OR ?17"
+                  " RETURNING announced",
     [FIND_BASELINE] = "SELECT attempt, step FROM baseline WHERE layer_id = ?",
     [PUT_BASELINE] = "INSERT INTO baseline (layer_id, attempt, step, dtype, bytes, checksum)"
                      " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (layer_id) DO UPDATE SET attempt"
@@ -71,6 +76,8 @@ static const char *const texts[STATEMENT_COUNT] = {
                     " s.attempt = ?2 AND s.layer_id = ?3 AND s.metric = ?4 WHERE r.id = ?1 AND"
                     " r.retired = 0 AND (?3 = 0 OR l.id IS NOT NULL)",
     [FIND_RUN_KEY] = "SELECT key FROM run WHERE id = ? AND retired = 0",
+    [FIND_ALERT] = "SELECT " ROWS_ALERT ", r.key FROM alert a JOIN run r ON r.id = a.run_id"
+                   " WHERE a.id = ? AND r.retired = 0",
     /* The key is free again at once; no user's key begins with a control character. */
     [RETIRE_RUN] = "UPDATE run SET retired = 1, key = char(10) || id WHERE id = ? AND retired = 0",
 };
@@ -78,20 +85,34 @@ static const char *const texts[STATEMENT_COUNT] = {
 int apply_open(struct apply *apply, sqlite3 *db, char *err)
 {
     *apply = (struct apply){.db = db};
-    return sql_prepare_all(db, texts, apply->statements, STATEMENT_COUNT, err);
+    if (sql_prepare_all(db, texts, apply->statements, STATEMENT_COUNT, err))
+        return -1;
+    return silencer_open(&apply->silencer, db, err) || outbox_open(&apply->outbox, db, err) ? -1
+                                                                                            : 0;
 }
 
 void apply_close(struct apply *apply)
 {
     sql_finalize_all(apply->statements, STATEMENT_COUNT);
+    silencer_close(&apply->silencer);
+    outbox_close(&apply->outbox);
     series_cache_clear(&apply->series);
     free(apply->told);
+    free(apply->reviewed);
     apply->told = NULL;
+    apply->reviewed = NULL;
 }
 
 void apply_forget(struct apply *apply)
 {
     series_cache_clear(&apply->series);
+}
+
+static double now_seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
 /* `value` unless it says "none". */
@@ -162,9 +183,10 @@ static int put_layer(struct apply *apply, const struct store_layer *layer)
     return sql_run(statement);
 }
 
-static int put_alert(struct apply *apply, const struct store_alert *alert)
+static int put_alert_row(struct apply *apply, struct store_alert *alert)
 {
     sqlite3_stmt *statement = apply->statements[PUT_ALERT];
+    bool announced = strcmp(alert->state, "firing") == 0 && !alert->observed && !alert->silenced;
     sqlite3_bind_int64(statement, 1, alert->id);
     sqlite3_bind_int64(statement, 2, alert->run);
     sqlite3_bind_int64(statement, 3, alert->attempt);
@@ -183,7 +205,48 @@ static int put_alert(struct apply *apply, const struct store_alert *alert)
         sqlite3_bind_double(statement, 15, alert->resolved_at);
     else
         sqlite3_bind_null(statement, 15);
-    return sql_run(statement);
+    sqlite3_bind_int(statement, 16, alert->silenced);
+    sqlite3_bind_int(statement, 17, announced);
+    int rc = sqlite3_step(statement);
+    alert->announced = rc == SQLITE_ROW && sqlite3_column_int(statement, 0) != 0;
+    sqlite3_reset(statement);
+    return rc == SQLITE_ROW ? SQLITE_OK : rc;
+}
+
+/* With it goes what the notifiers are to be told of it. */
+static int put_alert(struct apply *apply, struct store_alert *alert)
+{
+    int rc = silencer_covers(&apply->silencer, alert, &alert->silenced);
+    if (rc == SQLITE_OK)
+        rc = put_alert_row(apply, alert);
+    return rc == SQLITE_OK ? outbox_alert(&apply->outbox, alert, false, now_seconds()) : rc;
+}
+
+/* Notes an alert whose being silenced changed, to be told after the commit. */
+static int on_reviewed(void *ctx, const struct store_alert *alert)
+{
+    struct apply *apply = ctx;
+    if (apply->reviewed_count == apply->reviewed_size) {
+        size_t size = apply->reviewed_size ? 2 * apply->reviewed_size : 16;
+        int64_t *grown = realloc(apply->reviewed, size * sizeof *grown);
+        if (!grown)
+            return SQLITE_NOMEM;
+        apply->reviewed = grown;
+        apply->reviewed_size = size;
+    }
+    apply->reviewed[apply->reviewed_count++] = alert->id;
+    return outbox_alert(&apply->outbox, alert, true, now_seconds());
+}
+
+/* After a change of the silences, whose code is `rc`. */
+static int review(struct apply *apply, int rc)
+{
+    return rc == SQLITE_OK ? silencer_review(&apply->silencer, on_reviewed, apply) : rc;
+}
+
+int apply_settle(struct apply *apply)
+{
+    return outbox_settle(&apply->outbox, now_seconds());
 }
 
 /* The file of a layer's row. SQLITE_ROW, SQLITE_DONE (it has none), or an error. */
@@ -241,7 +304,7 @@ static int retire_run(struct apply *apply, int64_t run)
     sqlite3_bind_int64(apply->statements[RETIRE_RUN], 1, run);
     int rc = sql_run(apply->statements[RETIRE_RUN]);
     apply_forget(apply);
-    return rc;
+    return rc == SQLITE_OK ? apply_settle(apply) : rc;
 }
 
 static void bind_series(sqlite3_stmt *statement, const struct series *key)
@@ -356,8 +419,22 @@ static int apply_op(struct apply *apply, struct op *op, struct apply_result *res
     case OP_TRACKER: return put_tracker(apply, &op->tracker);
     case OP_DELETE_RUN: return retire_run(apply, op->delete_run);
     case OP_ACK: return put_ack(apply, &op->ack);
+    case OP_SILENCE: return review(apply, silencer_add(&apply->silencer, &op->silence));
+    case OP_END_SILENCE: return review(apply, silencer_end(&apply->silencer, op->end_silence));
+    case OP_EXPIRE_SILENCES:
+        return review(apply, silencer_expire(&apply->silencer, op->expire_silences));
+    case OP_NOTIFIERS:
+        return outbox_register(
+            &apply->outbox, op->notifiers.list, op->notifiers.count, op->notifiers.now);
+    case OP_DELIVERY: return outbox_delivery(&apply->outbox, &op->delivery);
     }
     return SQLITE_MISUSE;
+}
+
+void apply_begin(struct apply *apply)
+{
+    apply->reviewed_count = 0;
+    apply->outbox.dropped = 0;
 }
 
 int apply_batch(struct apply *apply, struct store_batch *batch, struct apply_result *result)
@@ -406,6 +483,21 @@ static void tell_figures(
         sink->figures(sink->ctx, apply->told, count);
 }
 
+/* The alerts that a change of the silences has let out or taken in. */
+static void tell_reviewed(struct apply *apply, const struct store_sink *sink)
+{
+    sqlite3_stmt *row = apply->statements[FIND_ALERT];
+    for (size_t i = 0; i < apply->reviewed_count; i++) {
+        sqlite3_bind_int64(row, 1, apply->reviewed[i]);
+        if (sqlite3_step(row) == SQLITE_ROW) {
+            const struct store_alert alert = rows_alert(row);
+            sink->alert(sink->ctx, sql_text(row, ROWS_ALERT_COUNT), &alert);
+        }
+        sqlite3_reset(row);
+    }
+    apply->reviewed_count = 0;
+}
+
 static void tell_alert(
     struct apply *apply, const struct store_alert *alert, const struct store_sink *sink)
 {
@@ -445,4 +537,6 @@ void apply_tell(struct apply *apply, const struct store_batch *batch, const stru
         else if (op->type == OP_DELETE_RUN && sink->gone)
             sink->gone(sink->ctx, op->delete_run);
     }
+    if (sink->alert)
+        tell_reviewed(apply, sink);
 }

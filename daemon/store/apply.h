@@ -6,7 +6,9 @@
 #include <sqlite3.h>
 
 #include "daemon/store/batch.h"
+#include "daemon/store/outbox.h"
 #include "daemon/store/series_cache.h"
+#include "daemon/store/silencer.h"
 
 #define APPLY_STATEMENT_MAX 24
 
@@ -14,6 +16,10 @@ struct apply {
     sqlite3 *db;
     sqlite3_stmt *statements[APPLY_STATEMENT_MAX];
     struct series_cache series;
+    struct silencer silencer;
+    struct outbox outbox;
+    int64_t *reviewed; /* alerts whose being silenced the transaction in hand changed */
+    size_t reviewed_count, reviewed_size;
     struct store_told_figure *told; /* room to tell the figures of one batch */
     size_t told_size;
 };
@@ -27,6 +33,9 @@ struct apply_result {
 int apply_open(struct apply *apply, sqlite3 *db, char *err); /* 0, or -1 and `err` */
 void apply_close(struct apply *apply);
 
+/* A transaction begins, or begins anew after a rollback. */
+void apply_begin(struct apply *apply);
+
 /* An SQLite code. Figures of a run that is not there (any more) are left out without a word: a
  * run may be deleted while they wait. A row that a constraint refuses is left out and counted;
  * every other error ends the batch. */
@@ -38,6 +47,10 @@ void apply_unlink_replaced(struct apply *apply, const struct store_batch *batch,
 /* Tells what a committed batch has changed. */
 void apply_tell(
     struct apply *apply, const struct store_batch *batch, const struct store_sink *sink);
+
+/* After a run was retired by another than a batch: its alerts are to be told as resolved. An SQLite
+ * code. */
+int apply_settle(struct apply *apply);
 
 /* Must be called after a rollback, and when series were deleted: ids that are remembered may be
  * wrong now. */

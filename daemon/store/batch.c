@@ -86,6 +86,17 @@ static const char *copy_text(struct store_batch *batch, const char *text)
     return copy_bytes(batch, text, strlen(text) + 1);
 }
 
+static const char *copy_text_or_null(struct store_batch *batch, const char *text)
+{
+    return text ? copy_text(batch, text) : NULL;
+}
+
+static void set_urgent(struct store_batch *batch)
+{
+    if (batch)
+        batch->urgent = true;
+}
+
 /* An operation at the end of the batch; a batch that failed hands out a spare that is part of
  * nothing. */
 static struct op *op_add(struct store_batch *batch, enum op_type type, struct op *spare)
@@ -163,8 +174,7 @@ void store_put_alert(struct store_batch *batch, const struct store_alert *alert)
     op->alert.summary = copy_text(batch, alert->summary);
     op->alert.layers = copy_text(batch, alert->layers);
     op->alert.evidence = copy_text(batch, alert->evidence);
-    if (batch)
-        batch->urgent = true;
+    set_urgent(batch);
 }
 
 void store_put_baseline(struct store_batch *batch, const struct store_baseline *baseline)
@@ -191,6 +201,56 @@ void store_put_ack(struct store_batch *batch, int64_t alert, double time)
 {
     struct op spare;
     op_add(batch, OP_ACK, &spare)->ack = (struct op_ack){.alert = alert, .time = time};
+}
+
+void store_put_silence(struct store_batch *batch, const struct store_silence *silence)
+{
+    struct op spare, *op = op_add(batch, OP_SILENCE, &spare);
+    op->silence = *silence;
+    op->silence.run = copy_text(batch, silence->run);
+    op->silence.rule = copy_text_or_null(batch, silence->rule);
+    op->silence.layer = copy_text_or_null(batch, silence->layer);
+    op->silence.reason = copy_text(batch, silence->reason);
+    op->silence.created_by = copy_text(batch, silence->created_by);
+    set_urgent(batch);
+}
+
+void store_put_end_silence(struct store_batch *batch, int64_t silence)
+{
+    struct op spare;
+    op_add(batch, OP_END_SILENCE, &spare)->end_silence = silence;
+    set_urgent(batch);
+}
+
+void store_put_expire_silences(struct store_batch *batch, double now)
+{
+    struct op spare;
+    op_add(batch, OP_EXPIRE_SILENCES, &spare)->expire_silences = now;
+    set_urgent(batch);
+}
+
+void store_put_notifiers(
+    struct store_batch *batch, const struct store_notifier *list, size_t count, double now)
+{
+    struct op spare, *op = op_add(batch, OP_NOTIFIERS, &spare);
+    struct store_notifier *copies = copy_bytes(batch, list, count * sizeof *list);
+    op->notifiers = (struct op_notifiers){copies, count, now};
+    for (size_t i = 0; copies && i < count; i++) {
+        copies[i].name = copy_text(batch, list[i].name);
+        copies[i].kind = copy_text(batch, list[i].kind);
+        copies[i].rules = copy_text(batch, list[i].rules);
+    }
+    set_urgent(batch);
+}
+
+void store_put_delivery(struct store_batch *batch, const struct store_delivery *delivery)
+{
+    struct op spare, *op = op_add(batch, OP_DELIVERY, &spare);
+    op->delivery = *delivery;
+    op->delivery.notifier = copy_text(batch, delivery->notifier);
+    op->delivery.event = copy_text(batch, delivery->event);
+    op->delivery.alert = copy_text(batch, delivery->alert);
+    set_urgent(batch);
 }
 
 void store_put_fence(struct store_batch *batch, void (*done)(void *ctx, bool ok), void *ctx)

@@ -20,11 +20,22 @@ enum op_type {
     OP_TRACKER,
     OP_DELETE_RUN,
     OP_ACK,
+    OP_SILENCE,
+    OP_END_SILENCE,
+    OP_EXPIRE_SILENCES,
+    OP_NOTIFIERS,
+    OP_DELIVERY,
 };
 
 struct op_ack {
     int64_t alert;
     double time;
+};
+
+struct op_notifiers {
+    struct store_notifier *list;
+    size_t count;
+    double now;
 };
 
 struct op_baseline {
@@ -54,6 +65,11 @@ struct op {
         struct store_tracker tracker;
         int64_t delete_run;
         struct op_ack ack;
+        struct store_silence silence;
+        int64_t end_silence;
+        double expire_silences;
+        struct op_notifiers notifiers;
+        struct store_delivery delivery;
     };
 };
 

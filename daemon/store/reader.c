@@ -52,6 +52,20 @@ static const char *const texts[READ_COUNT] = {
     [READ_HISTOGRAM_LAST] = LAST_OF("histogram"),
     [READ_HISTOGRAMS] = "SELECT step, time, counts FROM histogram WHERE series_id = ?1 AND step"
                         " BETWEEN ?2 AND ?3 ORDER BY step",
+    [READ_SILENCES] = "SELECT " ROWS_SILENCE " FROM silence s WHERE ?1 = 0 OR s.id = ?1"
+                      " ORDER BY s.expires_at, s.id",
+    [READ_NOTIFIERS] = "SELECT n.name, n.delivered, n.failed, n.dropped, n.retries,"
+                       " (SELECT count(*) FROM outbox o WHERE o.notifier_id = n.id)"
+                       " FROM notifier n ORDER BY n.name",
+    [READ_DUE] = "SELECT o.id, o.alert_id, n.key, o.event, o.alert, t.alert, o.tries, o.next_at"
+                 " FROM notifier n JOIN outbox o ON o.id = (SELECT f.id FROM outbox f INDEXED BY"
+                 " outbox_by_lane WHERE f.notifier_id = n.id AND NOT EXISTS (SELECT 1 FROM outbox e"
+                 " WHERE e.notifier_id = n.id AND e.lane = f.lane AND e.id < f.id)"
+                 " ORDER BY f.next_at, f.id LIMIT 1) LEFT JOIN notice t ON t.notifier_id = n.id"
+                 " AND t.alert_id = o.alert_id WHERE n.name = ?1",
+    [READ_NOTICES] = "SELECT t.alert_id, t.alert FROM notifier n JOIN notice t ON t.notifier_id ="
+                     " n.id JOIN alert a ON a.id = t.alert_id WHERE n.name = ?1 AND t.alert_id > ?2"
+                     " AND a.state = 'firing' AND a.observed = 0 ORDER BY t.alert_id LIMIT ?3",
 };
 
 static int past_deadline(void *ctx)

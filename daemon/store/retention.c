@@ -69,12 +69,13 @@ struct sizes {
 };
 
 int retention_open(struct retention *retention, const struct store_options *options,
-    int baselines_fd, sqlite3 *db, char *err)
+    int baselines_fd, struct apply *apply, char *err)
 {
-    *retention = (struct retention){.options = options, .baselines_fd = baselines_fd, .db = db};
-    if (prune_open(&retention->prune, db, err))
+    *retention = (struct retention){
+        .options = options, .apply = apply, .baselines_fd = baselines_fd, .db = apply->db};
+    if (prune_open(&retention->prune, apply->db, err))
         return -1;
-    return sql_prepare_all(db, texts, retention->statements, STATEMENT_COUNT, err);
+    return sql_prepare_all(apply->db, texts, retention->statements, STATEMENT_COUNT, err);
 }
 
 void retention_close(struct retention *retention)
@@ -143,9 +144,17 @@ static int retire(struct retention *retention, int64_t run, const char *why)
     sqlite3_bind_int64(retention->statements[RUN_KEY], 1, run);
     get_text(retention->statements[RUN_KEY], key);
     sqlite3_bind_int64(retention->statements[RETIRE], 1, run);
-    int rc = sql_run(retention->statements[RETIRE]);
-    if (rc != SQLITE_OK)
+    int rc = sql_exec(retention->db, "BEGIN IMMEDIATE");
+    if (rc == SQLITE_OK)
+        rc = sql_run(retention->statements[RETIRE]);
+    if (rc == SQLITE_OK)
+        rc = apply_settle(retention->apply);
+    if (rc == SQLITE_OK)
+        rc = sql_exec(retention->db, "COMMIT");
+    if (rc != SQLITE_OK) {
+        sql_rollback(retention->db);
         return rc;
+    }
     store_log(retention->options, false, "retention removes run %s %s", key, why);
     if (retention->options->sink.gone)
         retention->options->sink.gone(retention->options->sink.ctx, run);

@@ -28,8 +28,11 @@
 
 enum retention_phase { RETENTION_REST, RETENTION_REMOVE, RETENTION_TRIM, RETENTION_VACUUM };
 
+struct apply;
+
 struct retention {
     const struct store_options *options;
+    struct apply *apply;
     int baselines_fd;
     sqlite3 *db;
     sqlite3_stmt *statements[RETENTION_STATEMENT_MAX];
@@ -47,7 +50,7 @@ struct retention {
 };
 
 int retention_open(struct retention *retention, const struct store_options *options,
-    int baselines_fd, sqlite3 *db, char *err); /* 0, or -1 and `err` */
+    int baselines_fd, struct apply *apply, char *err); /* 0, or -1 and `err` */
 void retention_close(struct retention *retention);
 
 /* One slice. True: there is more to do, call again soon. `forget`: series were deleted,

@@ -58,6 +58,27 @@ struct store_alert rows_alert(sqlite3_stmt *statement)
         .last_step = sqlite3_column_int64(statement, 12),
         .started_at = sqlite3_column_double(statement, 13),
         .resolved_at = sqlite3_column_double(statement, 14),
+        .silenced = sqlite3_column_int(statement, 15) != 0,
+        .announced = sqlite3_column_int(statement, 16) != 0,
+    };
+}
+
+static const char *text_or_null(sqlite3_stmt *statement, int column)
+{
+    return (const char *)sqlite3_column_text(statement, column);
+}
+
+struct store_silence rows_silence(sqlite3_stmt *statement)
+{
+    return (struct store_silence){
+        .id = sqlite3_column_int64(statement, 0),
+        .run = sql_text(statement, 1),
+        .rule = text_or_null(statement, 2),
+        .layer = text_or_null(statement, 3),
+        .reason = sql_text(statement, 4),
+        .created_by = sql_text(statement, 5),
+        .created_at = sqlite3_column_double(statement, 6),
+        .expires_at = sqlite3_column_double(statement, 7),
     };
 }
 

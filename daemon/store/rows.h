@@ -19,12 +19,15 @@
 #define ROWS_ALERT                                                                                 \
     "a.id, a.run_id, a.attempt, a.rule, a.severity, a.state, a.title, a.summary, a.layers, "       \
     "a.evidence, a.observed, a.started_step, a.last_step, a.started_at, coalesce(a.resolved_at, "  \
-    "0)"
-#define ROWS_ALERT_COUNT 15
+    "0), a.silenced, a.announced"
+#define ROWS_ALERT_COUNT 17
+#define ROWS_SILENCE                                                                               \
+    "s.id, s.run, s.rule, s.layer, s.reason, s.created_by, s.created_at, s.expires_at"
 
 struct store_run rows_run(sqlite3_stmt *statement);
 struct store_layer rows_layer(sqlite3_stmt *statement);
 struct store_alert rows_alert(sqlite3_stmt *statement);
+struct store_silence rows_silence(sqlite3_stmt *statement);
 
 /* A figure's value: NaN is stored as NULL. */
 double rows_value(sqlite3_stmt *statement, int column);

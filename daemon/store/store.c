@@ -104,6 +104,19 @@ static int last_id(struct store *store, const char *table, int64_t *id, char *er
     return -1;
 }
 
+static int look_at_notices(struct store *store, char *err)
+{
+    int64_t id = 0;
+    if (last_id(store, "silence", &id, err))
+        return -1;
+    atomic_store(&store->last_silence_id, id);
+    if (sql_get_int(store->db, "SELECT count(*) FROM notifier", &store->notifiers) == SQLITE_OK)
+        return 0;
+    snprintf(err, STORE_ERROR_MAX, "database %s: cannot be read: %s", store->db_path,
+        sqlite3_errmsg(store->db));
+    return -1;
+}
+
 static int start_writer(struct store *store, char *err)
 {
     store->queue_made = queue_init(&store->queue) == 0;
@@ -123,10 +136,11 @@ static int open_parts(struct store *store, char *err)
     store->options.state_dir = store->dir.path;
     if (open_database(store, err) || last_id(store, "run", &store->last_run_id, err) ||
         last_id(store, "layer", &store->last_layer_id, err) ||
-        last_id(store, "alert", &store->last_alert_id, err) ||
+        last_id(store, "alert", &store->last_alert_id, err) || look_at_notices(store, err) ||
         baseline_sweep(store->dir.baselines_fd, store->db, err) ||
         apply_open(&store->apply, store->db, err) ||
-        retention_open(&store->retention, &store->options, store->dir.baselines_fd, store->db, err))
+        retention_open(
+            &store->retention, &store->options, store->dir.baselines_fd, &store->apply, err))
         return STORE_UNUSABLE;
     return start_writer(store, err) ? STORE_FAILED : STORE_OK;
 }
@@ -180,6 +194,21 @@ int64_t store_last_layer_id(const struct store *store)
 int64_t store_last_alert_id(const struct store *store)
 {
     return store->last_alert_id;
+}
+
+bool store_had_notifiers(const struct store *store)
+{
+    return store->notifiers > 0;
+}
+
+int64_t store_new_silence_id(struct store *store)
+{
+    return atomic_fetch_add(&store->last_silence_id, 1) + 1;
+}
+
+double store_next_expiry(struct store *store)
+{
+    return atomic_load(&store->apply.silencer.next_expiry);
 }
 
 int store_submit(struct store *store, struct store_batch *batch)

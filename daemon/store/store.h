@@ -21,6 +21,7 @@
 #define STORE_ERROR_MAX       512
 #define STORE_QUEUE_MAX       16384                 /* batches that wait */
 #define STORE_QUEUE_BYTES_MAX ((uint64_t)256 << 20) /* and their memory */
+#define STORE_NOTIFIERS_MAX   16
 
 struct store;
 struct store_batch;
@@ -66,6 +67,34 @@ struct store_alert {
     bool observed;
     int64_t started_step, last_step;
     double started_at, resolved_at; /* resolved_at 0: not yet */
+    /* Known once it is committed, ignored by store_put_alert. Silenced: now, or when it was resolved.
+     * Announced: it fired at some time while it was neither observed nor silenced. */
+    bool silenced, announced;
+};
+
+/* Alerts of this run and rule are not told before `expires_at`: all of them (`layer` NULL), or those
+ * of which each layer fits a silence that has a layer, and that are not about the run itself.
+ * `run` and `layer`: a name, or a pattern of SQLite's GLOB. */
+struct store_silence {
+    int64_t id;                                           /* from store_new_silence_id */
+    const char *run, *rule, *layer, *reason, *created_by; /* rule, layer NULL: any */
+    double created_at, expires_at;
+};
+
+/* Who is told of alerts: those of at least this severity, of these rules. */
+struct store_notifier {
+    const char *name, *kind; /* of another kind: another notifier, which begins anew */
+    bool critical_only;
+    const char *rules; /* ",nonfinite,run_lost,"; "": all */
+    bool changed;      /* new, or with another receiver: what waits is due at once */
+};
+
+/* What became of a row of the outbox. `alert` is its text as it was sent. */
+struct store_delivery {
+    const char *notifier, *event, *alert;
+    int64_t row, alert_id;
+    enum store_outcome { STORE_DELIVERED, STORE_TRY_AGAIN, STORE_GIVEN_UP } outcome;
+    double now, next_at; /* next_at: STORE_TRY_AGAIN only */
 };
 
 struct store_baseline {
@@ -143,6 +172,13 @@ int64_t store_last_run_id(const struct store *store);
 int64_t store_last_layer_id(const struct store *store);
 int64_t store_last_alert_id(const struct store *store);
 
+/* Whether notifiers were there when the store was opened. */
+bool store_had_notifiers(const struct store *store);
+
+int64_t store_new_silence_id(struct store *store); /* any thread */
+/* When the first silence ends, in seconds since 1970; INFINITY: none is there. Any thread. */
+double store_next_expiry(struct store *store);
+
 /* Figures of one attempt of a run whose metric is in `metrics` (a NULL-terminated list), in
  * order of step, to rebuild detectors. Any thread, also beside the writer; reads what is
  * committed. 0, or -1 and `err`. */
@@ -166,6 +202,17 @@ void store_put_tracker(struct store_batch *, const struct store_tracker *);
 void store_put_delete_run(
     struct store_batch *, int64_t run); /* unseen at once; all that belongs to it goes in slices */
 void store_put_ack(struct store_batch *, int64_t alert, double time);
+/* A silence begins, ends early, or those end whose time has come. The alerts whose being silenced
+ * changes by it are told to the sink; those that may be told again are put into the outbox. */
+void store_put_silence(struct store_batch *, const struct store_silence *);
+void store_put_end_silence(struct store_batch *, int64_t silence);
+void store_put_expire_silences(struct store_batch *, double now);
+/* From here on each alert that is put also puts what these (at most STORE_NOTIFIERS_MAX) are to be
+ * told of it into the outbox. Those that are not in the list go, with their rows; those that are new
+ * begin with the alerts that fire now. */
+void store_put_notifiers(
+    struct store_batch *, const struct store_notifier *, size_t count, double now);
+void store_put_delivery(struct store_batch *, const struct store_delivery *);
 /* `done(ctx, ok)` on the writer thread, after the commit of this batch and so of all before it.
  * At most one a batch. */
 void store_put_fence(struct store_batch *, void (*done)(void *ctx, bool ok), void *ctx);

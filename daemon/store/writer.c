@@ -57,6 +57,7 @@ static void checkpoint(struct writer *writer, uint64_t now)
 static int commit(struct store *store, struct store_batch *group, struct apply_result *result)
 {
     int rc = sql_exec(store->db, "BEGIN IMMEDIATE");
+    apply_begin(&store->apply);
     for (struct store_batch *batch = group; batch && rc == SQLITE_OK; batch = batch->next)
         rc = apply_batch(&store->apply, batch, result);
     if (rc == SQLITE_OK)
@@ -78,6 +79,11 @@ static void count_commit(
         store_log(&store->options, true,
             "the store left out %llu rows that the schema refuses, the last: %s",
             (unsigned long long)result->refused, result->refusal);
+    const struct outbox *outbox = &store->apply.outbox;
+    if (outbox->dropped)
+        store_log(&store->options, true,
+            "the outbox is at its bounds and dropped %llu rows, the last for the notifier %s",
+            (unsigned long long)outbox->dropped, outbox->dropped_of);
 }
 
 /* The group no longer counts as waiting. Before its fences pass: who waits for one may look at

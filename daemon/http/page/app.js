@@ -294,7 +294,7 @@ function layerLinks(layers) {
 
 function alertCard(alert) {
   const until = alert.state === "resolved" ? `resolved ${clock(alert.resolved_at)}`
-    : `firing, last at step ${count(alert.last_step)}`;
+    : `firing, last at step ${count(alert.last_step)}${alert.silenced ? ", silenced" : ""}`;
   return el("article", { class: `alert ${alert.severity} ${alert.state}` },
     el("header", {},
       el("span", { class: "severity" }, alert.severity), el("h3", {}, alert.title),

@@ -66,3 +66,9 @@ class Server:
         sent = {"Authorization": f"Bearer {ADMIN_TOKEN}", "Content-Type": "application/json", **headers}
         status, _, body = self.ask(path, method, sent, b"{}")
         return status, json.loads(body)
+
+    def post(self, path: str, body: Any) -> Tuple[int, Dict[str, Any]]:
+        """A POST of JSON with the admin token: status and JSON."""
+        sent = {"Authorization": f"Bearer {ADMIN_TOKEN}", "Content-Type": "application/json"}
+        status, _, answer = self.ask(path, "POST", sent, json.dumps(body).encode())
+        return status, json.loads(answer)

@@ -29,6 +29,29 @@ def test_acknowledge_bodies(new_server):
     assert status == 413 and json.loads(body)["status"] == 413
 
 
+def test_silence(new_server):
+    """What a silence covers is marked at once, and no longer when it ends."""
+    server = new_server()
+    marks = lambda: {a["id"]: a["silenced"] for a in server.get("/api/v1/alerts")["alerts"]}
+    assert marks() == {1: False, 2: False, 3: False}
+    status, made = server.post("/api/v1/silences", {"run": "gpt-*", "for": 60.5, "reason": "\u00e9", "created_by": "me"})
+    assert status == 201 and made["expires_at"] == made["created_at"] + 60.5
+    assert marks() == {1: False, 2: True, 3: False}  # the first is resolved: what it was told stays
+    _, other = server.post("/api/v1/silences", {"run": "exploded.1", "layer": "*", "until": made["expires_at"] - 30})
+    assert marks()[3] is False  # it is about the run itself
+    assert server.get("/api/v1/silences")["silences"] == [other, made]
+    assert server.change(f"/api/v1/silences/{made['id']}", "DELETE") == (200, made)
+    assert marks() == {1: False, 2: False, 3: False}
+    assert server.change(f"/api/v1/silences/{made['id']}", "DELETE")[0] == 404
+
+
+def test_silences_are_bounded(new_server):
+    server = new_server()
+    for _ in range(1000):
+        assert server.post("/api/v1/silences", {"run": "x", "for": 60})[0] == 201
+    assert server.post("/api/v1/silences", {"run": "x", "for": 60})[0] == 409
+
+
 def test_delete(new_server):
     server = new_server()
     assert server.change("/api/v1/runs/gpt-small", "DELETE")[0] == 409

@@ -70,6 +70,25 @@ def test_events_follow_a_training(daemon):
     stream.close()
 
 
+def test_events_follow_an_alert(daemon):
+    """It fires, is silenced, is told again, is acknowledged, is resolved: each is an event."""
+    d = daemon()
+    d.port = int(d.url.rsplit(":", 1)[1])
+    stream = Stream(d, "?run=told")
+    alert = lambda **want: stream.until(lambda kind, data: kind == "alert" and want.items() <= data.items())
+    with foreshock.Run("told", endpoint=d.endpoint, wait=20) as run:
+        run.log(1, loss=float("nan"))
+        alert(state="firing", silenced=False, rule="nonfinite")
+        _, made = d.change("/api/v1/silences", body=b'{"run": "told", "for": 60}')
+        alert(state="firing", silenced=True)
+        d.change(f"/api/v1/silences/{made['id']}", "DELETE")
+        alert(state="firing", silenced=False)
+        d.change("/api/v1/alerts/1/ack")
+        alert(acknowledged=True)
+    alert(state="resolved", silenced=False)
+    stream.close()
+
+
 def test_what_the_page_asks_for(daemon):
     d = daemon()
     run = train(d, "page")

@@ -94,6 +94,7 @@ def schema_of(document, path, method="get", status="200", media="application/jso
         ("/api/v1/runs/{run}/series", "/api/v1/runs/exploded.1/series?metric=*&points=9"),
         ("/api/v1/runs/{run}/histogram", f"/api/v1/runs/gpt-small/histogram?metric=sa&layer={quote(HOSTILE)}"),
         ("/api/v1/alerts", "/api/v1/alerts"),
+        ("/api/v1/silences", "/api/v1/silences"),
     ],
 )
 def test_answers(server, document, path, target):
@@ -110,6 +111,13 @@ def test_changes(new_server, document):
     server = new_server()
     _, alert = server.change("/api/v1/alerts/2/ack", "POST")
     validate(document, schema_of(document, "/api/v1/alerts/{id}/ack", "post"), alert)
+    for body in ({"run": "gpt-*", "layer": "h.*", "for": 60, "reason": "known"}, {"run": "x", "rule": None, "for": 60}):
+        status, made = server.post("/api/v1/silences", body)
+        assert status == 201
+        validate(document, schema_of(document, "/api/v1/silences", "post", "201"), made)
+    validate(document, schema_of(document, "/api/v1/silences"), server.get("/api/v1/silences"))
+    _, ended = server.change(f"/api/v1/silences/{made['id']}", "DELETE")
+    validate(document, schema_of(document, "/api/v1/silences/{id}", "delete"), ended)
     _, deleted = server.change("/api/v1/runs/exploded.1", "DELETE")
     validate(document, schema_of(document, "/api/v1/runs/{run}", "delete"), deleted)
 

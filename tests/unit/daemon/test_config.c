@@ -101,6 +101,76 @@ static void test_whole_file(void **state)
     config_free(&c);
 }
 
+static void test_notifiers(void **state)
+{
+    static const char text[] =
+        "http: {external_url: 'https://mon.example/'}\n"
+        "notifiers:\n  pager:\n    type: alertmanager\n    url: http://127.0.0.1:9093\n"
+        "    labels: {team: research}\n    resend_seconds: 30\n    min_severity: critical\n"
+        "    rules: [nonfinite, run_lost]\n"
+        "  chat:\n    type: webhook\n    url: https://x.example/y?z\n    template: |\n"
+        "      {\"a\":\n       \"{{title}}\"}\n";
+    struct config c;
+    assert_int_equal(load(&c, text), 0);
+    assert_int_equal(config_validate(&c, err), 0);
+    assert_int_equal(c.notifier_count, 2);
+    assert_string_equal(c.notifiers[0].name, "pager");
+    assert_int_equal(c.notifiers[0].kind, NOTIFIER_ALERTMANAGER);
+    assert_string_equal(c.notifiers[0].external_url, "https://mon.example/");
+    assert_string_equal(c.notifiers[0].labels[0].value, "research");
+    assert_int_equal(c.notifiers[0].resend_seconds, 30);
+    assert_true(c.notifiers[0].critical_only);
+    assert_string_equal(c.notifiers[0].rules, ",nonfinite,run_lost,");
+    assert_int_equal(c.notifiers[1].kind, NOTIFIER_WEBHOOK);
+    assert_string_equal(c.notifiers[1].url, "https://x.example/y?z");
+    assert_string_equal(c.notifiers[1].template, "{\"a\":\n \"{{title}}\"}\n");
+    assert_int_equal(c.notifiers[1].timeout_seconds, 10);
+    config_free(&c);
+}
+
+/* Loads a webhook whose `key` names a file with this text and mode. */
+static int load_secret(struct config *c, const char *key, const char *text, mode_t mode)
+{
+    char yaml[256];
+    const char *path = file_of(text, strlen(text));
+    assert_int_equal(chmod(path, mode), 0);
+    snprintf(yaml, sizeof yaml, "notifiers: {a: {type: webhook, %s %s: %s}}",
+        strcmp(key, "url_file") == 0 ? "" : "url: 'http://x',", key, path);
+    int rc = load(c, yaml);
+    unlink(path);
+    return rc;
+}
+
+static void test_notifier_files(void **state)
+{
+    struct config c;
+    assert_int_equal(load_secret(&c, "bearer_file", "s3cret\nmore\n", 0640), 0);
+    assert_string_equal(c.notifiers[0].bearer, "s3cret");
+    config_free(&c);
+    assert_int_equal(load_secret(&c, "headers_file", "# ours\nX-Key: a b\r\n\nX-B:c", 0600), 0);
+    assert_int_equal(c.notifiers[0].header_count, 2);
+    assert_string_equal(c.notifiers[0].headers[0], "X-Key: a b");
+    config_free(&c);
+    assert_int_equal(load_secret(&c, "url_file", "https://x.example/secret\n", 0600), 0);
+    assert_string_equal(c.notifiers[0].url, "https://x.example/secret");
+    config_free(&c);
+    assert_int_equal(load_secret(&c, "bearer_file", "s3cret", 0644), -1);
+    assert_non_null(strstr(err, "is open to everybody (mode 0644)"));
+    config_free(&c);
+    assert_int_equal(load_secret(&c, "bearer_file", "a b", 0600), -1);
+    assert_non_null(strstr(err, "expected a token"));
+    config_free(&c);
+    assert_int_equal(load_secret(&c, "headers_file", "X: 1\nnonsense", 0600), -1);
+    assert_non_null(strstr(err, "headers_file: line 2 of"));
+    config_free(&c);
+    assert_int_equal(load_secret(&c, "headers_file", "Content-Length: 3", 0600), -1);
+    config_free(&c);
+    assert_int_equal(load_secret(&c, "url_file", "gopher://secret", 0600), -1);
+    assert_non_null(strstr(err, "url_file: first line of"));
+    assert_null(strstr(err, "secret"));
+    config_free(&c);
+}
+
 static void test_empty_files(void **state)
 {
     static const char *const texts[] = {"", "# nothing\n", "---\n", "limits:\n#  runs: 3\n", "{}"};
@@ -116,7 +186,54 @@ static const struct {
     const char *text, *error;
 } bad_files[] = {
     {"a: 1", "f.yaml:1: a: unknown option"},
-    {"notifiers: [{url: http://x}]", "f.yaml:1: notifiers: not yet in this version"},
+    {"notifiers: [{url: http://x}]",
+        "f.yaml:1: notifiers: got a list, expected a section: indented lines of NAME: VALUE"},
+    {"notifiers: {a: http://x}",
+        "f.yaml:1: notifiers.a: got a value, expected a section with type and url"},
+    {"notifiers:\n  a:\n    url: http://x\n",
+        "f.yaml:3: notifiers.a: type is missing, expected alertmanager or webhook"},
+    {"notifiers: {a: {type: webhook}}", "f.yaml:1: notifiers.a: expected one of url and url_file"},
+    {"notifiers: {a: {type: smtp, url: http://x}}",
+        "f.yaml:1: notifiers.a.type: got \"smtp\", expected alertmanager or webhook"},
+    {"notifiers:\n  a:\n    type: webhook\n    url: http://x\n    colour: red\n",
+        "f.yaml:5: notifiers.a.colour: unknown option of a notifier"},
+    {"notifiers: {a: {type: webhook, url: http://x, type: webhook}}",
+        "f.yaml:1: notifiers.a.type: is there twice, first on line 1"},
+    {"notifiers: {a: {type: webhook, url: http://x}, a: {type: webhook, url: http://y}}",
+        "f.yaml:1: notifiers.a: is there twice, first on line 1"},
+    {"notifiers: {a: {type: webhook, url: 'ftp://x'}}",
+        "f.yaml:1: notifiers.a.url: got \"ftp://x\", expected an address such as "
+        "https://host:9093/path, http or https"},
+    {"notifiers: {a: {type: webhook, url: nowhere}}",
+        "f.yaml:1: notifiers.a.url: got \"nowhere\", expected an address such as "
+        "https://host:9093/path, http or https"},
+    {"notifiers: {a: {type: webhook, url: 'http://x', labels: {b: c}}}",
+        "f.yaml:1: notifiers.a: labels: a webhook has no such option"},
+    {"notifiers: {a: {type: alertmanager, url: 'http://x', template: '{}'}}",
+        "f.yaml:1: notifiers.a: template: an alertmanager has no such option"},
+    {"notifiers: {a: {type: alertmanager, url: 'http://x', labels: {run: c}}}",
+        "f.yaml:1: notifiers.a.labels: got \"run\", expected a label of [a-zA-Z0-9_] that is none "
+        "of alertname, severity, run, rule"},
+    {"notifiers: {a: {type: webhook, url: 'http://x', rules: [none]}}",
+        "f.yaml:1: notifiers.a.rules: got \"none\", expected the name of a rule"},
+    {"notifiers: {a: {type: webhook, url: 'http://x', rules: nonfinite}}",
+        "f.yaml:1: notifiers.a.rules: got a value, expected a list or a section"},
+    {"notifiers: {a: {type: webhook, url: 'http://x', min_severity: low}}",
+        "f.yaml:1: notifiers.a.min_severity: got \"low\", expected warning or critical"},
+    {"notifiers: {a: {type: webhook, url: 'http://x', timeout_seconds: 0}}",
+        "f.yaml:1: notifiers.a.timeout_seconds: got \"0\", expected a whole number of seconds from "
+        "1 to 60"},
+    {"notifiers:\n  a:\n    type: webhook\n    url: http://x\n    template: '{\"a\": \"{{b}}\"}'\n",
+        "f.yaml:5: notifiers.a.template: unknown placeholder {{b}}, expected {{NAME}} of title, "
+        "summary, severity, run, rule, event, url, id, step, layers or pagerduty_action"},
+    {"notifiers: {a: {type: webhook, url: 'http://x', bearer_file: relative}}",
+        "f.yaml:1: notifiers.a.bearer_file: got \"relative\", expected an absolute path"},
+    {"notifiers: {a: {type: webhook, url_file: /nonexistent/file}}",
+        "f.yaml:1: notifiers.a: url_file: /nonexistent/file: No such file or directory"},
+    {"notifiers: {a: {type: webhook, url: 'http://x', headers_file: /dev/zero}}",
+        "f.yaml:1: notifiers.a: headers_file: /dev/zero: is no file that can be read"},
+    {"http: {external_url: here}", "f.yaml:1: http.external_url: got \"here\", expected an address "
+                                   "such as https://host:9093/path, http or https"},
     {"remote_write: {url: http://x}", "f.yaml:1: remote_write: not yet in this version"},
     {"ingest:\n  keys: /etc/foreshock/keys", "f.yaml:2: ingest.keys: not yet in this version"},
     {"ingest: {curve: {}}", "f.yaml:1: ingest.curve: not yet in this version"},
@@ -572,6 +689,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_whole_file),
+        cmocka_unit_test(test_notifiers),
+        cmocka_unit_test(test_notifier_files),
         cmocka_unit_test(test_empty_files),
         cmocka_unit_test(test_bad_files),
         cmocka_unit_test(test_long_path),

@@ -11,8 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
-#include "daemon/http/commit.h"
 #include "daemon/http/http.h"
+#include "daemon/store/commit.h"
 #include "tests/unit/http/serve_data.h"
 
 enum { COMMIT_MS = 20000, TURN_MS = 100 };

@@ -1,5 +1,5 @@
 /* A fence that one thread waits for. */
-#include "daemon/http/commit.h"
+#include "daemon/store/commit.h"
 
 #include <pthread.h>
 #include <stdlib.h>

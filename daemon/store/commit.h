@@ -1,6 +1,6 @@
 /* Hands a batch to the store and waits until it is committed. Not for the loop or the writer. */
-#ifndef FORESHOCK_HTTP_COMMIT_H
-#define FORESHOCK_HTTP_COMMIT_H
+#ifndef FORESHOCK_STORE_COMMIT_H
+#define FORESHOCK_STORE_COMMIT_H
 
 #include "daemon/store/store.h"
 

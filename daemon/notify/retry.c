@@ -1,0 +1,27 @@
+/* Verdicts and pauses; see retry.h. */
+#include "daemon/notify/retry.h"
+
+#include "daemon/limits.h"
+
+enum retry_verdict retry_judge(long status)
+{
+    if (status / 100 == 2)
+        return RETRY_DELIVERED;
+    if (status == 0 || status == 408 || status == 425 || status == 429 || status / 100 == 5)
+        return RETRY_LATER;
+    return RETRY_REFUSED;
+}
+
+double retry_pause(unsigned tries, double chance, double retry_after)
+{
+    double pause = LIMIT_RETRY_MIN_SECONDS;
+
+    for (unsigned i = 1; i < tries && pause < LIMIT_RETRY_MAX_SECONDS; i++)
+        pause *= 2;
+    if (pause > LIMIT_RETRY_MAX_SECONDS)
+        pause = LIMIT_RETRY_MAX_SECONDS;
+    pause *= 0.5 + 0.5 * chance;
+    if (retry_after > LIMIT_RETRY_AFTER_SECONDS)
+        retry_after = LIMIT_RETRY_AFTER_SECONDS;
+    return pause > retry_after ? pause : retry_after;
+}

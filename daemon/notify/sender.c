@@ -1,0 +1,405 @@
+/* The thread of a notifier; see sender.h. */
+#include "daemon/notify/sender.h"
+
+#include <jansson.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "daemon/limits.h"
+#include "daemon/log.h"
+#include "daemon/notify/alertmanager.h"
+#include "daemon/notify/courier.h"
+#include "daemon/notify/retry.h"
+#include "daemon/notify/webhook.h"
+#include "daemon/store/commit.h"
+#include "daemon/store/reader.h"
+
+#define IDLE_SECONDS  30.0 /* looks at least so often */
+#define COMMIT_MS     100  /* how soon a stop is noticed while the store is slow */
+#define TROUBLE_PAUSE 1.0  /* after a database that could not be read */
+
+struct sender {
+    struct notifier_settings settings;
+    struct store *store;
+    const char *state_dir;
+    char url[NOTIFIER_URL_MAX];
+    struct courier *courier;
+    pthread_t thread;
+    pthread_mutex_t mutex;
+    pthread_cond_t wake;
+    bool woken; /* under the mutex */
+    atomic_bool stopping;
+    /* Below: the thread's. */
+    struct reader *reader;
+    unsigned seed;
+    unsigned failures;   /* tries without an answer, one after the other */
+    double paused_until; /* CLOCK_MONOTONIC, as resend_at */
+    double resend_at;
+    bool rows_turn;
+};
+
+/* A row of the outbox, copied. */
+struct errand {
+    int64_t row, alert_id;
+    char *event, *alert, *noticed; /* noticed "": it was not told to fire */
+    char key[96];
+    unsigned tries;
+    double next_at;
+};
+
+static double now_on(clockid_t clock)
+{
+    struct timespec now;
+
+    clock_gettime(clock, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static double chance(struct sender *sender)
+{
+    return (double)rand_r(&sender->seed) / RAND_MAX;
+}
+
+/* Sleeps for `seconds`, until it is woken or is to stop. */
+static void rest(struct sender *sender, double seconds)
+{
+    double until = now_on(CLOCK_MONOTONIC) + seconds;
+    struct timespec time = {.tv_sec = (time_t)until};
+
+    time.tv_nsec = (long)(1e9 * (until - (double)time.tv_sec));
+    pthread_mutex_lock(&sender->mutex);
+    int rc = 0;
+    while (!sender->woken && !atomic_load(&sender->stopping) && rc == 0)
+        rc = pthread_cond_timedwait(&sender->wake, &sender->mutex, &time);
+    sender->woken = false;
+    pthread_mutex_unlock(&sender->mutex);
+}
+
+/* Hands a report over and waits until it is committed, so that the next look sees it. */
+static void commit(struct sender *sender, const struct store_delivery *delivery)
+{
+    enum commit_result result;
+
+    do {
+        struct store_batch *batch = store_batch_new();
+
+        if (batch)
+            store_put_delivery(batch, delivery);
+        result = commit_and_wait(sender->store, batch, COMMIT_MS);
+        while (result == COMMIT_LATE && !atomic_load(&sender->stopping))
+            result = commit_and_wait(sender->store, store_batch_new(), COMMIT_MS);
+        if (result == COMMIT_FAILED)
+            rest(sender, TROUBLE_PAUSE);
+    } while (result == COMMIT_FAILED && !atomic_load(&sender->stopping));
+}
+
+static void report(
+    struct sender *sender, const struct errand *errand, enum store_outcome outcome, double next_at)
+{
+    const struct store_delivery delivery = {
+        .notifier = sender->settings.name,
+        .event = errand->event,
+        .alert = errand->alert,
+        .row = errand->row,
+        .alert_id = errand->alert_id,
+        .outcome = outcome,
+        .now = now_on(CLOCK_REALTIME),
+        .next_at = next_at,
+    };
+
+    commit(sender, &delivery);
+}
+
+static void log_reply(const struct sender *sender, enum log_level level, const char *message,
+    const struct courier_reply *reply)
+{
+    log_write(level, LOG_FIELDS(message, LOG_STR("notifier", sender->settings.name),
+                         LOG_INT("status", reply->status), LOG_STR("answer", reply->text)));
+}
+
+/* POSTs, and keeps the account of the receiver's being there; says so once when it goes and once when
+ * it comes back. */
+static enum retry_verdict post(
+    struct sender *sender, const char *body, const char *key, struct courier_reply *reply)
+{
+    courier_post(sender->courier, sender->url, body, key, reply);
+    enum retry_verdict verdict = retry_judge(reply->status);
+
+    if (verdict == RETRY_LATER) {
+        if (sender->failures++ == 0 && !atomic_load(&sender->stopping))
+            log_reply(sender, LOG_LEVEL_WARNING,
+                "a notifier's receiver does not take alerts; they wait and are tried again", reply);
+        sender->paused_until = now_on(CLOCK_MONOTONIC) +
+                               retry_pause(sender->failures, chance(sender), reply->retry_after);
+        return verdict;
+    }
+    if (sender->failures > 0)
+        log_reply(sender, LOG_LEVEL_INFO, "a notifier's receiver answers again", reply);
+    sender->failures = 0;
+    return verdict;
+}
+
+static char *make_body(const struct sender *sender, const struct errand *errand)
+{
+    struct story story, noticed;
+    char *body;
+
+    if (story_open(&story, errand->event, errand->alert) != 0)
+        return NULL;
+    bool has_notice = story_open(&noticed, "firing", errand->noticed) == 0;
+    if (sender->settings.kind == NOTIFIER_ALERTMANAGER)
+        body = alertmanager_body(
+            &sender->settings, &story, has_notice ? &noticed : NULL, now_on(CLOCK_REALTIME));
+    else
+        body = webhook_body(&sender->settings, &story);
+    if (has_notice)
+        story_close(&noticed);
+    story_close(&story);
+    return body;
+}
+
+static void give_up(
+    struct sender *sender, const struct errand *errand, const struct courier_reply *reply)
+{
+    log_error("an alert is not delivered: the receiver refuses it",
+        LOG_STR("notifier", sender->settings.name), LOG_INT("status", reply->status),
+        LOG_INT("alert", errand->alert_id), LOG_STR("event", errand->event),
+        LOG_INT("tries", errand->tries + 1), LOG_STR("answer", reply->text));
+    report(sender, errand, STORE_GIVEN_UP, 0);
+}
+
+static void deliver(struct sender *sender, const struct errand *errand)
+{
+    struct courier_reply reply = {.text = "memory is short"};
+    char *body = make_body(sender, errand);
+    enum retry_verdict verdict = body ? post(sender, body, errand->key, &reply) : RETRY_LATER;
+
+    free(body);
+    if (verdict == RETRY_LATER && atomic_load(&sender->stopping))
+        return; /* broken off by us: not the receiver's fault */
+    if (verdict == RETRY_DELIVERED)
+        report(sender, errand, STORE_DELIVERED, 0);
+    else if (verdict == RETRY_REFUSED && errand->tries + 1 >= LIMIT_REFUSED_TRIES)
+        give_up(sender, errand, &reply);
+    else
+        report(sender, errand, STORE_TRY_AGAIN,
+            now_on(CLOCK_REALTIME) +
+                retry_pause(errand->tries + 1, chance(sender), reply.retry_after));
+}
+
+static void keep_due(void *ctx, const struct reader_due *due)
+{
+    struct errand *errand = ctx;
+
+    *errand = (struct errand){.row = due->row, .alert_id = due->alert_id, .tries = due->tries};
+    errand->next_at = due->next_at;
+    errand->event = strdup(due->event);
+    errand->alert = strdup(due->alert);
+    errand->noticed = strdup(due->noticed);
+    snprintf(errand->key, sizeof errand->key, "%s-%lld", due->key, (long long)due->row);
+}
+
+static void errand_free(struct errand *errand)
+{
+    free(errand->event);
+    free(errand->alert);
+    free(errand->noticed);
+}
+
+static void log_trouble(const struct sender *sender)
+{
+    static struct log_limit limit = LOG_LIMIT(1);
+
+    log_limited(&limit, LOG_LEVEL_ERROR, "a notifier cannot read its outbox and goes on trying",
+        LOG_STR("notifier", sender->settings.name), LOG_STR("why", reader_error(sender->reader)));
+}
+
+/* Delivers the next row if it is due. The seconds until there may be something to do. */
+static double deliver_next(struct sender *sender)
+{
+    struct errand errand = {0};
+    int code = reader_due(sender->reader, sender->settings.name, keep_due, &errand);
+    double wait = IDLE_SECONDS;
+
+    if (code == READER_FAILED) {
+        log_trouble(sender);
+        wait = TROUBLE_PAUSE;
+    } else if (code == READER_OK) {
+        double early = errand.next_at - now_on(CLOCK_REALTIME);
+
+        /* Later than any pause: the clock was set back. */
+        wait = early > 0 && early <= LIMIT_RETRY_AFTER_SECONDS ? early : 0;
+        if (wait == 0 && errand.event && errand.alert && errand.noticed)
+            deliver(sender, &errand);
+    }
+    errand_free(&errand);
+    return wait;
+}
+
+struct resending {
+    const struct sender *sender;
+    json_t *body;
+    double now;
+    int64_t last;
+    size_t count;
+};
+
+static void add_notice(void *ctx, const struct reader_notice *notice)
+{
+    struct resending *resending = ctx;
+    struct story story;
+
+    resending->last = notice->alert_id;
+    resending->count++;
+    if (story_open(&story, "firing", notice->alert) != 0)
+        return;
+    alertmanager_add(resending->body, &resending->sender->settings, &story, resending->now);
+    story_close(&story);
+}
+
+/* One request of the alerts after `resending->last`. False: that was the last, or it did not go well. */
+static bool resend_some(struct sender *sender, struct resending *resending)
+{
+    struct courier_reply reply;
+    bool good = false;
+
+    resending->count = 0;
+    resending->body = json_array();
+    if (resending->body &&
+        reader_notices(sender->reader, sender->settings.name, resending->last, LIMIT_RESEND_ALERTS,
+            add_notice, resending) == READER_OK &&
+        resending->count > 0) {
+        char *text = json_dumps(resending->body, JSON_COMPACT);
+        enum retry_verdict verdict = text ? post(sender, text, NULL, &reply) : RETRY_LATER;
+
+        good = verdict == RETRY_DELIVERED;
+        if (verdict == RETRY_REFUSED)
+            log_reply(
+                sender, LOG_LEVEL_ERROR, "alerts that fire are refused when sent again", &reply);
+        free(text);
+    }
+    json_decref(resending->body);
+    return good && resending->count == LIMIT_RESEND_ALERTS && !atomic_load(&sender->stopping);
+}
+
+static void resend(struct sender *sender)
+{
+    struct resending resending = {.sender = sender, .now = now_on(CLOCK_REALTIME)};
+
+    sender->resend_at = now_on(CLOCK_MONOTONIC) + sender->settings.resend_seconds;
+    while (resend_some(sender, &resending))
+        ;
+}
+
+/* One look, at rows and at what is to be sent again in turn, so that neither holds the other up. The
+ * seconds until the next. */
+static double turn(struct sender *sender)
+{
+    bool resends = sender->settings.kind == NOTIFIER_ALERTMANAGER;
+    double pause = sender->paused_until - now_on(CLOCK_MONOTONIC);
+
+    if (pause > 0)
+        return pause;
+    sender->rows_turn = !sender->rows_turn;
+    if (resends && !sender->rows_turn && now_on(CLOCK_MONOTONIC) >= sender->resend_at) {
+        resend(sender);
+        return 0;
+    }
+    double wait = deliver_next(sender), until = sender->resend_at - now_on(CLOCK_MONOTONIC);
+
+    return resends && until < wait ? until : wait;
+}
+
+static void *work(void *ctx)
+{
+    struct sender *sender = ctx;
+    char err[STORE_ERROR_MAX];
+
+    while (!sender->reader && !atomic_load(&sender->stopping)) {
+        if (reader_open(&sender->reader, sender->state_dir, err) == 0)
+            break;
+        log_error("a notifier cannot open the database and goes on trying",
+            LOG_STR("notifier", sender->settings.name), LOG_STR("why", err));
+        rest(sender, IDLE_SECONDS);
+    }
+    while (!atomic_load(&sender->stopping)) {
+        double wait = turn(sender);
+
+        if (wait > 0)
+            rest(sender, wait);
+    }
+    reader_close(&sender->reader);
+    return NULL;
+}
+
+static int start_thread(struct sender *sender)
+{
+    pthread_condattr_t monotonic;
+
+    pthread_mutex_init(&sender->mutex, NULL);
+    pthread_condattr_init(&monotonic);
+    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    pthread_cond_init(&sender->wake, &monotonic);
+    pthread_condattr_destroy(&monotonic);
+    if (pthread_create(&sender->thread, NULL, work, sender) == 0)
+        return 0;
+    pthread_cond_destroy(&sender->wake);
+    pthread_mutex_destroy(&sender->mutex);
+    return -1;
+}
+
+struct sender *sender_start(
+    const struct notifier_settings *settings, struct store *store, const char *state_dir)
+{
+    struct sender *sender = calloc(1, sizeof *sender);
+
+    if (!sender)
+        return NULL;
+    memcpy(&sender->settings, settings, sizeof *settings);
+    sender->store = store;
+    sender->state_dir = state_dir;
+    sender->seed = (unsigned)time(NULL) ^ (unsigned)(uintptr_t)sender;
+    if (settings->kind == NOTIFIER_ALERTMANAGER)
+        alertmanager_url(settings->url, sender->url);
+    else
+        memcpy(sender->url, settings->url, sizeof sender->url);
+    sender->courier = courier_new(&sender->settings);
+    if (sender->courier && start_thread(sender) == 0)
+        return sender;
+    courier_free(sender->courier);
+    free(sender);
+    return NULL;
+}
+
+const struct notifier_settings *sender_settings(const struct sender *sender)
+{
+    return &sender->settings;
+}
+
+void sender_wake(struct sender *sender)
+{
+    pthread_mutex_lock(&sender->mutex);
+    sender->woken = true;
+    pthread_cond_signal(&sender->wake);
+    pthread_mutex_unlock(&sender->mutex);
+}
+
+void sender_stop(struct sender *sender)
+{
+    atomic_store(&sender->stopping, true);
+    courier_interrupt(sender->courier);
+    sender_wake(sender);
+}
+
+void sender_join(struct sender *sender)
+{
+    pthread_join(sender->thread, NULL);
+    pthread_cond_destroy(&sender->wake);
+    pthread_mutex_destroy(&sender->mutex);
+    courier_free(sender->courier);
+    free(sender);
+}

@@ -1,0 +1,14 @@
+/* Alerts as JSON objects for any receiver (NOTIFIERS.md), or in the shape of a user's template.
+ * Pure. */
+#ifndef FORESHOCK_NOTIFY_WEBHOOK_H
+#define FORESHOCK_NOTIFY_WEBHOOK_H
+
+#include "daemon/notify/settings.h"
+#include "daemon/notify/story.h"
+
+#define WEBHOOK_VERSION 1 /* a change that breaks receivers raises it */
+
+/* A new string, NULL if memory is short. */
+char *webhook_body(const struct notifier_settings *settings, const struct story *story);
+
+#endif

@@ -1,0 +1,422 @@
+/* What an alert's change means for each notifier, and what a delivery means for the outbox. */
+#include "daemon/store/outbox.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/limits.h"
+#include "daemon/store/rows.h"
+#include "daemon/store/sql.h"
+
+enum {
+    SNAPSHOT,
+    STATE,
+    PUT,
+    DROP_OPEN,
+    DROP_UPDATE,
+    DROP_ROW,
+    DROP_OLDEST,
+    DROP_AGED,
+    COUNT_ROWS,
+    PUT_NOTICE,
+    DROP_NOTICE,
+    SETTLE,
+    PUT_OFF,
+    ADD_COUNTS,
+    FIRING,
+    NOTIFIERS,
+    ADD_NOTIFIER,
+    FIND_NOTIFIER,
+    DROP_NOTIFIER,
+    ALL_DUE,
+    STATEMENT_COUNT
+};
+_Static_assert(STATEMENT_COUNT <= OUTBOX_STATEMENT_MAX, "room for all statements");
+
+/* What makes two states of an alert that fires different for those who are told, and what makes a
+ * lane. */
+#define FACE ", '$.severity', '$.title', '$.summary', '$.layers')"
+#define LANE ", '$.run', '$.rule')"
+
+static const char *const texts[STATEMENT_COUNT] = {
+    [SNAPSHOT] = "SELECT json_object('id', a.id, 'run', r.key, 'rule', a.rule, 'severity',"
+                 " a.severity, 'title', a.title, 'summary', a.summary, 'layers', json(a.layers),"
+                 " 'evidence', json(a.evidence), 'started_step', a.started_step, 'started_at',"
+                 " a.started_at, 'last_step', a.last_step, 'resolved_at', a.resolved_at)"
+                 " FROM alert a JOIN run r ON r.id = a.run_id WHERE a.id = ?1 AND r.retired = 0",
+    [STATE] = "SELECT t.alert IS NOT NULL, json_extract(t.alert" FACE " IS json_extract(?3" FACE
+              ", json_extract(t.alert, '$.severity') IS json_extract(?3, '$.severity'), o.event,"
+              " json_extract(o.alert" FACE " IS json_extract(?3" FACE
+              ", EXISTS (SELECT 1 FROM outbox c WHERE"
+              " c.notifier_id = ?1 AND c.alert_id = ?2 AND c.event = 'resolved')"
+              " FROM (SELECT 1) LEFT JOIN notice t ON t.notifier_id = ?1 AND t.alert_id = ?2"
+              " LEFT JOIN outbox o ON o.notifier_id = ?1 AND o.alert_id = ?2"
+              " AND o.event != 'resolved'",
+    /* In place of an older row, whose tries and time it takes over, unless it is to go at once (?6 is
+     * 0) and that one only waited for more. */
+    [PUT] = "INSERT OR REPLACE INTO outbox (notifier_id, alert_id, event, alert, lane, created_at,"
+            " tries, next_at) SELECT ?1, ?2, ?3, ?4, json_extract(?4" LANE
+            ", ?5, coalesce(max(tries), 0), CASE WHEN ?6 = 0 AND coalesce(max(tries), 0) = 0"
+            " THEN 0.0 ELSE coalesce(max(next_at), ?6) END FROM outbox WHERE notifier_id = ?1"
+            " AND alert_id = ?2 AND (event = 'resolved') = (?3 = 'resolved')",
+    [DROP_OPEN] = "DELETE FROM outbox WHERE notifier_id = ?1 AND alert_id = ?2"
+                  " AND event != 'resolved'",
+    [DROP_UPDATE] = "DELETE FROM outbox WHERE notifier_id = ?1 AND alert_id = ?2"
+                    " AND event = 'updated'",
+    [DROP_ROW] = "DELETE FROM outbox WHERE notifier_id = ?1 AND id = ?2",
+    [DROP_OLDEST] = "DELETE FROM outbox WHERE id = (SELECT o.id FROM outbox o WHERE o.notifier_id ="
+                    " ?1 ORDER BY NOT EXISTS (SELECT 1 FROM outbox n WHERE n.notifier_id = ?1 AND"
+                    " n.alert_id = o.alert_id AND n.id > o.id), o.id LIMIT 1)",
+    [DROP_AGED] = "DELETE FROM outbox WHERE notifier_id = ?1 AND created_at < ?2 AND NOT (event !="
+                  " 'resolved' AND EXISTS (SELECT 1 FROM alert a WHERE a.id = alert_id AND"
+                  " a.state = 'firing'))",
+    [COUNT_ROWS] = "SELECT count(*) FROM outbox WHERE notifier_id = ?1",
+    [PUT_NOTICE] = "INSERT INTO notice (notifier_id, alert_id, alert) VALUES (?1, ?2, ?3)"
+                   " ON CONFLICT DO UPDATE SET alert = ?3",
+    [DROP_NOTICE] = "DELETE FROM notice WHERE notifier_id = ?1 AND alert_id = ?2",
+    /* ?2 and ?3 NULL: all notices. */
+    [SETTLE] = "INSERT INTO outbox (notifier_id, alert_id, event, alert, lane, created_at, tries,"
+               " next_at) SELECT t.notifier_id, t.alert_id, 'resolved', json_set(t.alert,"
+               " '$.resolved_at', coalesce(a.resolved_at, ?1)), json_extract(t.alert" LANE
+               ", ?1, 0, 0 FROM notice t"
+               " LEFT JOIN alert a ON a.id = t.alert_id LEFT JOIN run r ON r.id = a.run_id"
+               " WHERE (?2 IS NULL OR (t.notifier_id = ?2 AND t.alert_id = ?3))"
+               " AND (a.id IS NULL OR r.retired = 1 OR a.state != 'firing' OR a.observed = 1)"
+               " AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.notifier_id = t.notifier_id"
+               " AND o.alert_id = t.alert_id AND o.event = 'resolved')",
+    [PUT_OFF] = "UPDATE outbox SET tries = tries + 1, next_at = ?4 WHERE notifier_id = ?1 AND"
+                " alert_id = ?2 AND (event = 'resolved') = (?3 = 'resolved')",
+    [ADD_COUNTS] = "UPDATE notifier SET delivered = delivered + ?2, failed = failed + ?3,"
+                   " dropped = dropped + ?4, retries = retries + ?5 WHERE id = ?1",
+    [FIRING] = "SELECT " ROWS_ALERT " FROM alert a JOIN run r ON r.id = a.run_id"
+               " WHERE r.retired = 0 AND a.state = 'firing' ORDER BY a.id",
+    [NOTIFIERS] = "SELECT id, name, kind FROM notifier",
+    [ADD_NOTIFIER] = "INSERT INTO notifier (name, kind, key) VALUES (?1, ?2,"
+                     " lower(hex(randomblob(8)))) ON CONFLICT (name) DO NOTHING",
+    [FIND_NOTIFIER] = "SELECT id FROM notifier WHERE name = ?1",
+    [DROP_NOTIFIER] = "DELETE FROM notifier WHERE id = ?1",
+    [ALL_DUE] = "UPDATE outbox SET next_at = 0 WHERE notifier_id = ?1",
+};
+
+int outbox_open(struct outbox *outbox, sqlite3 *db, char *err)
+{
+    *outbox = (struct outbox){.db = db};
+    return sql_prepare_all(db, texts, outbox->statements, STATEMENT_COUNT, err);
+}
+
+void outbox_close(struct outbox *outbox)
+{
+    sql_finalize_all(outbox->statements, STATEMENT_COUNT);
+}
+
+/* The statement with its first two parameters: a notifier and an alert (or a row). */
+static sqlite3_stmt *bound(struct outbox *outbox, int statement, int64_t notifier, int64_t second)
+{
+    sqlite3_stmt *bound = outbox->statements[statement];
+    sqlite3_bind_int64(bound, 1, notifier);
+    if (sqlite3_bind_parameter_count(bound) > 1)
+        sqlite3_bind_int64(bound, 2, second);
+    return bound;
+}
+
+struct counts {
+    int delivered, failed, dropped, retries;
+};
+
+static int add_counts(struct outbox *outbox, int64_t notifier, struct counts counts)
+{
+    sqlite3_stmt *statement = bound(outbox, ADD_COUNTS, notifier, counts.delivered);
+    sqlite3_bind_int(statement, 3, counts.failed);
+    sqlite3_bind_int(statement, 4, counts.dropped);
+    sqlite3_bind_int(statement, 5, counts.retries);
+    return sql_run(statement);
+}
+
+static int count_dropped(struct outbox *outbox, const struct outbox_notifier *notifier)
+{
+    int dropped = sqlite3_changes(outbox->db);
+    if (dropped == 0)
+        return SQLITE_OK;
+    outbox->dropped += (uint64_t)dropped;
+    memcpy(outbox->dropped_of, notifier->name, sizeof notifier->name);
+    return add_counts(outbox, notifier->id, (struct counts){.dropped = dropped});
+}
+
+static int keep_bound(struct outbox *outbox, const struct outbox_notifier *notifier)
+{
+    sqlite3_stmt *count = bound(outbox, COUNT_ROWS, notifier->id, 0);
+    int rc = sqlite3_step(count);
+    bool over = rc == SQLITE_ROW && sqlite3_column_int64(count, 0) > LIMIT_OUTBOX_ROWS;
+    sqlite3_reset(count);
+    if (!over)
+        return rc == SQLITE_ROW ? SQLITE_OK : rc;
+    rc = sql_run(bound(outbox, DROP_OLDEST, notifier->id, 0));
+    return rc == SQLITE_OK ? count_dropped(outbox, notifier) : rc;
+}
+
+/* `at`: not before this time; 0: at once. */
+static int put(struct outbox *outbox, const struct outbox_notifier *notifier, int64_t alert,
+    const char *event, const char *snapshot, double now, double at)
+{
+    sqlite3_stmt *statement = bound(outbox, PUT, notifier->id, alert);
+    sql_bind_text(statement, 3, event);
+    sql_bind_text(statement, 4, snapshot);
+    sqlite3_bind_double(statement, 5, now);
+    sqlite3_bind_double(statement, 6, at);
+    int rc = sql_run(statement);
+    return rc == SQLITE_OK ? keep_bound(outbox, notifier) : rc;
+}
+
+/* `notifier` NULL: whatever is told for firing and fires no more. */
+static int settle(
+    struct outbox *outbox, const struct outbox_notifier *notifier, int64_t alert, double now)
+{
+    sqlite3_stmt *statement = outbox->statements[SETTLE];
+    sqlite3_clear_bindings(statement);
+    sqlite3_bind_double(statement, 1, now);
+    if (notifier) {
+        sqlite3_bind_int64(statement, 2, notifier->id);
+        sqlite3_bind_int64(statement, 3, alert);
+    }
+    return sql_run(statement);
+}
+
+int outbox_settle(struct outbox *outbox, double now)
+{
+    return settle(outbox, NULL, 0, now);
+}
+
+static bool wants(const struct outbox_notifier *notifier, const struct store_alert *alert)
+{
+    char rule[80];
+    snprintf(rule, sizeof rule, ",%.70s,", alert->rule);
+    return (!notifier->critical_only || strcmp(alert->severity, "critical") == 0) &&
+           (!notifier->rules[0] || strstr(notifier->rules, rule));
+}
+
+/* What a notifier was told of an alert, and what waits to be told. */
+struct state {
+    bool noticed, noticed_same, noticed_severity; /* a notice; it looks, or is as severe, as now */
+    bool open, open_same, open_is_first; /* a row that it fires; it has the event "firing" */
+    bool closing;                        /* a row that it is resolved */
+};
+
+static int read_state(struct outbox *outbox, const struct outbox_notifier *notifier, int64_t alert,
+    const char *snapshot, struct state *state)
+{
+    sqlite3_stmt *row = bound(outbox, STATE, notifier->id, alert);
+    sql_bind_text(row, 3, snapshot);
+    int rc = sqlite3_step(row);
+    if (rc == SQLITE_ROW)
+        *state = (struct state){
+            .noticed = sqlite3_column_int(row, 0) != 0,
+            .noticed_same = sqlite3_column_int(row, 1) != 0,
+            .noticed_severity = sqlite3_column_int(row, 2) != 0,
+            .open = sqlite3_column_type(row, 3) != SQLITE_NULL,
+            .open_is_first = strcmp(sql_text(row, 3), "firing") == 0,
+            .open_same = sqlite3_column_int(row, 4) != 0,
+            .closing = sqlite3_column_int(row, 5) != 0,
+        };
+    sqlite3_reset(row);
+    return rc == SQLITE_ROW ? SQLITE_OK : rc;
+}
+
+/* The event that a notifier is to be told of an alert that fires; NULL: nothing new. */
+static const char *event_of(const struct state *state, bool again)
+{
+    if (again || state->closing)
+        return "firing";
+    if (state->open)
+        return state->open_same ? NULL : state->open_is_first ? "firing" : "updated";
+    if (!state->noticed)
+        return "firing";
+    return state->noticed_same ? NULL : "updated";
+}
+
+static int tell_firing(struct outbox *outbox, const struct outbox_notifier *notifier,
+    const struct store_alert *alert, const struct state *state, const char *snapshot, bool again,
+    double now)
+{
+    const char *event = wants(notifier, alert) ? event_of(state, again) : NULL;
+    bool waits = event && strcmp(event, "updated") == 0 && state->noticed_severity;
+    if (!event)
+        return SQLITE_OK;
+    return put(
+        outbox, notifier, alert->id, event, snapshot, now, waits ? now + LIMIT_UPDATE_SECONDS : 0);
+}
+
+/* A change that nobody was told of yet goes with the end. */
+static int tell_resolved(struct outbox *outbox, const struct outbox_notifier *notifier,
+    int64_t alert, const struct state *state, const char *snapshot, double now)
+{
+    if (!state->noticed && !state->open)
+        return SQLITE_OK;
+    int rc = sql_run(bound(outbox, DROP_UPDATE, notifier->id, alert));
+    return rc == SQLITE_OK ? put(outbox, notifier, alert, "resolved", snapshot, now, 0) : rc;
+}
+
+static int tell(struct outbox *outbox, const struct outbox_notifier *notifier,
+    const struct store_alert *alert, const char *snapshot, bool again, double now)
+{
+    struct state state = {0};
+    int rc = read_state(outbox, notifier, alert->id, snapshot, &state);
+    if (rc != SQLITE_OK)
+        return rc;
+    if (strcmp(alert->state, "firing") != 0)
+        return tell_resolved(outbox, notifier, alert->id, &state, snapshot, now);
+    if (!alert->silenced && !alert->observed)
+        return tell_firing(outbox, notifier, alert, &state, snapshot, again, now);
+    rc = sql_run(bound(outbox, DROP_OPEN, notifier->id, alert->id));
+    return rc == SQLITE_OK ? settle(outbox, notifier, alert->id, now) : rc;
+}
+
+int outbox_alert(struct outbox *outbox, const struct store_alert *alert, bool again, double now)
+{
+    sqlite3_stmt *row = outbox->statements[SNAPSHOT];
+    if (outbox->count == 0)
+        return SQLITE_OK;
+    sqlite3_bind_int64(row, 1, alert->id);
+    int rc = sqlite3_step(row);
+    if (rc == SQLITE_ROW) {
+        const char *snapshot = sql_text(row, 0);
+        rc = SQLITE_OK;
+        for (size_t i = 0; i < outbox->count && rc == SQLITE_OK; i++)
+            rc = tell(outbox, &outbox->list[i], alert, snapshot, again, now);
+    } else if (rc == SQLITE_DONE) {
+        rc = SQLITE_OK; /* of a run that is retired */
+    }
+    sqlite3_reset(row);
+    return rc;
+}
+
+static const struct store_notifier *named(
+    const struct store_notifier *list, size_t count, const char *name, const char *kind)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(list[i].name, name) == 0 && strcmp(list[i].kind, kind) == 0)
+            return &list[i];
+    return NULL;
+}
+
+static int drop_others(struct outbox *outbox, const struct store_notifier *list, size_t count)
+{
+    sqlite3_stmt *row = outbox->statements[NOTIFIERS];
+    int rc = sqlite3_step(row);
+    while (rc == SQLITE_ROW) {
+        rc = SQLITE_OK;
+        if (!named(list, count, sql_text(row, 1), sql_text(row, 2)))
+            rc = sql_run(bound(outbox, DROP_NOTIFIER, sqlite3_column_int64(row, 0), 0));
+        if (rc == SQLITE_OK)
+            rc = sqlite3_step(row);
+    }
+    sqlite3_reset(row);
+    return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+static int add(struct outbox *outbox, const struct store_notifier *notifier)
+{
+    struct outbox_notifier *added = &outbox->list[outbox->count];
+    sqlite3_stmt *add = outbox->statements[ADD_NOTIFIER], *row = outbox->statements[FIND_NOTIFIER];
+    sql_bind_text(add, 1, notifier->name);
+    sql_bind_text(add, 2, notifier->kind);
+    int rc = sql_run(add);
+    if (rc != SQLITE_OK)
+        return rc;
+    *added = (struct outbox_notifier){.critical_only = notifier->critical_only};
+    snprintf(added->name, sizeof added->name, "%s", notifier->name);
+    snprintf(added->rules, sizeof added->rules, "%s", notifier->rules);
+    sql_bind_text(row, 1, notifier->name);
+    rc = sqlite3_step(row);
+    added->id = sqlite3_column_int64(row, 0);
+    sqlite3_reset(row);
+    if (rc != SQLITE_ROW)
+        return rc;
+    outbox->count++;
+    return notifier->changed ? sql_run(bound(outbox, ALL_DUE, added->id, 0)) : SQLITE_OK;
+}
+
+/* Tells what fires to those who were not told of it yet. */
+static int catch_up(struct outbox *outbox, double now)
+{
+    sqlite3_stmt *row = outbox->statements[FIRING];
+    int rc = sqlite3_step(row);
+    while (rc == SQLITE_ROW) {
+        const struct store_alert alert = rows_alert(row);
+        rc = outbox_alert(outbox, &alert, false, now);
+        if (rc == SQLITE_OK)
+            rc = sqlite3_step(row);
+    }
+    sqlite3_reset(row);
+    return rc == SQLITE_DONE ? SQLITE_OK : rc;
+}
+
+int outbox_register(
+    struct outbox *outbox, const struct store_notifier *list, size_t count, double now)
+{
+    int rc = drop_others(outbox, list, count);
+    outbox->count = 0;
+    for (size_t i = 0; rc == SQLITE_OK && i < count && i < STORE_NOTIFIERS_MAX; i++)
+        rc = add(outbox, &list[i]);
+    if (rc == SQLITE_OK)
+        rc = outbox_settle(outbox, now);
+    return rc == SQLITE_OK ? catch_up(outbox, now) : rc;
+}
+
+/* The receiver has it. While it was on its way the alert may have ended without a word, silenced. */
+static int delivered(struct outbox *outbox, const struct outbox_notifier *notifier,
+    const struct store_delivery *delivery)
+{
+    bool closes = strcmp(delivery->event, "resolved") == 0;
+    sqlite3_stmt *notice =
+        bound(outbox, closes ? DROP_NOTICE : PUT_NOTICE, notifier->id, delivery->alert_id);
+    if (!closes)
+        sql_bind_text(notice, 3, delivery->alert);
+    int rc = sql_run(notice);
+    if (rc == SQLITE_OK)
+        rc = sql_run(bound(outbox, DROP_ROW, notifier->id, delivery->row));
+    if (rc == SQLITE_OK)
+        rc = add_counts(outbox, notifier->id, (struct counts){.delivered = 1});
+    return rc == SQLITE_OK ? settle(outbox, notifier, delivery->alert_id, delivery->now) : rc;
+}
+
+static int put_off(struct outbox *outbox, const struct outbox_notifier *notifier,
+    const struct store_delivery *delivery)
+{
+    sqlite3_stmt *statement = bound(outbox, PUT_OFF, notifier->id, delivery->alert_id);
+    sql_bind_text(statement, 3, delivery->event);
+    sqlite3_bind_double(statement, 4, delivery->next_at);
+    int rc = sql_run(statement);
+    if (rc == SQLITE_OK)
+        rc = add_counts(outbox, notifier->id, (struct counts){.retries = 1});
+    if (rc != SQLITE_OK)
+        return rc;
+    statement = outbox->statements[DROP_AGED];
+    sqlite3_bind_int64(statement, 1, notifier->id);
+    sqlite3_bind_double(statement, 2, delivery->now - LIMIT_OUTBOX_AGE_SECONDS);
+    rc = sql_run(statement);
+    return rc == SQLITE_OK ? count_dropped(outbox, notifier) : rc;
+}
+
+static int give_up(struct outbox *outbox, const struct outbox_notifier *notifier,
+    const struct store_delivery *delivery)
+{
+    int rc = sql_run(bound(outbox, DROP_ROW, notifier->id, delivery->row));
+    if (rc == SQLITE_OK && strcmp(delivery->event, "resolved") == 0)
+        rc = sql_run(bound(outbox, DROP_NOTICE, notifier->id, delivery->alert_id));
+    return rc == SQLITE_OK ? add_counts(outbox, notifier->id, (struct counts){.failed = 1}) : rc;
+}
+
+int outbox_delivery(struct outbox *outbox, const struct store_delivery *delivery)
+{
+    for (size_t i = 0; i < outbox->count; i++) {
+        const struct outbox_notifier *notifier = &outbox->list[i];
+        if (strcmp(notifier->name, delivery->notifier) != 0)
+            continue;
+        switch (delivery->outcome) {
+        case STORE_DELIVERED: return delivered(outbox, notifier, delivery);
+        case STORE_TRY_AGAIN: return put_off(outbox, notifier, delivery);
+        case STORE_GIVEN_UP: return give_up(outbox, notifier, delivery);
+        }
+    }
+    return SQLITE_OK; /* of a notifier that is gone */
+}

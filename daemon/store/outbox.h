@@ -1,0 +1,58 @@
+/* What the notifiers are to be told: rows that are written in the transaction of the alert that they
+ * tell of. Belongs to the writer thread, inside its transaction. All functions return an SQLite code.
+ *
+ *              fires                    delivered                 resolved
+ *     nothing ───────▶ row "firing" ──────────────▶ notice ─────────────────▶ row "resolved"
+ *        ▲                │    ▲ changes: takes the    │ ▲ delivered              │
+ *        │                ▼    └ place of the old row  ▼ │                        │ delivered: the
+ *        │             silenced: the row goes       row "updated"                 ▼ notice goes
+ *        └────────────────────────────────────────────────────────────────────────┘
+ *
+ * A notice is what the receiver holds for firing. An alert that is silenced while it fires is not
+ * told further, but its end is told to those who hold a notice; so is that of an alert that is only
+ * observed from now on. Of an alert there is at most one row that it fires (the newest state) and one
+ * that it is resolved, so that a receiver that is away for long costs two rows an alert. A change of words or layers alone
+ * waits LIMIT_UPDATE_SECONDS for more of the kind. */
+#ifndef FORESHOCK_STORE_OUTBOX_H
+#define FORESHOCK_STORE_OUTBOX_H
+
+#include <sqlite3.h>
+#include <stdint.h>
+
+#include "daemon/store/store.h"
+
+#define OUTBOX_STATEMENT_MAX 24
+#define OUTBOX_NAME_MAX      64 /* bytes of a notifier's name, the NUL included */
+#define OUTBOX_RULES_MAX     2048
+
+struct outbox {
+    sqlite3 *db;
+    sqlite3_stmt *statements[OUTBOX_STATEMENT_MAX];
+    struct outbox_notifier {
+        int64_t id;
+        char name[OUTBOX_NAME_MAX], rules[OUTBOX_RULES_MAX];
+        bool critical_only;
+    } list[STORE_NOTIFIERS_MAX];
+    size_t count;
+    uint64_t dropped; /* in the transaction in hand, for the log */
+    char dropped_of[OUTBOX_NAME_MAX];
+};
+
+int outbox_open(struct outbox *outbox, sqlite3 *db, char *err); /* 0, or -1 and `err` */
+void outbox_close(struct outbox *outbox);
+
+/* From here on these are the notifiers; see store_put_notifiers. */
+int outbox_register(
+    struct outbox *outbox, const struct store_notifier *list, size_t count, double now);
+
+/* An alert whose row is stored as it is told here. `again`: it is told as firing even to those who
+ * hold a notice of it. */
+int outbox_alert(struct outbox *outbox, const struct store_alert *alert, bool again, double now);
+
+/* Whatever a receiver holds for firing that fires no more, such as the alerts of a run that was
+ * retired, is to be told as resolved. */
+int outbox_settle(struct outbox *outbox, double now);
+
+int outbox_delivery(struct outbox *outbox, const struct store_delivery *delivery);
+
+#endif
