@@ -39,6 +39,7 @@ static const char *const reserved_prefixes[] = {
     "weights.",
     "gate.",
     "activation.",
+    "run.",
 };
 
 static const char *const severities[] = {"warning", "critical"};

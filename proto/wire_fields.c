@@ -57,7 +57,7 @@ static const struct wire_form form_scalars =
     ELEMENTS(WIRE_STORE_SCALARS, WIRE_SCALARS_MAX, wire_valid_scalar_name,
         "at most 256 numbers, each with a name of 1 to 64 letters, digits and _ . / -, "
         "beginning with a letter and not with spectral. sa. rotation. weights. gate. "
-        "activation.");
+        "activation. run.");
 static const struct wire_form form_names = ELEMENTS(
     WIRE_STORE_NAMES, WIRE_ALERT_LAYERS_MAX, wire_valid_name, "at most 64 names of layers");
 

@@ -55,7 +55,7 @@ AXES = ("rows", "cols")  # of W [out, in]
 _RUN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,127}")
 _SESSION = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:-]{0,63}")
 _SCALAR_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_./-]{0,63}")
-_RESERVED_PREFIXES = ("spectral.", "sa.", "rotation.", "weights.", "gate.", "activation.")
+_RESERVED_PREFIXES = ("spectral.", "sa.", "rotation.", "weights.", "gate.", "activation.", "run.")
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f]")
 
 _HEADER_EXPECTED = (

@@ -114,8 +114,14 @@ function append(line, part) {
   line.nonfinite = line.nonfinite.concat(part.nonfinite);
 }
 
-const loss = new LinePlot("Loss", { height: 200, log: true });
-byId("run-plots").append(loss.element);
+const runPlots = [
+  { metrics: ["loss"], labels: ["loss"], plot: new LinePlot("Loss", { height: 200, log: true }) },
+  {
+    metrics: ["run.risk"], labels: ["run.risk"],
+    plot: new LinePlot("Risk of an explosion within 200 steps", { height: 110, range: [0, 1] }),
+  },
+];
+byId("run-plots").append(...runPlots.map(({ plot }) => plot.element));
 
 const QUANTILES = ["p05", "p25", "p50", "p75", "p95"];
 const layerPlots = [
@@ -145,11 +151,11 @@ function seriesOf(layer, metrics) {
 }
 
 async function drawRun() {
-  const answer = await seriesOf("", ["loss"]);
+  const answer = await seriesOf("", runPlots.flatMap(({ metrics }) => metrics));
   if (answer.run !== state.run) return;
   const markers = state.alerts.map(({ started_step: step, severity, title }) =>
     ({ step, severity, text: `${title} (step ${step})` }));
-  loss.set(toLines(answer, ["loss"], ["loss"]), markers);
+  for (const { metrics, labels, plot } of runPlots) plot.set(toLines(answer, metrics, labels), markers);
 }
 
 // The plots of a layer's families, and those of the MLP block, whichever the chosen one is.
