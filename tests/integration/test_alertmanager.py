@@ -1,9 +1,7 @@
 """Alerts in a real Alertmanager."""
 
-import contextlib
 import json
 import socket
-import sqlite3
 
 import pytest
 
@@ -129,18 +127,25 @@ def test_what_it_refuses(daemon, alertmanager):
     assert "status=404" in d.log()
 
 
-def test_another_severity(daemon, alertmanager):
-    """It is a label: the alert with the old one ends, and the one with the new one fires."""
+def log_losses(training, first, losses):
+    for step, loss in enumerate(losses, first):
+        training.log(step, loss=loss)
+    assert training.flush(timeout=20)
+
+
+def test_a_warning_that_becomes_critical(daemon, alertmanager):
+    """The severity is a label: the alert with the old one ends, and the one with the new one fires."""
     manager, told = alertmanager
     d = daemon(config=config(manager))
-    fire(d)
-    until(lambda: [labels["severity"] for labels in manager.labels()] == ["critical"], "the alert")
-    d.kill()
-    with contextlib.closing(sqlite3.connect(d.state_dir / "foreshock.db")) as database, database:
-        database.execute("UPDATE alert SET severity = 'warning'")  # as a rule would that changed its mind
-    d.start()
-    until(lambda: [labels["severity"] for labels in manager.labels()] == ["warning"], "the other severity")
-    until(lambda: ("resolved", "ForeshockNonfinite", "critical") in statuses(told), "word of the old one's end")
-    assert ("firing", "ForeshockNonfinite", "warning") in statuses(told)
-    # Of the two the old one ended by the message, not for want of news: nothing but the new one is sent again.
-    assert d.metric("foreshock_notify_delivered_total", '{notifier="am"}') == 2
+    with foreshock.Run("r", endpoint=d.endpoint, wait=20) as training:
+        log_losses(training, 0, [2 + 3 * 0.95**step for step in range(200)])
+        log_losses(training, 200, [4.0] * 10)  # well above its lowest level
+        until(lambda: [labels["severity"] for labels in manager.labels()] == ["warning"], "the warning")
+        log_losses(training, 210, [20.0] * 10)  # worse than where it began
+        until(lambda: [labels["severity"] for labels in manager.labels()] == ["critical"], "the other severity")
+        until(lambda: ("resolved", "ForeshockLossHigh", "warning") in statuses(told), "word of the old one's end")
+        assert ("firing", "ForeshockLossHigh", "critical") in statuses(told)
+        (known,) = d.alerts("r")
+        assert (known["severity"], known["state"], known["started_step"]) == ("critical", "firing", 204)
+        # Of the two the old one ended by the message, not for want of news: nothing but the new one is sent again.
+        assert d.metric("foreshock_notify_delivered_total", '{notifier="am"}') == 2
