@@ -145,13 +145,19 @@ static void put_alert(
 static void log_alert(
     const struct watched *watched, enum alert_change change, const struct alert *alert)
 {
-    enum log_level level = change == ALERT_RESOLVED               ? LOG_LEVEL_INFO
-                           : alert->severity == SEVERITY_CRITICAL ? LOG_LEVEL_ERROR
-                                                                  : LOG_LEVEL_WARNING;
+    static const char *const texts[] = {
+        [ALERT_OPENED] = "alert fires",
+        [ALERT_UPDATED] = "alert changed",
+        [ALERT_RESOLVED] = "alert resolved",
+    };
+    enum log_level level = change == ALERT_RESOLVED || alert->observed ? LOG_LEVEL_INFO
+                           : alert->severity == SEVERITY_CRITICAL      ? LOG_LEVEL_ERROR
+                                                                       : LOG_LEVEL_WARNING;
 
     log_write(
-        level, LOG_FIELDS(change == ALERT_RESOLVED ? "alert resolved" : "alert fires",
-                   LOG_STR("run", watched->key), LOG_STR("rule", rule_table[alert->rule].name),
+        level, LOG_FIELDS(texts[change], LOG_STR("run", watched->key),
+                   LOG_STR("rule", rule_table[alert->rule].name),
+                   LOG_STR("severity", alert_severity_name(alert->severity)),
                    LOG_INT("step", alert->started_step), LOG_STR("summary", alert->summary)));
 }
 
@@ -164,8 +170,7 @@ static void on_change(void *ctx, enum alert_change change, const struct alert *t
         alert.id = drain->fanout->next_alert++;
         alert_engine_bind(drain->watched->engine, alert.rule, alert.id);
     }
-    if (change != ALERT_UPDATED)
-        log_alert(drain->watched, change, &alert);
+    log_alert(drain->watched, change, &alert);
     put_alert(drain->batch, drain->watched, &alert);
 }
 

@@ -54,6 +54,20 @@ def last_class(steps: np.ndarray, x: np.ndarray) -> np.ndarray:
     return (1 / (1 + np.exp(-logit))).min(axis=1)
 
 
+def recalibration(
+    probability: np.ndarray, hit: np.ndarray, weight: np.ndarray
+) -> tuple[float, float]:
+    """(a, b): a + b logit(p) is the best logit (Platt scaling, by Newton's method)."""
+    p = np.clip(probability, 1e-6, 1 - 1e-6)
+    x = np.column_stack([np.ones(len(p)), np.log(p / (1 - p))])
+    theta = np.array([0.0, 1.0])
+    for _ in range(50):
+        q = 1 / (1 + np.exp(-x @ theta))
+        gradient = x.T @ (weight * (hit - q))
+        theta = theta + np.linalg.solve((x * (weight * q * (1 - q))[:, None]).T @ x, gradient)
+    return float(theta[0]), float(theta[1])
+
+
 def log_loss(probability: np.ndarray, hit: np.ndarray, weight: np.ndarray) -> float:
     p = np.clip(probability, 1e-6, 1 - 1e-6)
     return float(-(weight * (hit * np.log(p) + (1 - hit) * np.log(1 - p))).sum() / weight.sum())

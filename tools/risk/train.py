@@ -5,7 +5,8 @@
     train.py FOLDER... --check                             the embedded model on runs of these folders
 
 FOLDERs hold recordings with a manifest (tools/trials/README.md), sampled each 5 or 10 steps. The
-penalty is chosen by cross-validation over runs. Rows are weighted so that runs count alike and that
+penalty is chosen by cross-validation over runs, and what the models of that said is recalibrated
+by one line for all logits. Rows are weighted so that runs count alike and that
 one run in ten is faulty (--faulty): the probabilities mean such a world. Needs NumPy.
 """
 
@@ -20,14 +21,14 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
-from ordinal import fit, last_class, log_loss  # noqa: E402
+from ordinal import fit, last_class, log_loss, recalibration  # noqa: E402
 from standings import CLASSES, HORIZON, Table, follow  # noqa: E402
 
 RANGES = {
     "growth": (-1, 3), "growth_rise": (-1, 3), "layer_growth": (-1, 6), "gradient": (-1, 3),
     "loss_level": (-0.5, 1.5), "loss_jump": (-0.5, 1.5), "lr": (0, 3),
 }
-PENALTIES = (0.1, 0.05, 0.02, 0.01, 0.005)
+PENALTIES = (0.03, 0.01, 0.005, 0.002)
 FOLDS = 5
 BINS = (0, 0.01, 0.03, 0.1, 0.3, 0.6, 1.0000001)
 
@@ -96,8 +97,13 @@ def train(table: Table, weight: np.ndarray, out: str) -> None:
         scores[penalty] = (log_loss(risk, hit, weight), risk)
         print(f"penalty {penalty:g}: cross-validated log loss {scores[penalty][0]:.4f}", flush=True)
     best = min(scores, key=lambda penalty: scores[penalty][0])
-    print(f"\ncross-validated, penalty {best:g}\n{reliability(scores[best][1], table, weight)}")
-    steps = fit(x, table.y, weight, best)
+    risk = scores[best][1]
+    print(f"\ncross-validated, penalty {best:g}\n{reliability(risk, table, weight)}")
+    shift, slope = recalibration(risk, hit, weight)
+    risk = 1 / (1 + np.exp(-shift) * (1 / np.clip(risk, 1e-9, 1 - 1e-9) - 1) ** slope)
+    print(f"\nrecalibrated, {shift:.3f} + {slope:.3f} logit\n{reliability(risk, table, weight)}")
+    steps = slope * fit(x, table.y, weight, best)
+    steps[:, 0] += shift
     for i, name in enumerate(table.names):
         terms[name]["coefficients"] = [round(float(step[1 + i]), 5) for step in steps]
         terms[name]["center"] = round(terms[name]["center"], 6)
