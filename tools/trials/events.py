@@ -1,4 +1,5 @@
-"""What happens to a training on its way: faults, and things that look like faults and are none.
+"""What happens to a training on its way: faults, and things that look like faults and are none
+(operations.py: what people do to trainings).
 
 An event is a dict {"type": …, "at": t, "len": n (default: to the end), …}; `t` counts recorded
 steps from 0. Its class says what else it takes and acts through the methods below. One marked
@@ -13,47 +14,12 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from .event import Event, only
 from .layers import Linear, rounded
+from .operations import OPERATIONS
 
 if TYPE_CHECKING:
     from .training import Training
-
-
-class Event:
-    """`at` <= t < `end` is when it acts. Every method may be left as it is."""
-
-    def __init__(self, at: int, len: int = 10**9, **options: Any) -> None:
-        self.at, self.end = at, at + len
-        self.options = options
-
-    def __getattr__(self, name: str) -> Any:
-        try:
-            return self.__dict__["options"][name]
-        except KeyError:
-            raise AttributeError(f"{type(self).__name__} event without {name!r}") from None
-
-    def begin(self, training: Training) -> None:
-        """Once, before step `at`."""
-
-    def finish(self, training: Training) -> None:
-        """Once, before step `end`."""
-
-    def each(self, training: Training, t: int) -> None:
-        """Before each step in which it acts."""
-
-    def batch(self, training: Training, t: int, batch: tuple) -> tuple:
-        """The batch, as it is used."""
-        return batch
-
-    def gradients(self, training: Training, t: int) -> None:
-        """May change training.flat.gradients, after the backward pass and before clipping."""
-
-    def weights(self, training: Training, t: int) -> None:
-        """May change the weights, after the update."""
-
-
-def _only(event: Event) -> list[str]:
-    return event.options.get("only", [])
 
 
 # ---- the learning rate ---------------------------------------------------------------------------
@@ -98,7 +64,7 @@ class LayerRate(Event):
         flat, optimizer = training.flat, training.optimizer
         if optimizer.scale is None:
             optimizer.scale = torch.ones_like(flat.weights)
-        optimizer.scale *= 1 + (self.mult - 1) * flat.mask(flat.matching(_only(self)))
+        optimizer.scale *= 1 + (self.mult - 1) * flat.mask(flat.matching(only(self)))
 
 
 # ---- the optimizer -------------------------------------------------------------------------------
@@ -150,8 +116,8 @@ class GradientScale(Event):
 
     def begin(self, training: Training) -> None:
         self.factor = self.options.get("mult", 1.0)
-        only = _only(self)
-        self.mask = training.flat.mask(training.flat.matching(only)) if only else None
+        names = only(self)
+        self.mask = training.flat.mask(training.flat.matching(names)) if names else None
 
     def gradients(self, training: Training, t: int) -> None:
         if (
@@ -178,7 +144,7 @@ class GradientRounding(Event):
     """Gradients with `bits` of mantissa, rounded by `mode`."""
 
     def gradients(self, training: Training, t: int) -> None:
-        for span in training.flat.matching(_only(self)):
+        for span in training.flat.matching(only(self)):
             part = training.flat.gradients[span.begin : span.end]
             part.copy_(rounded(part, self.bits, self.mode))
 
@@ -218,7 +184,7 @@ class WeightRounding(Event):
     """Weights (`only`: some) are kept with `bits` of mantissa, rounded by `mode`."""
 
     def weights(self, training: Training, t: int) -> None:
-        for span in training.flat.matching(_only(self), matrices=True):
+        for span in training.flat.matching(only(self), matrices=True):
             part = training.flat.weights[span.begin : span.end]
             part.copy_(rounded(part, self.bits, self.mode))
 
@@ -228,7 +194,7 @@ class WeightGrowth(Event):
 
     def weights(self, training: Training, t: int) -> None:
         factor = self.options.get("rate", self.options.get("mult", 1.0) if t == self.at else 1.0)
-        for span in training.flat.matching(_only(self), matrices=True):
+        for span in training.flat.matching(only(self), matrices=True):
             training.flat.weights[span.begin : span.end].mul_(factor)
 
 
@@ -239,7 +205,7 @@ class BitFlip(Event):
     def weights(self, training: Training, t: int) -> None:
         period = self.options.get("period")
         if t == self.at or (period and (t - self.at) % period == 0):
-            span = training.flat.matching(_only(self))[0]
+            span = training.flat.matching(only(self))[0]
             at = int(training.rng.integers(span.begin, span.end))
             training.flat.weights[at] = float(self.value)
 
@@ -248,7 +214,7 @@ class Freeze(Event):
     """Parameters that `only` names stand still while it lasts."""
 
     def begin(self, training: Training) -> None:
-        self.mask = 1 - training.flat.mask(training.flat.matching(_only(self)))
+        self.mask = 1 - training.flat.mask(training.flat.matching(only(self)))
         self.kept = training.flat.weights.clone()
 
     def weights(self, training: Training, t: int) -> None:
@@ -276,7 +242,7 @@ class ActivationRounding(Event):
 
     def begin(self, training: Training) -> None:
         for name, module in training.model.named_modules():
-            if isinstance(module, Linear) and any(part in name for part in _only(self)):
+            if isinstance(module, Linear) and any(part in name for part in only(self)):
                 module.rounding = self.bits, self.mode
 
 
@@ -342,6 +308,7 @@ EVENTS: dict[str, type[Event]] = {
     "bad_data": BadData,
     "shift": Shift,
     "shape": Shape,
+    **OPERATIONS,
 }
 
 

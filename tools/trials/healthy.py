@@ -206,4 +206,169 @@ OTHERS: list[Run] = [
                                    "weight_decay": 0.0}),
 ]
 
-HEALTHY: list[Run] = OPTIMIZERS + SCHEDULES + SHAPES + DATA + CHANGES + OTHERS
+VECTORS = {"model": "mlp", "width": 64, "layers": 2, "mlp": "gelu", "batch": 32, "lr": 1e-3,
+           "weight_decay": 1e-4}
+TOKENS = {"layers": 1, "batch": 16, "lr": 2e-3}  # of rules: sequences.py
+MATRICES = ["q", "k", "v", "o", "gate", "in", "out"]
+
+MORE_OPTIMIZERS: list[Run] = [
+    ("nadam", 3000, {"optimizer": "nadam", "lr": 2e-3}),
+    ("radam_no_warmup", 3000, {"optimizer": "radam", "warmup": 0, "beta2": 0.999}),
+    ("amsgrad", 3000, {"optimizer": "amsgrad", "beta2": 0.99, "lr": 4e-3}),
+    ("adamax", 3000, {"optimizer": "adamax", "lr": 4e-3, "beta2": 0.999}),
+    ("adabelief", 3000, {"optimizer": "adabelief", "lr": 1e-3, "beta2": 0.99}),
+    ("ademamix", 3000, {"optimizer": "ademamix", "lr": 1e-3, "schedule": "cosine"}),
+    ("plain_adam", 3000, {"optimizer": "plain_adam", "lr": 2e-3, "beta2": 0.99, "warmup": 200}),
+    ("sophia", 3000, {"optimizer": "sophia", "lr": 1e-3, "beta1": 0.95, "beta2": 0.99,
+                      "weight_decay": 0.1}),
+    ("lamb", 3000, {"optimizer": "lamb", "lr": 5e-3, "beta2": 0.99, "weight_decay": 0.01}),
+    ("lars", 4000, {**CLASSES, "optimizer": "lars", "lr": 3e-3, "schedule": "polynomial",
+                    "min_lr": 0.0}),
+    ("signum", 3000, {"optimizer": "signum", "lr": 3e-4, "momentum": 0.95, "weight_decay": 0.2}),
+    ("adadelta", 3000, {"optimizer": "adadelta", "lr": 1.0, "beta2": 0.95, "weight_decay": 0.0}),
+    ("schedule_free", 3000, {"optimizer": "schedule_free", "lr": 4e-3}),
+    ("sgd_momentum_0.99", 4000, {**SGD, "momentum": 0.99, "lr": 0.02, "warmup": 300}),
+    ("sgd_decoupled_decay", 3000, {**SGD, "optimizer": "sgdw", "weight_decay": 5e-3}),
+    ("large_epsilon", 3000, {"eps": 1e-3, "lr": 5e-3}),
+    ("no_momentum_adam", 3000, {"beta1": 0.0, "lr": 1e-3}),
+    ("lookahead", 3000, {"lookahead": 6, "lr": 4e-3}),
+    ("lookahead_sgd", 4000, {**CLASSES, "optimizer": "sgd", "lr": 0.05, "lookahead": 10}),
+    ("sam", 3000, {**CLASSES, "sam": 0.05}),
+    ("sam_regression", 4000, {**VECTORS, "task": "regression", "optimizer": "sgd", "lr": 0.05,
+                              "sam": 0.02}),
+    ("rates_by_layer", 3000, {"events": [
+        {"type": "layer_lr", "at": 0, "only": ["0."], "mult": 0.4},
+        {"type": "layer_lr", "at": 0, "only": ["embed"], "mult": 2.0},
+        {"type": "layer_lr", "at": 0, "only": ["head"], "mult": 0.3}]}),
+]
+
+MORE_SCHEDULES: list[Run] = [
+    ("polynomial", 3000, {"schedule": "polynomial", "min_lr": 0.0, "lr": 5e-3}),
+    ("exponential", 3000, {"schedule": "exponential", "period": 600, "min_lr": 0.01, "lr": 4e-3}),
+    ("staircase", 3200, {"schedule": "staircase", "period": 400, "warmup": 0, "lr": 5e-3}),
+    ("inverse_time", 3000, {"schedule": "inverse_time", "period": 800, "lr": 5e-3}),
+    ("sawtooth_sgd", 3000, {**SGD, "schedule": "sawtooth", "period": 500, "min_lr": 0.1}),
+    ("root_cooldown", 3000, {"schedule": "root_cooldown", "min_lr": 0.0}),
+    ("plateau", 5000, {**CLASSES, "lr": 3e-3, "label_noise": 0.2, "events": [
+        {"type": "plateau", "at": 0, "patience": 250, "mult": 0.5}]}),
+    ("batch_ramp", 2500, {"layers": 1, "batch": 4, "events": [
+        {"type": "shape", "at": 500 * i, "batch": 4 + 4 * i} for i in range(1, 5)]}),
+]
+
+MORE_BEGINNINGS: list[Run] = [
+    ("orthogonal", 3000, {"scheme": "orthogonal"}),
+    ("fan_out", 3000, {"scheme": "fan_out", "mlp": "relu", "hidden": 128}),
+    ("zero_out", 3000, {"scheme": "zero_out", "layers": 3, "lr": 2e-3}),
+    ("zero_head_scaled_rates", 3000, {
+        "scheme": "zero_head", "width": 64, "hidden": 128, "layers": 1,
+        "events": [{"type": "layer_lr", "at": 0, "mult": 0.5, "only": [f"0.{x}" for x in MATRICES]}],
+    }),
+    ("sparse_beginning", 3500, {**VECTORS, "task": "several", "scheme": "sparse"}),
+    ("rnn", 3000, {"model": "rnn", "layers": 1, "lr": 1e-3, "weight_decay": 0.0}),
+    ("tiny_long_warmup", 4000, {"init": 0.05, "embedding_std": 0.02, "warmup": 1200, "lr": 4e-3}),
+    ("deep_identity", 4000, {**CLASSES, "layers": 6, "scheme": "identity", "mlp": "tanh"}),
+]
+
+MORE_TASKS: list[Run] = [
+    ("brackets", 3000, {**TOKENS, "task": "brackets"}),
+    ("sorting", 4000, {**TOKENS, "task": "sorting", "mlp": "gelu"}),
+    ("reversal", 4000, {**TOKENS, "task": "reversal", "positions": "learned", "lr": 3e-3}),
+    ("running_sum", 3500, {**TOKENS, "task": "running_sum", "schedule": "cosine"}),
+    ("addition", 4000, {**TOKENS, "task": "addition", "batch": 32, "positions": "learned"}),
+    ("recall", 4000, {"task": "recall", "batch": 16, "lr": 2e-3}),
+    ("counting", 3500, {**TOKENS, "task": "counting", "norm": "layer", "mlp": "relu"}),
+    ("prefix_lm", 3000, {"prefix": 16}),
+    ("reading_in_order", 3000, {"order": "reading", "lr": 1e-3}),
+    ("periodic_order", 4000, {"order": "periodic", "layers": 1, "lr": 1e-3}),
+    ("imbalanced", 4000, {**CLASSES, "imbalance": 0.45}),
+    ("drifting_mixture", 4000, {"layers": 1, "events": [
+        {"type": "mixture", "at": 800, "len": 2200, "other": "python"}]}),
+    ("curriculum_downwards", 3500, {"layers": 1, "batch": 16, "events": [
+        {"type": "shape", "at": 1200, "context": 16},
+        {"type": "shape", "at": 2400, "context": 8}]}),
+    ("parity", 5000, {**VECTORS, "task": "parity", "layers": 1, "mlp": "relu", "width": 128}),
+    ("contrastive", 4000, {**VECTORS, "task": "contrastive"}),
+    ("denoising", 5000, {**VECTORS, "task": "denoising", "mlp": "silu", "batch": 64}),
+    ("ranking", 4000, {**VECTORS, "task": "ranking", "mlp": "relu"}),
+    ("likelihood", 4000, {**VECTORS, "task": "likelihood", "mlp": "silu"}),
+    ("quantiles", 4000, {**VECTORS, "task": "quantiles", "optimizer": "nadam"}),
+    ("distillation", 5000, {**VECTORS, "task": "distillation", "mlp": "leaky"}),
+    ("several_goals", 4000, {**VECTORS, "task": "several", "optimizer": "nesterov", "lr": 0.03}),
+    ("margins", 4000, {**VECTORS, "task": "margins", "mlp": "selu", "optimizer": "amsgrad"}),
+    ("waves", 3500, {"task": "waves", "layers": 1, "mlp": "gelu", "lr": 1e-3}),
+    ("sine_network", 4000, {**VECTORS, "task": "regression", "mlp": "sine", "init": 1.5}),
+]
+
+MORE_SHAPES: list[Run] = [
+    ("parallel_blocks", 3000, {"placement": "parallel"}),
+    ("attention_only", 3500, {"parts": "attention"}),
+    ("mlp_only_tokens", 3500, {"parts": "mlp", "hidden": 128}),
+    ("alibi", 3000, {"positions": "alibi"}),
+    ("retention", 3000, {"attention": "retention", "lr": 2e-3}),
+    ("experts_4", 3000, {"experts": 4, "layers": 1, "hidden": 64, "lr": 2e-3}),
+    ("experts_2_relu", 3000, {"experts": 2, "layers": 1, "mlp": "relu", "data": "markov"}),
+    ("shared_layers", 3000, {"shared": True, "layers": 3, "lr": 2e-3}),
+    ("rezero", 3000, {"placement": "rezero", "layers": 2, "lr": 2e-3}),
+    ("bilinear", 3000, {"mlp": "bilinear", "layers": 1}),
+    ("reglu_wide_shallow", 2500, {"mlp": "reglu", "layers": 1, "hidden": 384, "lr": 2e-3}),
+    ("narrow_hidden", 3500, {"mlp": "gelu", "hidden": 12}),
+    ("one_head", 3500, {"heads": 1, "layers": 1}),
+    ("highway", 4000, {**CLASSES, "model": "highway", "layers": 6, "mlp": "tanh"}),
+    ("dense_connections", 4000, {**CLASSES, "model": "dense", "width": 32, "layers": 5}),
+    ("equilibrium", 4000, {**CLASSES, "model": "equilibrium", "layers": 8}),
+    ("resmlp_deep", 3000, {"model": "resmlp", "task": "images", "layers": 6, "mlp": "gelu",
+                           "batch": 16, "lr": 1e-3}),
+    ("minimal_recurrence", 2500, {"model": "minimal", "layers": 1}),
+    ("rnn_brackets", 3500, {"model": "rnn", "task": "brackets", "layers": 2, "lr": 1e-3,
+                           "weight_decay": 0.0}),
+    ("batch_norm", 4000, {**CLASSES, "model": "residual_mlp", "norm": "batch", "layers": 4,
+                          "optimizer": "sgd", "lr": 0.1}),
+    ("very_wide", 2500, {**CLASSES, "width": 384, "layers": 1, "lr": 5e-4}),
+]
+
+MORE_REGULARIZATION: list[Run] = [
+    ("stochastic_depth", 3000, {"stochastic_depth": 0.15}),
+    ("label_smoothing", 3000, {"label_smoothing": 0.1}),
+    ("label_smoothing_classes", 4000, {**CLASSES, "label_smoothing": 0.2, "optimizer": "sgd",
+                                       "lr": 0.05}),
+    ("z_loss", 3000, {"z_loss": 1e-3, "lr": 4e-3}),
+    ("rows_projected", 3000, {"weight_decay": 0.0, "events": [
+        {"type": "projection", "at": 0, "only": [f".{x}." for x in MATRICES]}]}),
+    ("tied_encoder", 3000, {"task": "masked", "tied": True, "mlp": "gelu", "lr": 2e-3}),
+]
+
+MORE_CHANGES: list[Run] = [
+    ("evaluations", 3000, {"events": [
+        {"type": "evaluation", "at": 200, "period": 200, "count": 10}]}),
+    ("rate_halved_thrice", 3500, {"lr": 5e-3, "events": [
+        {"type": "lr", "at": 900 * i, "mult": 0.5} for i in (1, 2, 3)]}),
+    ("rate_x2_sgd", 3000, {**SGD, "lr": 0.1, "events": [{"type": "lr", "at": 1400, "mult": 2.0}]}),
+    ("skipped_in_a_row", 3000, {"layers": 1, "events": [
+        {"type": "skipped", "at": at, "len": 4, "period": 1} for at in (40, 700, 1900)]}),
+    ("clip_changes", 3000, {**SGD, "events": [
+        {"type": "constants", "at": 1000, "set": {"clip": 0.3}, "len": 1000}]}),
+    ("beta2_0.95_to_0.99", 3000, {"beta2": 0.95, "events": [
+        {"type": "constants", "at": 1300, "set": {"beta2": 0.99}}]}),
+    ("beta1_to_0.95", 3000, {"layers": 1, "events": [
+        {"type": "constants", "at": 1500, "set": {"beta1": 0.95}}]}),
+    ("momentum_to_0.95", 3000, {**SGD, "lr": 0.1, "events": [
+        {"type": "constants", "at": 1200, "set": {"momentum": 0.95}}]}),
+    ("reshuffled", 3500, {"order": "reading", "layers": 1, "lr": 2e-3, "events": [
+        {"type": "order", "at": 1500, "to": "random"}]}),
+    ("batch_x2_sgd", 3000, {**SGD, "events": [{"type": "shape", "at": 1300, "batch": 16}]}),
+    ("resumed_lost_moments", 3000, {"pretrain": 800, "step0": 41000, "keep_state": False,
+                                    "optimizer": "nadam", "lr": 1e-3}),
+    ("unfrozen_by_and_by", 3500, {"layers": 3, "lr": 2e-3, "events": [
+        {"type": "freeze", "at": 0, "len": 1400, "only": ["0."]},
+        {"type": "freeze", "at": 0, "len": 700, "only": ["1."]}]}),
+    ("rolled_back", 3000, {"events": [{"type": "rollback", "at": 1300, "back": 400}]}),
+    ("averaged_weights", 3500, {"lr": 4e-3, "events": [
+        {"type": "averaged", "at": 1200, "len": 600},
+        {"type": "averaged", "at": 2400, "len": 600}]}),
+]
+
+HEALTHY: list[Run] = (
+    (OPTIMIZERS + SCHEDULES + SHAPES + DATA + CHANGES + OTHERS)
+    + (MORE_OPTIMIZERS + MORE_SCHEDULES + MORE_BEGINNINGS + MORE_TASKS + MORE_SHAPES)
+    + (MORE_REGULARIZATION + MORE_CHANGES)
+)

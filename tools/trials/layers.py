@@ -10,8 +10,17 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-GATED = {"swiglu": F.silu, "geglu": F.gelu}
-PLAIN = {"gelu": F.gelu, "relu": F.relu, "relu2": lambda x: F.relu(x).square(), "tanh": torch.tanh}
+GATED = {"swiglu": F.silu, "geglu": F.gelu, "reglu": F.relu, "bilinear": lambda x: x}
+PLAIN = {
+    "gelu": F.gelu,
+    "relu": F.relu,
+    "relu2": lambda x: F.relu(x).square(),
+    "tanh": torch.tanh,
+    "silu": F.silu,
+    "selu": F.selu,
+    "leaky": F.leaky_relu,
+    "sine": torch.sin,
+}
 
 
 def rounded(x: torch.Tensor, bits: int, mode: str) -> torch.Tensor:
@@ -68,14 +77,18 @@ class Adapted(Linear):
 
 
 class Norm(nn.Module):
-    """RMSNorm or LayerNorm over the last axis."""
+    """RMSNorm or LayerNorm over the last axis; `batch`: each channel over all rows."""
 
     def __init__(self, width: int, kind: str) -> None:
         super().__init__()
         self.gain = nn.Parameter(torch.ones(width))
-        self.bias = nn.Parameter(torch.zeros(width)) if kind == "layer" else None
+        self.bias = nn.Parameter(torch.zeros(width)) if kind != "rms" else None
+        self.kind = kind
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if self.kind == "batch":
+            flat = x.flatten(0, -2)
+            return F.batch_norm(flat, None, None, self.gain, self.bias, True).view(x.shape)
         if self.bias is not None:
             return F.layer_norm(x, x.shape[-1:], self.gain, self.bias, 1e-5)
         return x * torch.rsqrt(x.square().mean(-1, keepdim=True) + 1e-6) * self.gain

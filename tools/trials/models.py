@@ -8,9 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .initial import initialize
 from .layers import MLP, PLAIN, Linear, Norm, Watched, watched_layers
 from .settings import Settings
 from .transformer import Transformer
+from .unusual import UNUSUAL
 
 
 class Stack(nn.Module):
@@ -88,12 +90,13 @@ class Gate:
 
 
 class Recurrent(nn.Module):
-    """Layers of LSTM or GRU on tokens [batch, tokens] to logits [batch, tokens, outputs]. Recorded:
-    `N.x` and `N.h`, the matrices (of all gates) that read the input and the state before."""
+    """Layers of LSTM, GRU or plain tanh cells on tokens [batch, tokens] to logits [batch, tokens,
+    outputs]. Recorded: `N.x` and `N.h`, the matrices (of all gates) that read the input and the
+    state before."""
 
     def __init__(self, s: Settings, vocabulary: int) -> None:
         super().__init__()
-        make = nn.LSTM if s.model == "lstm" else nn.GRU
+        make = {"lstm": nn.LSTM, "gru": nn.GRU, "rnn": nn.RNN}[s.model]
         self.embed = nn.Embedding(vocabulary, s.width)
         nn.init.normal_(self.embed.weight, std=s.embedding_std)
         self.layers = nn.ModuleList(
@@ -158,6 +161,12 @@ class Adversaries(nn.Module):
 
 def make_model(s: Settings, task) -> nn.Module:
     """The model that `s.model` names, for the sizes of a task (see tasks.py)."""
+    model = _make(s, task)
+    initialize(model, s)
+    return model
+
+
+def _make(s: Settings, task) -> nn.Module:
     if s.model == "transformer":
         return _freeze(
             s,
@@ -173,7 +182,9 @@ def make_model(s: Settings, task) -> nn.Module:
         )
     if s.model == "mixer":
         return _freeze(s, Mixer(s, task.inputs, task.outputs, task.tokens))
-    if s.model in ("lstm", "gru"):
+    if s.model in UNUSUAL:
+        return _freeze(s, UNUSUAL[s.model](s, task))
+    if s.model in ("lstm", "gru", "rnn"):
         return _freeze(s, Recurrent(s, task.inputs))
     if s.model == "adversaries":
         return Adversaries(s)
@@ -189,8 +200,8 @@ def make_model(s: Settings, task) -> nn.Module:
             s, Stack([task.inputs, s.width, narrow, s.width, task.inputs], s.mlp, s.init)
         )
     raise ValueError(
-        f"model {s.model!r}: expected transformer, mixer, lstm, gru, adversaries, mlp, "
-        "residual_mlp or autoencoder"
+        f"model {s.model!r}: expected transformer, mixer, lstm, gru, rnn, adversaries, mlp, "
+        f"residual_mlp, autoencoder, {', '.join(UNUSUAL)}"
     )
 
 

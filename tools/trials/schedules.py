@@ -55,6 +55,36 @@ def _one_cycle(s: Settings, t: int) -> float:
     return s.min_lr + (1 - s.min_lr) * 0.5 * (1 + math.cos(math.pi * phase))
 
 
+def _polynomial(s: Settings, t: int) -> float:
+    """The square of what is left."""
+    return s.min_lr + (1 - s.min_lr) * (1 - min(1.0, t / s.steps)) ** 2
+
+
+def _exponential(s: Settings, t: int) -> float:
+    return max(s.min_lr, 0.5 ** (t / s.period))
+
+
+def _staircase(s: Settings, t: int) -> float:
+    """In four steps up, in four down, each `period` long."""
+    step = t // s.period
+    return max(s.min_lr, min(step + 1, 8 - step, 4) / 4)
+
+
+def _inverse_time(s: Settings, t: int) -> float:
+    return 1 / (1 + t / s.period)
+
+
+def _sawtooth(s: Settings, t: int) -> float:
+    """Up in a straight line from min_lr to 1, and back at once."""
+    return s.min_lr + (1 - s.min_lr) * (t % s.period + 1) / s.period
+
+
+def _root_cooldown(s: Settings, t: int) -> float:
+    """Stable; over the last third down by 1 - sqrt."""
+    begin = 2 / 3 * s.steps
+    return 1.0 if t < begin else max(s.min_lr, 1 - math.sqrt((t - begin) / (s.steps - begin)))
+
+
 SCHEDULES: dict[str, Callable[[Settings, int], float]] = {
     "constant": _constant,
     "cosine": _cosine,
@@ -65,6 +95,12 @@ SCHEDULES: dict[str, Callable[[Settings, int], float]] = {
     "steps": _steps,
     "inverse_sqrt": _inverse_sqrt,
     "one_cycle": _one_cycle,
+    "polynomial": _polynomial,
+    "exponential": _exponential,
+    "staircase": _staircase,
+    "inverse_time": _inverse_time,
+    "sawtooth": _sawtooth,
+    "root_cooldown": _root_cooldown,
 }
 
 

@@ -28,6 +28,11 @@ class Settings:
     context: int = 32  # tokens
     subset: int = 0  # for text: only the first bytes (0: all)
     label_noise: float = 0.0
+    order: str = "random"  # of text: random, reading (on and on), periodic (the same 64 batches)
+    prefix: int = 0  # of text: so many first tokens see each other and are not predicted
+    imbalance: float = 0.0  # of images: each class is so many times as frequent as the one before
+    label_smoothing: float = 0.0
+    z_loss: float = 0.0  # weight of the squared log of the sum of exponentiated logits
 
     # model
     model: str = "transformer"  # see models.py
@@ -36,15 +41,21 @@ class Settings:
     heads: int = 4
     kv_heads: int = 0  # 0: as many as heads
     hidden: int = 96  # of MLPs
-    mlp: str = "swiglu"  # swiglu, geglu, gelu, relu, relu2
-    norm: str = "rms"  # rms, layer
-    placement: str = "pre"  # pre, post, sandwich
-    positions: str = "rope"  # rope, learned
+    mlp: str = "swiglu"  # swiglu, geglu, reglu, bilinear, gelu, relu, relu2, tanh, …: layers.py
+    norm: str = "rms"  # rms, layer, batch
+    placement: str = "pre"  # pre, post, sandwich, parallel (both parts read the same), rezero
+    positions: str = "rope"  # rope, learned, alibi
+    parts: str = "both"  # of a block: both, attention, mlp
+    attention: str = "softmax"  # or retention: products that fade with distance
+    experts: int = 0  # instead of one MLP, the best two of so many
+    shared: bool = False  # all layers are one
     qk_norm: bool = False
     tied: bool = False
     bias: bool = False
     dropout: float = 0.0
+    stochastic_depth: float = 0.0  # share of examples that a part of a block is left out for
     init: float = 1.0  # gain of the initialization
+    scheme: str = "normal"  # of the initialization: see initial.py
     embedding_std: float = 0.5
     lora: int = 0  # rank of adapters on q and v; but head and norms, all else is frozen
     train_only: list[str] = field(default_factory=list)  # parameters by part of their name; []: all
@@ -62,6 +73,8 @@ class Settings:
     eps: float = 1e-8
     momentum: float = 0.9
     clip: float = 1.0  # 0: none
+    sam: float = 0.0  # radius of a step uphill before the gradient that is used
+    lookahead: int = 0  # each so many updates: back to half the way
     weights: str = "float32"  # or "bfloat16": rounded to nearest after each update
 
     events: list[dict[str, Any]] = field(default_factory=list)  # see events.py

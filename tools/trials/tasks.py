@@ -11,14 +11,15 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from .objectives import OBJECTIVES
+from .sequences import SEQUENCES
 from .settings import Settings
+from .task import IGNORED, Batch, Task
 
 TEXT = Path(__file__).resolve().parents[1] / "demo" / "corpus.txt"
 PYTHON_SOURCE = Path("/usr/lib/python3")
 PYTHON_BYTES = 1_500_000
-IGNORED = -100  # a target that does not count
-
-Batch = tuple[torch.Tensor, ...]
+FLAT_MODELS = ("mlp", "residual_mlp", "autoencoder", "highway", "dense", "equilibrium")
 
 
 @lru_cache(maxsize=None)
@@ -49,65 +50,6 @@ def text_bytes(name: str) -> np.ndarray:
     raise ValueError(f"data {name!r}: expected english, python or markov")
 
 
-class Task:
-    """Sizes that a model needs, a source of batches, and the loss.
-
-    `inputs`, `outputs`: vocabulary or width; `tokens`: positions; `vectors`: the inputs are dense;
-    `pool`: one answer for all positions. A batch is a tuple, inputs first, targets last.
-    """
-
-    inputs = outputs = 128
-    tokens = 32
-    causal = vectors = pool = False
-
-    def __init__(self, s: Settings) -> None:
-        self.s = s
-
-    def batch(self, rng: np.random.Generator, size: int) -> Batch:
-        raise NotImplementedError
-
-    def loss(self, model: nn.Module, batch: Batch) -> torch.Tensor:
-        x, target = batch
-        return F.cross_entropy(model(x).flatten(0, -2), target.flatten(), ignore_index=IGNORED)
-
-    def poisoned(self, batch: Batch, kind: str, rng: np.random.Generator) -> Batch:
-        """What a broken loader makes of a batch: `random`, `stuck` (one example again and again),
-        `constant`, `shuffled` (inputs against targets), `one_label`, `huge` (wrong units)."""
-        x, target = batch[0], batch[-1]
-        middle = batch[1:-1]
-        if kind == "random":
-            x = (
-                torch.randint(self.inputs, x.shape)
-                if not x.is_floating_point()
-                else 3 * torch.randn_like(x)
-            )
-            target = target[torch.randperm(len(target))] if len(batch) > 1 else target
-        elif kind == "stuck":
-            x, target = x[:1].expand_as(x).contiguous(), target[:1].expand_as(target).contiguous()
-        elif kind == "constant":
-            x = torch.zeros_like(x) + (1 if x.is_floating_point() else 65 % self.inputs)
-        elif kind == "shuffled":
-            target = target[torch.randperm(len(target))]
-        elif kind == "one_label":
-            target = (
-                torch.full_like(target, 7)
-                if not target.is_floating_point()
-                else torch.full_like(target, 7.0)
-            )
-        elif kind == "huge":
-            x = x * 100 if x.is_floating_point() else torch.full_like(x, self.inputs - 1)
-        else:
-            raise ValueError(f"bad data {kind!r}")
-        return (x, *middle, target)
-
-    def after_update(self, model: nn.Module, step: int) -> None:
-        """For tasks with a state of their own."""
-
-    def shift(self, to: str) -> None:
-        """The data becomes another's."""
-        raise ValueError(f"{self.s.task} has no other data")
-
-
 class Text(Task):
     """The next byte of a text."""
 
@@ -116,13 +58,23 @@ class Text(Task):
     def __init__(self, s: Settings) -> None:
         super().__init__(s)
         self.tokens = self.length = s.context
+        self.prefix = s.prefix
+        self.read = 0
         self.shift(s.data)
 
     def shift(self, to: str) -> None:
         self.text = text_bytes(to)[: self.s.subset or None]
 
     def windows(self, rng: np.random.Generator, size: int, length: int) -> torch.Tensor:
-        start = rng.integers(0, len(self.text) - length, (size, 1))
+        last = len(self.text) - length
+        if self.s.order == "random":
+            start = rng.integers(0, last, (size, 1))
+        else:
+            # Row r reads on where it stopped, from r/size of the text on.
+            start = (np.arange(size)[:, None] * (last // size) + self.read) % last
+            self.read += length if self.s.order == "reading" else 0
+            if self.s.order == "periodic":
+                self.read = (self.read + 1009) % (1009 * 64)
         return torch.from_numpy(self.text[start + np.arange(length)].astype(np.int64))
 
     def batch(self, rng: np.random.Generator, size: int) -> Batch:
@@ -133,6 +85,8 @@ class Text(Task):
             target = torch.where(
                 wrong, torch.from_numpy(rng.integers(0, 128, target.shape)), target
             )
+        if self.prefix:
+            target[:, : self.prefix - 1] = IGNORED
         return both[:, :-1].contiguous(), target
 
 
@@ -197,13 +151,16 @@ class Images(Task):
 
     def __init__(self, s: Settings) -> None:
         super().__init__(s)
-        self.flat = s.model in ("mlp", "residual_mlp", "autoencoder")
+        self.flat = s.model in FLAT_MODELS
         if self.flat:
             self.inputs = 64
         self.patterns = np.random.default_rng(11).normal(size=(10, 8, 8)).astype(np.float32)
 
     def batch(self, rng: np.random.Generator, size: int) -> Batch:
         labels = rng.integers(0, 10, size)
+        if self.s.imbalance:
+            share = self.s.imbalance ** np.arange(10.0)
+            labels = rng.choice(10, size, p=share / share.sum())
         images = self.patterns[labels]
         shift = int(rng.integers(0, 3))
         images = np.roll(images, shift, axis=2) + rng.normal(size=images.shape) * 0.7
@@ -218,7 +175,7 @@ class Images(Task):
         return torch.from_numpy(images.astype(np.float32)), torch.from_numpy(labels)
 
     def loss(self, model: nn.Module, batch: Batch) -> torch.Tensor:
-        return F.cross_entropy(model(batch[0]), batch[-1])
+        return self.cross_entropy(model(batch[0]), batch[-1])
 
 
 class Reconstruction(Images):
@@ -323,4 +280,6 @@ TASKS: dict[str, type[Task]] = {
     "regression": Regression,
     "values": ValueLearning,
     "adversarial": Adversarial,
+    **SEQUENCES,
+    **OBJECTIVES,
 }

@@ -52,6 +52,7 @@ class Training:
         self.optimizer = OPTIMIZERS[settings.optimizer](self.flat, self.s)
         self.lr_factor = 1.0
         self.skip = False
+        self.loss = 0.0  # of the step before
         self.t = 0
         self._events: list[Event] = []
         self._done = 0
@@ -72,7 +73,7 @@ class Training:
         t = self.t
         active = self._active(t)
         lr = learning_rate(self.s, self._done) * self.lr_factor
-        loss = self._backward(active, t)
+        loss = self.loss = self._backward(active, t)
         for event in active:
             event.gradients(self, t)
         g = self.flat.gradients
@@ -116,7 +117,20 @@ class Training:
         self.flat.gradients.zero_()
         total = 0.0
         for _ in range(self.s.accumulate):
-            loss = self.task.loss(self.model, self._batch(active, t)) / self.s.accumulate
+            batch = self._batch(active, t)
+            loss = self.task.loss(self.model, batch) / self.s.accumulate
             loss.backward()
             total += loss.item()
+        if self.s.sam:
+            self._look_uphill(batch)
         return total
+
+    def _look_uphill(self, batch: Batch) -> None:
+        """The gradient of the batch at the weights a step of length `sam` uphill takes its place
+        (arXiv 2010.01412)."""
+        g = self.flat.gradients
+        kept = self.flat.weights.clone()
+        self.flat.weights.add_(g, alpha=self.s.sam / (float(g.norm()) + 1e-12))
+        g.zero_()
+        self.task.loss(self.model, batch).backward()
+        self.flat.weights.copy_(kept)
