@@ -32,8 +32,8 @@ static bool watches(const struct watched *watched)
            (strcmp(watched->role, "mlp.in") == 0 && watched->gated);
 }
 
-static void note_fall(struct collapse_state *state, const struct rule_settings *settings,
-    double past, double mean)
+static void note_fall(
+    struct collapse_state *state, const struct rule_settings *settings, double past, double mean)
 {
     if (state->fallen)
         state->fallen = mean <= settings->alignment_collapse.recovered;

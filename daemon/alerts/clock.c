@@ -43,8 +43,7 @@ static void find_ceiling(struct training_clock *clock)
             clock->ceiling = clock->highest;
         return;
     }
-    if (clock->highest <= 0 || clock->raised || stood < CLOCK_STAND ||
-        clock->stands < CLOCK_STANDS)
+    if (clock->highest <= 0 || clock->raised || stood < CLOCK_STAND || clock->stands < CLOCK_STANDS)
         return;
     double ceiling = fmin(clock->highest, CLOCK_RAISE * clock->ceiling);
     clock->reading += (ceiling - clock->ceiling) * (clock->t - clock->above_t);

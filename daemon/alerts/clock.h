@@ -24,9 +24,9 @@
 
 struct training_clock {
     bool started;
-    double t;       /* steps since the attempt began, of the newest learning rate */
-    double reading; /* then */
-    double rate;    /* of the newest step */
+    double t;                  /* steps since the attempt began, of the newest learning rate */
+    double reading;            /* then */
+    double rate;               /* of the newest step */
     double ceiling;            /* 0: not yet */
     double highest, highest_t; /* of the warm-up, or while above the ceiling; else 0 */
     double above_t;            /* when it left the ceiling upwards */

@@ -89,8 +89,7 @@ static void describe_lr_runaway(char *out, size_t size, const struct story *stor
         ", %.1f times the %.3g that it had before the last %.0f steps. Usual causes: a decay of "
         "the wrong sign, a schedule in the wrong units, a warm-up that does not stop. If this is "
         "not meant, stop it before the weights follow.",
-        found->value, found->step, found->value / found->baseline, found->baseline,
-        found->window);
+        found->value, found->step, found->value / found->baseline, found->baseline, found->window);
 }
 
 static void describe_gradient(char *out, size_t size, const struct story *story)

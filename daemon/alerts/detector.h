@@ -51,15 +51,14 @@ struct judgement {
     struct {
         bool given;
         double value, window; /* as in struct panel */
-    } share;       /* for the detector of all layers together */
-    unsigned read; /* 1 << enum reading: those of the run that are told */
+    } share;                  /* for the detector of all layers together */
+    unsigned read;            /* 1 << enum reading: those of the run that are told */
     double readings[READING_COUNT];
     struct alert_evidence evidence[ALERT_TRACK_EVIDENCE_MAX];
     size_t evidence_count;
 };
 
-static inline void judgement_read(
-    struct judgement *judgement, enum reading reading, double value)
+static inline void judgement_read(struct judgement *judgement, enum reading reading, double value)
 {
     judgement->read |= 1u << reading;
     judgement->readings[reading] = value;

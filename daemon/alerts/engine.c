@@ -29,7 +29,7 @@ struct slot {
 struct alert_engine {
     struct rule_settings settings;
     struct layers layers;
-    int64_t begin; /* of the attempt; EPISODE_NEVER: not known yet */
+    int64_t begin;                             /* of the attempt; EPISODE_NEVER: not known yet */
     struct together *together[DETECTOR_COUNT]; /* what each detector shared; NULL: nothing yet */
     bool lr_awaited; /* steps are put together only up to the newest learning rate */
     struct slot slots[RULE_COUNT];
@@ -272,9 +272,9 @@ static void judge_panels(struct alert_engine *engine, size_t sharer)
     struct layer *run = layers_find(&engine->layers, 0);
     struct panel panel;
     int64_t lr_step = run->newest[METRIC_LR];
-    while (engine->together[sharer] != NULL &&
-           together_next(
-               engine->together[sharer], engine->lr_awaited ? lr_step : INT64_MAX, &panel)) {
+    while (
+        engine->together[sharer] != NULL &&
+        together_next(engine->together[sharer], engine->lr_awaited ? lr_step : INT64_MAX, &panel)) {
         engine->lr_awaited &= lr_step >= panel.step;
         for (size_t i = 0; i < DETECTOR_COUNT; i++) {
             const struct detector *detector = detector_table[i];
@@ -309,8 +309,8 @@ static void share(struct alert_engine *engine, const struct layer *layer, size_t
     if (together == NULL || together_come(together, layer->id, judgement->step) != 0)
         return;
     if (judgement->share.given)
-        together_put(together, layer->id, judgement->step, judgement->time,
-            judgement->share.value, judgement->share.window);
+        together_put(together, layer->id, judgement->step, judgement->time, judgement->share.value,
+            judgement->share.window);
     judge_panels(engine, sharer);
 }
 
@@ -423,9 +423,9 @@ static void drain_open(
     if (!slot->moved || alert_engine_open(engine, rule) == NULL)
         return;
     slot->moved = false;
-    bool differs =
-        slot->open.layer_total != slot->told_layers ||
-        slot->open.observed != slot->told_observed || slot->open.severity != slot->told_severity;
+    bool differs = slot->open.layer_total != slot->told_layers ||
+                   slot->open.observed != slot->told_observed ||
+                   slot->open.severity != slot->told_severity;
     if (slot->open_told && !differs)
         return;
     enum alert_change change = slot->open_told ? ALERT_UPDATED : ALERT_OPENED;

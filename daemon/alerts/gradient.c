@@ -34,8 +34,8 @@ struct gradient_state {
     struct level gradient, loss; /* gradient: of logarithms */
     struct history gradients;
     bool has_lowest;
-    double start, lowest; /* levels of the loss */
-    double t;             /* of the newest gradient */
+    double start, lowest;       /* levels of the loss */
+    double t;                   /* of the newest gradient */
     double bursts, past_bursts; /* with forgetting */
 };
 
@@ -70,8 +70,8 @@ static void judge_loss(const struct gradient_state *state, struct finding *findi
 }
 
 /* A burst is counted against the level before it. */
-static void count_burst(struct gradient_state *state, const struct rule_settings *settings,
-    double t, double gradient)
+static void count_burst(
+    struct gradient_state *state, const struct rule_settings *settings, double t, double gradient)
 {
     double usual = level_median(&state->gradient, LEVEL_STEPS, LEVEL_LEAST);
     double steps = t - state->t;
@@ -100,8 +100,7 @@ static void tell(const struct gradient_state *state, const struct rule_settings 
     judgement->evidence[0] =
         grown ? (struct alert_evidence){.metric = "grad_norm",
                     .value = exp(finding->level),
-                    .threshold =
-                        exp(finding->level) / finding->ratio * settings->gradient.ratio,
+                    .threshold = exp(finding->level) / finding->ratio * settings->gradient.ratio,
                     .baseline = exp(finding->past),
                     .window = LEVEL_STEPS,
                     .step = state->row.step}

@@ -75,7 +75,8 @@ static double floor_of(const struct loss_state *state)
 /* How far the loss came down, or what counts as that: shares of its level and of its noise. */
 static double way(const struct loss_state *state, const struct rule_settings *settings)
 {
-    double least = fmax(LOWEST_SHARE * fabs(state->lowest), settings->loss_high.noise * state->noise);
+    double least =
+        fmax(LOWEST_SHARE * fabs(state->lowest), settings->loss_high.noise * state->noise);
     return fmax(state->start - state->lowest, least);
 }
 

@@ -17,9 +17,9 @@ struct lr_state {
     bool begun, has_plateau;
     double plateau; /* the highest before the rise in hand */
     double lr, highest, highest_t;
-    double rises;     /* increases since it left the plateau */
-    double rise_t;    /* when it left it */
-    double leap;      /* the largest of them, as a logarithm */
+    double rises;  /* increases since it left the plateau */
+    double rise_t; /* when it left it */
+    double leap;   /* the largest of them, as a logarithm */
     int64_t rise_step;
 };
 
@@ -62,8 +62,7 @@ static enum verdict verdict_of(
 {
     double rise = log(state->lr / state->plateau);
     if (rise > log(settings->lr_runaway.ratio) && state->rises >= settings->lr_runaway.rises &&
-        t - state->rise_t >= settings->lr_runaway.rise_steps &&
-        state->leap < LEAP_SHARE * rise)
+        t - state->rise_t >= settings->lr_runaway.rise_steps && state->leap < LEAP_SHARE * rise)
         return VERDICT_BAD;
     return rise < log(settings->lr_runaway.ratio_resolve) ? VERDICT_GOOD : VERDICT_UNCLEAR;
 }

@@ -27,8 +27,8 @@ double risk_of(const struct risk_model *model, const double readings[READING_COU
     for (size_t step = 0; step < RISK_STEPS; step++) {
         double logit = model->intercepts[step];
         for (size_t i = 0; i < READING_COUNT; i++)
-            logit += model->terms[i].coefficients[step] *
-                     standardized(&model->terms[i], readings[i]);
+            logit +=
+                model->terms[i].coefficients[step] * standardized(&model->terms[i], readings[i]);
         risk = fmin(risk, 1 / (1 + exp(-logit)));
     }
     return risk;

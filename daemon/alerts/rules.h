@@ -33,8 +33,8 @@ enum rule_mode { RULE_OFF, RULE_OBSERVE, RULE_ON };
 #define RULE_OVERRIDES_MAX 32
 
 struct rule {
-    const char *name;  /* as in the API and the configuration */
-    const char *title; /* of its alerts */
+    const char *name;             /* as in the API and the configuration */
+    const char *title;            /* of its alerts */
     enum alert_severity severity; /* at least */
     enum rule_mode mode;          /* unless configured */
 };

@@ -183,7 +183,8 @@ static void collect(struct together *together, int64_t step, struct panel *panel
     qsort(together->scratch, panel->count, sizeof together->scratch[0], by_value);
     panel->median = together->scratch[(panel->count - 1) / 2];
     size_t upper = panel->count > 8 ? (panel->count + 3) / 4 : 2;
-    panel->quarter = together->scratch[panel->count - (upper < panel->count ? upper : panel->count)];
+    panel->quarter =
+        together->scratch[panel->count - (upper < panel->count ? upper : panel->count)];
 }
 
 bool together_next(struct together *together, int64_t until, struct panel *panel)

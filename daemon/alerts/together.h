@@ -22,9 +22,9 @@ struct panel {
     int64_t step;
     double time; /* the newest of them */
     size_t count;
-    double median; /* the lower one of an even number */
+    double median;  /* the lower one of an even number */
     double quarter; /* reached by at least a quarter of the layers, and by two */
-    double window; /* steps that the values look back: the largest */
+    double window;  /* steps that the values look back: the largest */
     struct {
         int64_t layer;
         double value;

@@ -136,8 +136,8 @@ static bool enter(struct track *track, enum track_state to, const struct rule_pa
 }
 
 /* True if the open spell became critical. */
-static bool escalate(struct track *track, const struct rule_patience *patience,
-    const struct judgement *judgement)
+static bool escalate(
+    struct track *track, const struct rule_patience *patience, const struct judgement *judgement)
 {
     struct spell *open = track_open(track);
     if (open == NULL || open->critical || track->critical.samples == 0 ||

@@ -144,6 +144,7 @@ def test_an_overtaken_session_that_comes_back_is_heard(daemon):
     d = daemon(config="limits: {lease_seconds: 1.0}\n")
     with Raw(d.endpoint, session="a") as a, Raw(d.endpoint, session="b") as b:
         a.hello()
+        a.flush()
         until(lambda: d.api("/api/v1/runs/r")["state"] == "lost", "the end of its lease")
         assert b.hello()["attempt"] == 2
         b.flush()

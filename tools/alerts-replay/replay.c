@@ -144,8 +144,8 @@ static int replay_all(struct replay *replay)
     print_header(replay);
     for (size_t number = 1; fgets(line, sizeof line, stdin) != NULL; number++)
         if (take_line(replay, line) != 0) {
-            fprintf(stderr,
-                "alerts-replay: line %zu: expected run, begins, layer or figure: %s", number, line);
+            fprintf(stderr, "alerts-replay: line %zu: expected run, begins, layer or figure: %s",
+                number, line);
             return 1;
         }
     return 0;

@@ -71,8 +71,8 @@ static void an_elasticity_is_the_power_of_the_steps(void **state)
         struct growth growth = {0};
         bool found = false;
         for (int64_t t = intervals[i]; t <= 5000; t += intervals[i])
-            found = elasticity_put(
-                &elasticity, (double)t, 2 * pow((double)t, 1.7), 0.8, 2, &growth);
+            found =
+                elasticity_put(&elasticity, (double)t, 2 * pow((double)t, 1.7), 0.8, 2, &growth);
         assert_true(found);
         assert_near(growth.elasticity, 1.7, 1e-9);
         assert_near(growth.from_t, 4000, 4000 * 0.03 + (double)intervals[i]);
@@ -81,8 +81,7 @@ static void an_elasticity_is_the_power_of_the_steps(void **state)
 }
 
 /* Feeds learning rates up to `last`, then compares ln(clock(t) / clock(before)). */
-static double moved(
-    double (*lr)(int64_t t), int64_t every, int64_t last, int64_t before, int64_t t)
+static double moved(double (*lr)(int64_t t), int64_t every, int64_t last, int64_t before, int64_t t)
 {
     struct training_clock clock = {0};
     for (int64_t step = 0; step <= last; step += every)
@@ -217,7 +216,7 @@ static void a_risk_is_the_smallest_of_its_steps(void **state)
     model.terms[READING_GROWTH].coefficients[0] = 1;
     model.terms[READING_GROWTH].coefficients[1] = 1;
     model.terms[READING_GROWTH].coefficients[2] = 3;
-    readings[READING_GROWTH] = 1; /* standardized 1 */
+    readings[READING_GROWTH] = 1;                                       /* standardized 1 */
     assert_near(risk_of(&model, readings), 1 / (1 + exp(-1.0)), 1e-12); /* -2 + 3 = 0 + 1 */
     readings[READING_GROWTH] = 100; /* brought to 2: standardized 3 */
     assert_near(risk_of(&model, readings), 1 / (1 + exp(-3.0)), 1e-12);

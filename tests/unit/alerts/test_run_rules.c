@@ -156,8 +156,8 @@ static int64_t gradient_alert(int64_t every, double rise, double loss)
     uint32_t seed = 3;
     for (int64_t t = 0; t <= 2000; t += every) {
         double fault = t < 1000 ? 0 : fmin(1, (double)(t - 1000) / 200);
-        stage_figure(stage, 0, "loss", t,
-            2 + 3 * exp(-(double)t / 200) + 0.1 * noise(&seed) + loss * fault);
+        stage_figure(
+            stage, 0, "loss", t, 2 + 3 * exp(-(double)t / 200) + 0.1 * noise(&seed) + loss * fault);
         stage_figure(stage, 0, "grad_norm", t, exp(log(rise) * fault + 0.3 * noise(&seed)));
     }
     const struct alert *open = alert_engine_open(stage->engine, RULE_GRADIENT);
