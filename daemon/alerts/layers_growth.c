@@ -73,9 +73,8 @@ void layers_growth_judge(struct layers_growth *state, const struct layers_growth
     tell(limits, panel, growth, past, judgement);
 }
 
-/* The clock runs with the learning rate; nothing is decided by it. */
-static bool judge(void *opaque, const struct rule_settings *settings, const struct sample *sample,
-    struct judgement *judgement)
+bool layers_growth_clock(void *opaque, const struct rule_settings *settings,
+    const struct sample *sample, struct judgement *judgement)
 {
     struct layers_growth *state = opaque;
     training_clock_put(&state->clock, steps_taken(sample->step, sample->begin), sample->value);
@@ -102,7 +101,7 @@ const struct detector layers_growth_detector = {
     .rule = RULE_SIGMA_GROWTH,
     .metrics = 1u << METRIC_LR,
     .state_size = sizeof(struct layers_growth),
-    .judge = judge,
+    .judge = layers_growth_clock,
     .shared_by = &sigma_growth_detector,
     .judge_panel = judge_panel,
 };

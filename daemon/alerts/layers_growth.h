@@ -21,6 +21,10 @@ struct layers_growth_limits {
     bool tells_readings;               /* growth is what the risk model reads */
 };
 
+/* The `judge` of such a detector: the clock runs with the learning rate, nothing is decided by it. */
+bool layers_growth_clock(void *state, const struct rule_settings *settings,
+    const struct sample *sample, struct judgement *judgement);
+
 /* Judges the panel of a step; its values are elasticities (elasticity.h). */
 void layers_growth_judge(struct layers_growth *state, const struct layers_growth_limits *limits,
     const struct panel *panel, int64_t begin, struct judgement *judgement);

@@ -31,14 +31,6 @@ static bool judge_layer(void *opaque, const struct rule_settings *settings,
     return true;
 }
 
-static bool judge_clock(void *opaque, const struct rule_settings *settings,
-    const struct sample *sample, struct judgement *judgement)
-{
-    struct layers_growth *state = opaque;
-    training_clock_put(&state->clock, steps_taken(sample->step, sample->begin), sample->value);
-    return false;
-}
-
 static void judge_runaway(void *opaque, const struct rule_settings *settings,
     const struct panel *panel, int64_t begin, struct judgement *judgement)
 {
@@ -102,7 +94,7 @@ const struct detector rotation_runaway_detector = {
     .rule = RULE_ROTATION_RUNAWAY,
     .metrics = 1u << METRIC_LR,
     .state_size = sizeof(struct layers_growth),
-    .judge = judge_clock,
+    .judge = layers_growth_clock,
     .shared_by = &rotation_elasticity_detector,
     .judge_panel = judge_runaway,
 };
