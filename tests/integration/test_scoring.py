@@ -35,6 +35,10 @@ def test_every_alarm_counts():
     assert total.late == ["sudden c +17"] and total.never == ["missed c"] and total.early == ["slow c a@250"]
     assert total.false_alarms == ["loud c a@7"] and total.false_count == 2
     assert (total.healthy, total.healthy_steps, total.survived, total.survivors_hit) == (2, 2000, 1, 1)
+    assert sorted(total.shares) == [0, 0.625] and total.prompt == 0 and total.false_critical == 0
+    assert score("all", RUNS, [Alarm("sudden", 510, "b", "critical"), Alarm("quiet", 1, "b", "critical")]).prompt == 1
+    assert score("all", RUNS, [Alarm("slow", 250, "b", "critical"), Alarm("quiet", 1, "b", "critical")]).false_critical == 2
+    assert score("alone", RUNS, ALARMS, ("observed",)).false_alarms == ["quiet c a@5"]
     assert score("b", RUNS, [a for a in ALARMS if a.rule == "b"]).leads == [200]
     text = table(RUNS, [("ours", ALARMS), ("theirs", [])])
     assert "1/3 [1–91 %]" in text and "never: 1: missed c" in text

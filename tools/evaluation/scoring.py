@@ -3,9 +3,14 @@
 detected      diverged runs with an alarm at or after the fault's onset and before the explosion
 lead          steps from the first such alarm to the explosion
 slow          diverged runs that explode more than 60 steps after the onset: these can be foreseen
+share         of the time from onset to explosion that the lead is, median over all slow runs (0: missed)
+sudden        the other diverged runs: those with an alarm within 10 steps of the onset
 late          diverged runs whose first alarm comes after the explosion; never: without any
-false alarms  healthy runs with any alarm; early: runs with a fault and an alarm before it began
+false alarms  healthy runs with any alarm; early: runs with a fault and an alarm before it began;
+              critical: of both those with a critical one
 survivors     a fault, no explosion: an alarm there is neither right nor wrong, only counted
+
+Alarms of rules that are only observed do not count, but where a rule is shown alone.
 """
 
 from __future__ import annotations
@@ -22,6 +27,7 @@ from .recording import BadRecording
 from .replay import Alarm
 
 SLOW_STEPS = 60
+PROMPT_STEPS = 10
 COUNTED = ("warning", "critical")
 
 
@@ -37,10 +43,13 @@ class Score:
     slow: int = 0
     leads: list[int] = field(default_factory=list)
     slow_leads: list[int] = field(default_factory=list)
+    shares: list[float] = field(default_factory=list)
+    prompt: int = 0
     late: list[str] = field(default_factory=list)
     never: list[str] = field(default_factory=list)
     false_alarms: list[str] = field(default_factory=list)
     false_count: int = 0
+    false_critical: int = 0
     early: list[str] = field(default_factory=list)
     survivors_hit: int = 0
 
@@ -51,12 +60,14 @@ class Score:
             self.healthy += 1
             self.healthy_steps += run["steps"]
             self.false_count += len(hits)
+            self.false_critical += any(hit.severity == "critical" for hit in hits)
             if hits:
                 self.false_alarms.append(f"{who} {hits[0].rule}@{hits[0].step}")
             return
         onset = run["onset"] or 0
         if hits and hits[0].step < onset:
             self.early.append(f"{who} {hits[0].rule}@{hits[0].step}")
+            self.false_critical += any(h.severity == "critical" for h in hits if h.step < onset)
         after = [hit for hit in hits if hit.step >= onset]
         if run["label"] == "survived":
             self.survived += 1
@@ -66,7 +77,12 @@ class Score:
         end = run["explosion_step"]
         slow = end - onset > SLOW_STEPS
         self.slow += slow
-        if after and after[0].step < end:
+        in_time = bool(after) and after[0].step < end
+        if slow:
+            self.shares.append((end - after[0].step) / (end - onset) if in_time else 0.0)
+        elif after:
+            self.prompt += after[0].step - onset <= PROMPT_STEPS
+        if in_time:
             self.leads.append(end - after[0].step)
             if slow:
                 self.slow_leads.append(end - after[0].step)
@@ -78,31 +94,31 @@ class Score:
     def row(self) -> list[str]:
         return [
             self.name,
-            _rate(len(self.leads), self.diverged),
             _rate(len(self.slow_leads), self.slow),
-            _median(self.leads),
             _median(self.slow_leads),
-            str(sum(v >= 20 for v in self.leads)),
+            f"{100 * statistics.median(self.shares):.0f} %" if self.shares else "–",
+            f"{self.prompt}/{self.diverged - self.slow}",
+            _rate(len(self.leads), self.diverged),
             _rate(len(self.false_alarms), self.healthy),
             str(self.false_count),
             str(len(self.early)),
+            str(self.false_critical),
             f"{self.survivors_hit}/{self.survived}",
-            f"{len(self.late)}/{len(self.never)}",
         ]
 
 
 HEAD = [
     "rule",
-    "detected [95 %]",
-    "slow, detected",
+    "slow, detected [95 %]",
     "median lead",
-    "… of slow",
-    "≥20",
+    "share",
+    "sudden",
+    "all, detected",
     "false: healthy runs",
     "alarms",
     "early",
+    "critical",
     "survivors",
-    "late/never",
 ]
 
 
@@ -128,14 +144,19 @@ def read_manifest(path: Path) -> list[dict[str, Any]]:
         raise BadRecording(f"{path}: {type(error).__name__}: {error}") from None
 
 
-def score(name: str, runs: Iterable[dict[str, Any]], alarms: Iterable[Alarm]) -> Score:
-    """Alarms of runs that are not there are an error; those that nobody is told of do not count."""
+def score(
+    name: str,
+    runs: Iterable[dict[str, Any]],
+    alarms: Iterable[Alarm],
+    counted: tuple[str, ...] = COUNTED,
+) -> Score:
+    """Alarms of runs that are not there are an error; those of other severities do not count."""
     runs = list(runs)
     by_run: dict[str, list[Alarm]] = {run["id"]: [] for run in runs}
     for alarm in alarms:
         if alarm.id not in by_run:
             raise BadRecording(f"alarm of an unknown run {alarm.id!r}")
-        if alarm.severity in COUNTED:
+        if alarm.severity in counted:
             by_run[alarm.id].append(alarm)
     result = Score(name)
     for run in sorted(runs, key=lambda run: run["id"]):
@@ -149,12 +170,18 @@ def table(runs: list[dict[str, Any]], sources: Iterable[tuple[str, list[Alarm]]]
     rows, details = [HEAD], ""
     for number, (name, alarms) in enumerate(sources):
         total = score(name, runs, alarms)
-        rules = sorted({alarm.rule for alarm in alarms})
+        rules = sorted({(alarm.rule, alarm.severity == "observed") for alarm in alarms})
         if number == 0:
             details = "\n".join(_details(total))
             rows.append(total.row())
         rows += [
-            score(f"  {rule}", runs, [a for a in alarms if a.rule == rule]).row() for rule in rules
+            score(
+                f"  {rule}{' (observed)' if observed else ''}",
+                runs,
+                [a for a in alarms if a.rule == rule],
+                ("observed",) if observed else COUNTED,
+            ).row()
+            for rule, observed in rules
         ]
     widths = [max(len(row[i]) for row in rows) for i in range(len(HEAD))]
     text = "\n".join(
