@@ -211,7 +211,7 @@ static void put_standings(struct store_batch *batch, struct watched *watched)
     struct alert_standing standing;
 
     while (alert_engine_standing(watched->engine, &standing)) {
-        put_figure(batch, watched, &standing, "run.growth", standing.growth);
+        put_figure(batch, watched, &standing, "run.growth", standing.readings[READING_GROWTH]);
         put_figure(batch, watched, &standing, "run.risk", standing.risk);
     }
 }

@@ -36,7 +36,7 @@
 #define LIMIT_RETRY_MIN_SECONDS   1u
 #define LIMIT_RETRY_MAX_SECONDS   300u
 #define LIMIT_RETRY_AFTER_SECONDS 3600u /* a receiver may ask for so much and no more */
-#define LIMIT_REFUSED_TRIES       5u /* until a status that will not change (400, 404) is believed */
+#define LIMIT_REFUSED_TRIES       5u /* until a status that will not change (400, 422) is believed */
 #define LIMIT_RESPONSE_BYTES      (64u << 10) /* of an answer that are read */
 #define LIMIT_RESEND_ALERTS       64u         /* in one request */
 

@@ -76,7 +76,8 @@ static void judge_panel(void *opaque, const struct rule_settings *settings,
                          : panel->quarter < -hysteresis ? VERDICT_GOOD
                                                         : VERDICT_UNCLEAR;
     judgement->score = panel->quarter;
-    for (size_t i = 0; i < ALERT_TRACK_EVIDENCE_MAX && panel->top[i].layer != 0; i++)
+    for (size_t i = 0;
+         i < ALERT_TRACK_EVIDENCE_MAX && panel->top[i].layer != 0 && panel->top[i].value > 0; i++)
         judgement->evidence[judgement->evidence_count++] =
             (struct alert_evidence){.layer = panel->top[i].layer,
                 .metric = "sa.diversity",

@@ -5,7 +5,8 @@
 
 #define SPACING       1.005
 #define PLATEAU_SHARE 0.25 /* of the steps without a new highest learning rate */
-#define STANDING      0.9  /* of the highest: near it */
+#define LEAP_MAX      10.0 /* of the warm-up from one sample to the next: more is a slip of the pen */
+#define STANDING      0.9 /* of the highest: near it */
 
 static void keep(struct training_clock *clock)
 {
@@ -58,6 +59,8 @@ void training_clock_put(struct training_clock *clock, double t, double lr)
     double steps = clock->started ? t - clock->t : t;
     clock->started = true;
     clock->t = t;
+    if (clock->ceiling <= 0 && clock->highest > 0)
+        lr = fmin(lr, LEAP_MAX * clock->highest);
     note_highest(clock, lr);
     clock->rate = clock->ceiling > 0 ? fmin(lr, clock->ceiling) : lr;
     clock->reading += steps * clock->rate;
@@ -86,7 +89,10 @@ double training_clock_moved(const struct training_clock *clock, double before, d
 {
     if (clock->recent_count == 0 || clock->reading <= 0)
         return log(t / before);
-    double now = reading_in(clock, clock->recent, clock->recent_count, CLOCK_RECENT, t);
+    size_t oldest = clock->recent_count < CLOCK_RECENT ? 0 : clock->recent_count % CLOCK_RECENT;
+    bool reached = clock->recent[oldest].t <= t;
     double then = reading_in(clock, clock->kept, clock->kept_count, CLOCK_KEPT, before);
+    double now = reached ? reading_in(clock, clock->recent, clock->recent_count, CLOCK_RECENT, t)
+                         : reading_in(clock, clock->kept, clock->kept_count, CLOCK_KEPT, t);
     return now > then && then > 0 ? log(now / then) : NAN;
 }

@@ -10,7 +10,8 @@
 #include "daemon/alerts/layers.h"
 #include "daemon/alerts/risk.h"
 
-#define STEP_MAX (INT64_MAX / 2) /* so that sums of a step and a constant stay in range */
+#define READINGS_KEPT 256
+#define STEP_MAX      (INT64_MAX / 2) /* so that sums of a step and a constant stay in range */
 
 /* The alerts of one rule: the one that is open, and the last that ended. */
 struct slot {
@@ -23,7 +24,18 @@ struct slot {
     enum alert_severity told_severity;
     int64_t settle_step; /* once all layers are judged up to here the open alert is resolved;
                             EPISODE_NEVER: not in sight */
+    size_t behind;       /* watches that were not, when last counted, less those that came since */
+    int64_t counted;     /* the newest step of a judgement then */
     char text[ALERT_TEXT_MAX];
+};
+
+/* What the run's detectors read lately: scalars may be ahead of the layers. */
+struct trail {
+    size_t taken;
+    struct {
+        int64_t step;
+        double value;
+    } entries[READINGS_KEPT];
 };
 
 struct alert_engine {
@@ -33,7 +45,7 @@ struct alert_engine {
     struct together *together[DETECTOR_COUNT]; /* what each detector shared; NULL: nothing yet */
     bool lr_awaited; /* steps are put together only up to the newest learning rate */
     struct slot slots[RULE_COUNT];
-    double readings[READING_COUNT];
+    struct trail readings[READING_COUNT];
     struct alert_standing standings[ENGINE_STANDINGS_MAX]; /* the oldest first */
     size_t standing_count;
     struct alert *telling; /* while drain calls back */
@@ -115,10 +127,30 @@ static bool find(const struct alert_engine *engine, enum alert_rule rule, struct
 }
 
 /* True once all layers are judged up to where the open alert of a rule can be resolved. */
-static bool is_due(const struct alert_engine *engine, enum alert_rule rule)
+static bool is_due(struct alert_engine *engine, enum alert_rule rule)
 {
-    int64_t step = engine->slots[rule].settle_step;
-    return step != EPISODE_NEVER && episode_frontier(&engine->layers, rule, ENGINE_LAG_MAX) >= step;
+    struct slot *slot = &engine->slots[rule];
+    if (slot->settle_step == EPISODE_NEVER)
+        return false;
+    slot->behind = episode_behind(&engine->layers, rule, slot->settle_step, ENGINE_LAG_MAX);
+    return slot->behind == 0;
+}
+
+/* False if a watch that moved on cannot have made the open alert due: counting all of them for each
+ * judgement would take the square of the layers. Once a step they are counted anyway, for those
+ * that fell silent. */
+static bool may_be_due(struct slot *slot, int64_t from, int64_t to)
+{
+    if (slot->settle_step == EPISODE_NEVER)
+        return false;
+    if (from < 0)
+        slot->behind += to < slot->settle_step;
+    else if (from < slot->settle_step && to >= slot->settle_step && slot->behind > 0)
+        slot->behind--;
+    bool counts = to > slot->counted;
+    if (counts)
+        slot->counted = to;
+    return counts || slot->behind == 0;
 }
 
 static bool is_listed(const struct alert *alert, int64_t layer)
@@ -220,19 +252,41 @@ static void settle(struct alert_engine *engine, enum alert_rule rule)
     }
 }
 
+static void trail_put(struct trail *trail, int64_t step, double value)
+{
+    size_t at = trail->taken++ % READINGS_KEPT;
+    trail->entries[at].step = step;
+    trail->entries[at].value = value;
+}
+
+/* What was read at a step or last before it; where all that is kept is newer, the oldest. */
+static double trail_at(const struct trail *trail, int64_t step)
+{
+    double value = 0;
+    for (size_t back = 1; back <= trail->taken && back <= READINGS_KEPT; back++) {
+        size_t at = (trail->taken - back) % READINGS_KEPT;
+        value = trail->entries[at].value;
+        if (trail->entries[at].step <= step)
+            break;
+    }
+    return value;
+}
+
 static void judged(
     struct alert_engine *engine, struct layer *layer, size_t watch, struct judgement *judgement)
 {
     enum alert_rule rule = watch_rule(watch);
     for (size_t i = 0; i < READING_COUNT; i++)
         if (judgement->read >> i & 1)
-            engine->readings[i] = judgement->readings[i];
+            trail_put(&engine->readings[i], judgement->step, judgement->readings[i]);
     for (size_t i = 0; i < judgement->evidence_count; i++)
         if (judgement->evidence[i].layer == 0)
             judgement->evidence[i].layer = layer->id;
-    bool changed =
-        track_judge(&layer->watches[watch]->track, &engine->settings.patience[rule], judgement);
-    if (changed || is_due(engine, rule))
+    struct track *track = &layer->watches[watch]->track;
+    int64_t from = track->judged_step;
+    bool changed = track_judge(track, &engine->settings.patience[rule], judgement);
+    bool may = may_be_due(&engine->slots[rule], from, judgement->step);
+    if (changed || (may && is_due(engine, rule)))
         settle(engine, rule);
 }
 
@@ -243,12 +297,11 @@ static void note_standing(struct alert_engine *engine, const struct judgement *j
     if (engine->standing_count == ENGINE_STANDINGS_MAX)
         memmove(engine->standings, engine->standings + 1,
             --engine->standing_count * sizeof engine->standings[0]);
-    engine->standings[engine->standing_count++] = (struct alert_standing){
-        .step = judgement->step,
-        .time = judgement->time,
-        .growth = engine->readings[READING_GROWTH],
-        .risk = risk_of(&risk_model, engine->readings),
-    };
+    struct alert_standing *standing = &engine->standings[engine->standing_count++];
+    *standing = (struct alert_standing){.step = judgement->step, .time = judgement->time};
+    for (size_t i = 0; i < READING_COUNT; i++)
+        standing->readings[i] = trail_at(&engine->readings[i], judgement->step);
+    standing->risk = risk_of(&risk_model, standing->readings);
 }
 
 bool alert_engine_standing(struct alert_engine *engine, struct alert_standing *standing)
@@ -259,11 +312,6 @@ bool alert_engine_standing(struct alert_engine *engine, struct alert_standing *s
     memmove(engine->standings, engine->standings + 1,
         --engine->standing_count * sizeof engine->standings[0]);
     return true;
-}
-
-const double *alert_engine_readings(const struct alert_engine *engine)
-{
-    return engine->readings;
 }
 
 /* What all layers shared of the steps that are ready, to the detectors of the run. */

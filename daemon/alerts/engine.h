@@ -3,8 +3,9 @@
  * The engine holds plain numbers and nothing else: no I/O, no clock, no thread. One thread at a
  * time may use it. What comes out depends on the set of figures that went in, not on how the
  * layers' figures were interleaved or how the figures of a step were ordered, as long as the
- * figures of a layer come in order of step and no layer lags more than ENGINE_LAG_MAX steps behind
- * the others. So an engine that was lost is rebuilt by feeding the stored figures again, in order
+ * figures of a layer come in order of step and no layer lags more behind the others than together.h
+ * allows (TOGETHER_LAG samples or TOGETHER_LAG_STEPS; what comes later is judged for its layer alone)
+ * and ENGINE_LAG_MAX steps. So an engine that was lost is rebuilt by feeding the stored figures again, in order
  * of step:
  *
  *     engine = alert_engine_new(settings);
@@ -31,6 +32,7 @@
 #include <stdint.h>
 
 #include "daemon/alerts/alert.h"
+#include "daemon/alerts/risk.h"
 #include "daemon/alerts/rules.h"
 
 /* Steps: a layer that is further behind the newest one is not waited for. */
@@ -84,19 +86,18 @@ void alert_engine_figure(struct alert_engine *engine, int64_t layer, const char 
 void alert_engine_condition(struct alert_engine *engine, enum alert_rule rule, int64_t layer,
     bool on, int64_t step, double time, const char *text);
 
-/* How the run stands at a step at which the spectral norms of its layers were put together: the
- * median elasticity of them, and the risk (risk.h) by what the detectors had read by then. */
+/* How the run stands at a step at which the spectral norms of its layers were put together: what its
+ * detectors had read of that step or last before it, and the risk by that (risk.h). Scalars of the
+ * step that come after its layers are not in it. */
 struct alert_standing {
     int64_t step;
-    double time, growth, risk;
+    double time, risk;
+    double readings[READING_COUNT];
 };
 
 /* The next standing that was not taken yet; at most ENGINE_STANDINGS_MAX wait, older ones are
  * forgotten. False if there is none. */
 bool alert_engine_standing(struct alert_engine *engine, struct alert_standing *standing);
-
-/* What the detectors of the run read last: READING_COUNT numbers (risk.h). */
-const double *alert_engine_readings(const struct alert_engine *engine);
 
 enum alert_change { ALERT_OPENED, ALERT_UPDATED, ALERT_RESOLVED };
 

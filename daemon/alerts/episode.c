@@ -68,18 +68,19 @@ static int64_t next_judged(const struct layers *layers, enum alert_rule rule, st
     return -1;
 }
 
-int64_t episode_frontier(const struct layers *layers, enum alert_rule rule, int64_t lag_max)
+size_t episode_behind(
+    const struct layers *layers, enum alert_rule rule, int64_t step, int64_t lag_max)
 {
-    int64_t newest = -1, oldest = EPISODE_NEVER;
+    int64_t newest = -1;
+    size_t behind = 0;
     struct cursor at = {0};
     for (int64_t judged; (judged = next_judged(layers, rule, &at)) >= 0;)
         if (judged > newest)
             newest = judged;
     at = (struct cursor){0};
     for (int64_t judged; (judged = next_judged(layers, rule, &at)) >= 0;)
-        if (newest - judged <= lag_max && judged < oldest)
-            oldest = judged;
-    return oldest;
+        behind += judged < step && newest - judged <= lag_max;
+    return behind;
 }
 
 void episode_close(const struct layers *layers, const struct episode *episode)

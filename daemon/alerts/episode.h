@@ -24,9 +24,10 @@ struct episode {
 bool episode_find(
     const struct layers *layers, enum alert_rule rule, double cooldown, struct episode *episode);
 
-/* The step up to which every layer is judged, those left out that are more than `lag_max` steps
- * behind the newest. EPISODE_NEVER for a rule without detectors: nothing is to be waited for. */
-int64_t episode_frontier(const struct layers *layers, enum alert_rule rule, int64_t lag_max);
+/* How many watches of a rule are not judged up to a step yet, those left out that are more than
+ * `lag_max` steps behind the newest. */
+size_t episode_behind(
+    const struct layers *layers, enum alert_rule rule, int64_t step, int64_t lag_max);
 
 /* Marks the spells of an episode as told of: its alert is resolved. */
 void episode_close(const struct layers *layers, const struct episode *episode);

@@ -14,14 +14,16 @@
 #define LAYERS_LEAST 3 /* fewer are no company */
 #define PAST_FROM    0.4
 #define PAST_TO      0.8
-#define PAST_LEAST   3 /* entries of the history */
+#define PAST_LEAST   3    /* entries of the history */
+#define MOVED_LEAST  0.05 /* of the clock, for an elasticity that is worth keeping */
 
 static enum verdict verdict_of(
     const struct layers_growth_limits *limits, double growth, double past)
 {
     if (growth > limits->level && growth - past > limits->rise)
         return VERDICT_BAD;
-    return growth < limits->resolve ? VERDICT_GOOD : VERDICT_UNCLEAR;
+    bool usual = growth < limits->level && growth - past < limits->rise / 2;
+    return growth < limits->resolve || usual ? VERDICT_GOOD : VERDICT_UNCLEAR;
 }
 
 static void tell(const struct layers_growth_limits *limits, const struct panel *panel,
@@ -47,25 +49,33 @@ static void tell(const struct layers_growth_limits *limits, const struct panel *
                 .step = panel->step};
 }
 
+/* The past by the clock, as far as the clock moved; in a long tail without learning rate, all of it. */
+static double past_of(const struct layers_growth *state, double t)
+{
+    double past = history_largest(&state->growth, PAST_FROM * t, PAST_TO * t, PAST_LEAST);
+    return isnan(past) ? history_largest(&state->growth, 0, PAST_TO * t, PAST_LEAST) : past;
+}
+
 void layers_growth_judge(struct layers_growth *state, const struct layers_growth_limits *limits,
     const struct panel *panel, int64_t begin, struct judgement *judgement)
 {
-    double t = steps_taken(panel->step, begin);
-    if (panel->count < LAYERS_LEAST || panel->window >= t)
+    double t = steps_taken(panel->step, begin), before = t - panel->window;
+    if (panel->count < LAYERS_LEAST || 2 * panel->count < panel->came || before <= 0)
         return;
-    double before = t - panel->window;
-    double by_clock = log(t / before) / training_clock_moved(&state->clock, before, t);
-    double growth = panel->median * by_clock;
-    if (!isfinite(growth))
-        return;
-    double past = history_largest(&state->growth, PAST_FROM * t, PAST_TO * t, PAST_LEAST);
-    history_put(&state->growth, t, growth);
-    if (isnan(past))
+    double moved = training_clock_moved(&state->clock, before, t);
+    double by_clock = log(t / before) / moved;
+    double past = past_of(state, t);
+    if (moved >= MOVED_LEAST)
+        history_put(&state->growth, t, panel->median * by_clock);
+    /* The clock explains growth; where it hardly moves it does not magnify what is left. */
+    double explained = fmin(1, by_clock);
+    double growth = panel->median * explained;
+    if (!isfinite(growth) || isnan(past))
         return;
     if (limits->tells_readings) {
         judgement_read(judgement, READING_GROWTH, growth);
         judgement_read(judgement, READING_GROWTH_RISE, growth - past);
-        judgement_read(judgement, READING_LAYER_GROWTH, panel->top[0].value * by_clock);
+        judgement_read(judgement, READING_LAYER_GROWTH, panel->top[0].value * explained);
     }
     if (t < limits->arm_steps)
         return;

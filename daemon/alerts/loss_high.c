@@ -3,7 +3,9 @@
  * Both are measured in shares of the way that the loss came down, or of its level where it began
  * low. A jump is told when all but one of the losses of JUMP_STEPS are up there, so that a burst of
  * bad batches passes; a climb when the level of the last steps stays above and does not come down,
- * so that the dent of new data, which heals, passes too. */
+ * so that the dent of new data, which heals, passes too. A height from which the loss came back by
+ * itself is known from then on (tasks in turn, games of two networks): only what exceeds it by a
+ * quarter is told again. Critical is what stays above where it began. */
 #include "daemon/alerts/detector.h"
 
 #include <math.h>
@@ -19,6 +21,7 @@
 #define NOISE_MEMORY  50.0
 #define NOISE_CLIP    3.0 /* times the noise that one step may count */
 #define CLIMB_HEALING 0.9 /* of the highest level of this climb: below it comes down by itself */
+#define KNOWN_MARGIN  1.25
 
 struct loss_state {
     struct level level;
@@ -29,7 +32,12 @@ struct loss_state {
     double noise; /* mean step from one loss to the next, in magnitude */
     double steps; /* that it is the mean of, up to NOISE_MEMORY */
     double crest; /* highest rise of the climb in hand; 0: none */
-    double crest_t, climb_t;
+    double climb_t;
+    bool up;       /* it was told of and has not come back */
+    double top;    /* the highest rise since then */
+    double known;  /* the highest rise from which it came back by itself */
+    double lost_t; /* since when it is critically high */
+    bool lost;
 };
 
 static void losses_put(struct loss_state *state, double t, double loss)
@@ -80,43 +88,69 @@ static double way(const struct loss_state *state, const struct rule_settings *se
     return fmax(state->start - state->lowest, least);
 }
 
-/* True once the level has stayed up for long enough without coming down. */
-static bool has_climbed(
-    struct loss_state *state, const struct rule_settings *settings, double t, double rise)
+/* The least rise that is told: a share of the way, or more than the loss is known to come back from. */
+static double least(const struct loss_state *state, double share, double scale)
 {
-    if (rise < settings->loss_high.climb) {
+    return fmax(share * scale, KNOWN_MARGIN * state->known);
+}
+
+/* True once the level has stayed up for long enough without coming down. */
+static bool has_climbed(struct loss_state *state, const struct rule_settings *settings, double t,
+    double rise, double scale)
+{
+    if (rise < least(state, settings->loss_high.climb, scale)) {
         state->crest = 0;
         return false;
     }
     if (state->crest <= 0)
         state->climb_t = t;
-    if (rise > state->crest) {
-        state->crest = rise;
-        state->crest_t = t;
-    }
+    state->crest = fmax(state->crest, rise);
     return t - state->climb_t >= settings->loss_high.climb_steps &&
            rise > CLIMB_HEALING * state->crest;
+}
+
+static bool is_lost(struct loss_state *state, const struct rule_settings *settings, double t,
+    double jump, double scale)
+{
+    bool high = jump > least(state, settings->loss_high.critical, scale);
+    if (high && !state->lost)
+        state->lost_t = t;
+    state->lost = high;
+    return high && t - state->lost_t >= settings->loss_high.critical_steps;
+}
+
+static void note_recovery(struct loss_state *state, enum verdict verdict, double rise)
+{
+    if (verdict == VERDICT_BAD) {
+        state->top = state->up ? fmax(state->top, rise) : rise;
+        state->up = true;
+    } else if (verdict == VERDICT_GOOD && state->up) {
+        state->known = fmax(state->known, state->top);
+        state->up = false;
+    }
 }
 
 static void compare(struct loss_state *state, const struct rule_settings *settings,
     const struct sample *sample, double level, struct judgement *judgement)
 {
     double t = steps_taken(sample->step, sample->begin), scale = way(state, settings);
-    double jump = floor_of(state) - state->lowest;
-    bool jumped = jump > settings->loss_high.jump * scale;
-    bool climbed = has_climbed(state, settings, t, (level - state->lowest) / scale);
+    double jump = floor_of(state) - state->lowest, rise = level - state->lowest;
+    if (!(scale > 0) || !isfinite(scale)) /* a loss that is always 0 */
+        return;
+    bool jumped = jump > least(state, settings->loss_high.jump, scale);
+    bool climbed = has_climbed(state, settings, t, rise, scale);
     double share = jumped ? settings->loss_high.jump : settings->loss_high.climb;
-    judgement->verdict = jumped || climbed ? VERDICT_BAD
-                         : level - state->lowest < settings->loss_high.resolve * scale
-                             ? VERDICT_GOOD
-                             : VERDICT_UNCLEAR;
-    judgement_read(judgement, READING_LOSS_LEVEL, (level - state->lowest) / scale);
+    judgement->verdict = jumped || climbed                            ? VERDICT_BAD
+                         : rise < settings->loss_high.resolve * scale ? VERDICT_GOOD
+                                                                      : VERDICT_UNCLEAR;
+    note_recovery(state, judgement->verdict, fmax(jump, rise));
+    judgement_read(judgement, READING_LOSS_LEVEL, rise / scale);
     judgement_read(judgement, READING_LOSS_JUMP, jump / scale);
     judgement->score = jump / scale;
-    judgement->critical = jump > settings->loss_high.critical * scale;
+    judgement->critical = is_lost(state, settings, t, jump, scale);
     judgement->evidence[0] = (struct alert_evidence){.metric = "loss",
         .value = jumped ? floor_of(state) : level,
-        .threshold = state->lowest + share * scale,
+        .threshold = state->lowest + least(state, share, scale),
         .baseline = state->lowest,
         .window = jumped ? JUMP_STEPS : LEVEL_STEPS,
         .step = sample->step};

@@ -2,14 +2,14 @@
  * warm-up that does not stop, a schedule in the wrong units.
  *
  * The plateau is the highest learning rate that has stood, or been fallen from, for a quarter of
- * the steps (as the ceiling of clock.h). A rise begins where the learning rate exceeds it, and is a
+ * the steps (100 at least). A rise begins where the learning rate exceeds it, and is a
  * runaway when it has come far, in many small steps: one step up, or a stair, is somebody's
  * decision. A rise that stops for long enough is the new plateau. */
 #include "daemon/alerts/detector.h"
 
 #include <math.h>
 
-#define PLATEAU_STEPS 50.0
+#define PLATEAU_STEPS 100.0
 #define PLATEAU_SHARE 0.25
 #define LEAP_SHARE    0.5 /* of the whole rise: a largest single step above it makes it a leap */
 
@@ -20,7 +20,6 @@ struct lr_state {
     double rises;  /* increases since it left the plateau */
     double rise_t; /* when it left it */
     double leap;   /* the largest of them, as a logarithm */
-    int64_t rise_step;
 };
 
 static bool is_at_rest(const struct lr_state *state, double t)
@@ -46,10 +45,8 @@ static void take(struct lr_state *state, const struct sample *sample, double t)
         return;
     }
     if (state->has_plateau) {
-        if (state->rises++ < 1) {
+        if (state->rises++ < 1)
             state->rise_t = t;
-            state->rise_step = sample->step;
-        }
         state->leap = fmax(state->leap, log(lr / state->highest));
     }
     state->begun = true;

@@ -2,8 +2,9 @@
  *
  * 1 - cos to the initialization grows like the steps where the weights diffuse and like their
  * square where they go straight on; faster than that, by the training clock, is an acceleration.
- * Standing still is exact: no layer's weights have changed since the sample before, though the
- * training goes on (an optimizer that skips every step, a frozen or detached model). Source of the
+ * Standing still is exact: no layer's weights change any more, though they did and the training goes
+ * on (an optimizer that skips every step, a detached model), for more than twice as long as they ever
+ * stood still before. Source of the
  * curve: Carbonnelle and De Vleeschouwer, arXiv 1806.01603; of the limits: measured
  * (DETECTORS.md). */
 #include <math.h>
@@ -66,19 +67,35 @@ static bool judge_change(void *opaque, const struct rule_settings *settings,
     return true;
 }
 
+/* Stretches without a change. */
+struct stretches {
+    bool changed;   /* the weights have, once */
+    double since;   /* the step of the newest change */
+    double longest; /* stretch that ended: gradients may be accumulated over many steps */
+};
+
 static void judge_still(void *opaque, const struct rule_settings *settings,
     const struct panel *panel, int64_t begin, struct judgement *judgement)
 {
-    double t = steps_taken(panel->step, begin);
-    if (t < settings->rotation.arm_steps)
+    struct stretches *state = opaque;
+    double t = steps_taken(panel->step, begin), stretch = t - state->since;
+    bool changes = panel->top[0].value > 0;
+    if (changes) {
+        if (state->changed)
+            state->longest = fmax(state->longest, stretch);
+        state->changed = true;
+        state->since = t;
+    }
+    if (!state->changed || t < settings->rotation.arm_steps)
         return;
-    judgement->verdict = panel->top[0].value > 0 ? VERDICT_GOOD : VERDICT_BAD;
-    judgement->score = 0;
+    judgement->verdict = changes                        ? VERDICT_GOOD
+                         : stretch > 2 * state->longest ? VERDICT_BAD
+                                                        : VERDICT_UNCLEAR;
     judgement->evidence[0] = (struct alert_evidence){.metric = "rotation.change",
         .value = panel->top[0].value,
         .threshold = 0,
         .baseline = NAN,
-        .window = NAN,
+        .window = stretch,
         .step = panel->step};
     judgement->evidence_count = 1;
 }
@@ -108,6 +125,7 @@ const struct detector rotation_change_detector = {
 
 const struct detector rotation_still_detector = {
     .rule = RULE_ROTATION_STILL,
+    .state_size = sizeof(struct stretches),
     .shared_by = &rotation_change_detector,
     .judge_panel = judge_still,
 };

@@ -42,23 +42,7 @@ const struct rule rule_table[RULE_COUNT] = {
         "steps without a firing layer until the alert is resolved", AT(patience[rule].cooldown)}
 /* clang-format on */
 
-/* Sources. Measured: the replay of a corpus of 41 small trainings, healthy and exploding, sampled
- * each 1 to 50 steps.
- *
- * sigma_growth: healthy runs stayed at an elasticity of 1.05 or below, and above 1 never for three
- * samples in a row; the diverging ones exceed it by far. The witness keeps out layers whose
- * spectral norm grows because they learn. It speaks from step 200 on, since every healthy layer
- * grows out of proportion in the first steps. A residual of 0.1 is an error of sigma1 of at most
- * 1 %, which moves the elasticity over the lookback by 0.045 at most.
- *
- * alignment_collapse: in attn.v and in the mlp.in of gated blocks the diversity of healthy layers
- * stays near 0.7; an early window of 100 steps still sees layers settle (two false alarms), one of
- * 200 does not.
- *
- * loss_high: a shift of the data keeps the loss 20 to 25 % above its minimum for 30 steps and heals
- * by itself; explosions pass 30 % and stay. The noise term is for losses near zero, where a share
- * of the minimum means nothing: the minimum of many means lies below the mean of a flat noisy loss
- * by about 1.3 times its mean step. */
+/* DETECTORS.md tells where they come from. */
 const struct rule_setting rule_setting_table[] = {
     PATIENCE(RULE_NONFINITE, 1, 0, 4, 20, 50),
     {RULE_NONFINITE, "grad_norm_samples", 3, 1, 1000, "samples",
@@ -155,7 +139,7 @@ const struct rule_setting rule_setting_table[] = {
     {RULE_ROTATION_RUNAWAY, "arm_steps", 200, 0, 1e9, "steps",
         "silent before this step of the attempt", AT(rotation.arm_steps)},
 
-    PATIENCE(RULE_ROTATION_STILL, 5, 50, 1, 0, 0),
+    PATIENCE(RULE_ROTATION_STILL, 5, 50, 1, 0, 100),
 
     PATIENCE(RULE_LOSS_HIGH, 1, 0, 8, 20, 50),
     {RULE_LOSS_HIGH, "jump", 0.35, 0.01, 1000, "",
@@ -169,7 +153,9 @@ const struct rule_setting rule_setting_table[] = {
     {RULE_LOSS_HIGH, "resolve", 0.15, 0, 1000, "", "well again when the level is below this share",
         AT(loss_high.resolve)},
     {RULE_LOSS_HIGH, "critical", 1, 0.01, 1000, "",
-        "critical above this share: worse than where it began", AT(loss_high.critical)},
+        "critical above this share, worse than where it began", AT(loss_high.critical)},
+    {RULE_LOSS_HIGH, "critical_steps", 100, 0, 1e6, "steps", "for so long",
+        AT(loss_high.critical_steps)},
     {RULE_LOSS_HIGH, "noise", 10, 0, 1000, "",
         "the way down counts as so many times the mean step from one loss to the next at least",
         AT(loss_high.noise)},

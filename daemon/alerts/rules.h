@@ -96,7 +96,7 @@ struct rule_settings {
         double arm_steps;
     } rotation;
     struct {
-        double jump, climb, climb_steps, resolve, critical;
+        double jump, climb, climb_steps, resolve, critical, critical_steps;
         double noise;
         double arm_steps;
     } loss_high;
@@ -117,7 +117,7 @@ struct rule_setting {
 extern const struct rule_setting rule_setting_table[];
 extern const size_t rule_setting_count;
 
-/* Every rule on, every constant at its initial value, no overrides. */
+/* Every rule in its mode of the table, every constant at its initial value, no overrides. */
 void rule_settings_init(struct rule_settings *settings);
 
 /* The rule of that name, or -1. */

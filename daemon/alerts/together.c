@@ -23,7 +23,7 @@ struct together {
     double *scratch; /* room for one value of each giver */
     int64_t closed;  /* all steps up to here are past; -1: none */
     int64_t next;    /* the earliest step that waits; -1: none */
-    bool full;       /* some layer has no room for another value */
+    bool full;       /* some layer is so far ahead that the next step is waited for no longer */
     /* Where to look first, so that a step of many layers does not search all for each. */
     size_t came, lagging;
 };
@@ -84,7 +84,7 @@ int together_come(struct together *together, int64_t layer, int64_t step)
         giver = &together->givers[together->count++];
         *giver = (struct giver){.layer = layer};
     }
-    giver->awaited = true;
+    giver->awaited = step > together->closed;
     giver->newest = step;
     return 0;
 }
@@ -92,6 +92,12 @@ int together_come(struct together *together, int64_t layer, int64_t step)
 static const struct value *oldest(const struct giver *giver)
 {
     return giver->count > 0 ? &giver->waiting[giver->first] : NULL;
+}
+
+static bool is_far_ahead(const struct together *together, const struct giver *giver)
+{
+    return giver->count == TOGETHER_LAG ||
+           (giver->count >= 3 && giver->newest - together->next >= TOGETHER_LAG_STEPS);
 }
 
 static void drop_oldest(struct giver *giver)
@@ -110,9 +116,9 @@ void together_put(struct together *together, int64_t layer, int64_t step, double
         drop_oldest(giver);
     size_t at = (giver->first + giver->count++) % TOGETHER_LAG;
     giver->waiting[at] = (struct value){step, time, value, window};
-    together->full |= giver->count == TOGETHER_LAG;
     if (together->next < 0 || step < together->next)
         together->next = step;
+    together->full |= is_far_ahead(together, giver);
 }
 
 static void find_next(struct together *together)
@@ -123,8 +129,9 @@ static void find_next(struct together *together)
         const struct value *value = oldest(&together->givers[i]);
         if (value != NULL && (together->next < 0 || value->step < together->next))
             together->next = value->step;
-        together->full |= together->givers[i].count == TOGETHER_LAG;
     }
+    for (size_t i = 0; i < together->count; i++)
+        together->full |= is_far_ahead(together, &together->givers[i]);
 }
 
 static bool all_there(struct together *together, int64_t step)
@@ -172,6 +179,7 @@ static void collect(struct together *together, int64_t step, struct panel *panel
         struct giver *giver = &together->givers[i];
         const struct value *value = oldest(giver);
         giver->awaited &= giver->newest >= step;
+        panel->came += giver->awaited;
         if (value == NULL || value->step != step)
             continue;
         together->scratch[panel->count++] = value->value;

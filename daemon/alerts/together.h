@@ -3,8 +3,9 @@
  *
  * Layers come to a step in any order among each other, each to its own in order of step, with a
  * value or without. A step is ready when every layer that came to an earlier one has come to this
- * one or a later one. A layer that falls TOGETHER_LAG values behind another is no longer waited for
- * until it comes again; a value of a step that is past is left out. Owned by the engine. */
+ * one or a later one. A layer that falls TOGETHER_LAG values, or TOGETHER_LAG_STEPS, behind another is
+ * no longer waited for until it has caught up; a value of a step that is past is left out. Owned by
+ * the engine. */
 #ifndef FORESHOCK_ALERTS_TOGETHER_H
 #define FORESHOCK_ALERTS_TOGETHER_H
 
@@ -12,19 +13,20 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TOGETHER_LAG 16 /* values */
-#define TOGETHER_TOP 4
+#define TOGETHER_LAG       16  /* values */
+#define TOGETHER_LAG_STEPS 300 /* steps, and three values */
+#define TOGETHER_TOP       4
 
 struct together;
 
 /* The values of one step. */
 struct panel {
     int64_t step;
-    double time; /* the newest of them */
-    size_t count;
-    double median;  /* the lower one of an even number */
-    double quarter; /* reached by at least a quarter of the layers, and by two */
-    double window;  /* steps that the values look back: the largest */
+    double time;        /* the newest of them */
+    size_t count, came; /* values; layers that came to the step, with one or without */
+    double median;      /* the lower one of an even number */
+    double quarter;     /* reached by at least a quarter of the layers, and by two */
+    double window;      /* steps that the values look back: the largest */
     struct {
         int64_t layer;
         double value;
@@ -41,8 +43,8 @@ int together_come(struct together *together, int64_t layer, int64_t step);
 void together_put(struct together *together, int64_t layer, int64_t step, double time, double value,
     double window);
 
-/* The next step that is ready, up to `until`, or beyond it once layers are TOGETHER_LAG samples
- * ahead. False if there is none. */
+/* The next step that is ready, up to `until`, or beyond it once layers are that far ahead. False if
+ * there is none. */
 bool together_next(struct together *together, int64_t until, struct panel *panel);
 
 #endif

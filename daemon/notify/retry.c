@@ -7,9 +7,17 @@ enum retry_verdict retry_judge(long status)
 {
     if (status / 100 == 2)
         return RETRY_DELIVERED;
-    if (status == 0 || status == 408 || status == 425 || status == 429 || status / 100 == 5)
-        return RETRY_LATER;
-    return RETRY_REFUSED;
+    /* What the message itself is to blame for; all else (a proxy that has no route yet, a key that is
+     * being changed) may be mended at the receiver. */
+    switch (status) {
+    case 400:
+    case 410:
+    case 413:
+    case 414:
+    case 415:
+    case 422: return RETRY_REFUSED;
+    default: return RETRY_LATER;
+    }
 }
 
 double retry_pause(unsigned tries, double chance, double retry_after)

@@ -2,8 +2,8 @@
 #ifndef FORESHOCK_NOTIFY_RETRY_H
 #define FORESHOCK_NOTIFY_RETRY_H
 
-/* DELIVERED: 2xx. LATER: no answer (status 0), 408, 425, 429 and 5xx, which pass. REFUSED: all else,
- * which the next try will not change unless somebody mends something. */
+/* DELIVERED: 2xx. REFUSED: 400, 410, 413, 414, 415 and 422, which the next try of the same message
+ * will not change. LATER: all else, no answer (status 0) too. */
 enum retry_verdict { RETRY_DELIVERED, RETRY_LATER, RETRY_REFUSED };
 enum retry_verdict retry_judge(long status);
 

@@ -133,7 +133,7 @@ def test_the_receiver_says_when(daemon, receiver):
     assert times[1] - times[0] >= 3
 
 
-@pytest.mark.parametrize("status", [400, 422, 301])
+@pytest.mark.parametrize("status", [400, 422])
 def test_a_refusal_is_believed_in_the_end(daemon, receiver, status):
     r = receiver(lambda number, message: status if message["run"] == "r" else 200)
     d = daemon(config=hook(r.url))
@@ -144,6 +144,17 @@ def test_a_refusal_is_believed_in_the_end(daemon, receiver, status):
     assert sum(message["run"] == "r" for _, message, _ in r.requests) == 5
     (line,) = [line for line in d.log().splitlines() if "not delivered" in line]
     assert "level=error" in line and "notifier=hook" in line and f"status={status}" in line
+
+
+@pytest.mark.parametrize("status", [301, 401, 404])
+def test_what_may_be_mended_at_the_receiver_is_tried_on(daemon, receiver, status):
+    """A proxy without a route, a key that is being changed: the alert waits for them."""
+    r = receiver(lambda number, message: status if number < 5 else 200)
+    d = daemon(config=hook(r.url))
+    with fire(d):
+        until(r.taken, "the alert", deadline=90)
+        assert metric(d, "failed_total") == 0
+    assert len(r.requests) >= 6
 
 
 def test_a_receiver_that_hangs(daemon, receiver):

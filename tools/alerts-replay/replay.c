@@ -21,7 +21,6 @@
 #include <string.h>
 
 #include "daemon/alerts/engine.h"
-#include "daemon/alerts/risk.h"
 
 #define LINE_MAX_BYTES 1024
 
@@ -56,7 +55,7 @@ static void print_standings(const struct replay *replay)
             continue;
         printf("%s,%" PRId64 ",%.6g", replay->run, standing.step, standing.risk);
         for (size_t i = 0; i < READING_COUNT; i++)
-            printf(",%.6g", alert_engine_readings(replay->engine)[i]);
+            printf(",%.6g", standing.readings[i]);
         putchar('\n');
     }
 }

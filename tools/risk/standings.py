@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -24,11 +25,13 @@ CLASSES = ("healthy", "suspicious", "failing", "exploding")
 
 
 class Table:
-    """Rows of standings: run [n] (index), step [n], risk [n] (of the embedded model), readings
+    """Rows of standings, of the runs `ids`: run [n] (index), step [n], risk [n] (of the embedded model), readings
     [n, readings] and the class of each, y [n]."""
 
-    def __init__(self, names: list[str], rows: list[tuple[int, np.ndarray, np.ndarray]]) -> None:
-        self.names = names
+    def __init__(
+        self, names: list[str], ids: list[str], rows: list[tuple[int, np.ndarray, np.ndarray]]
+    ) -> None:
+        self.names, self.ids = names, ids
         self.run = np.concatenate([np.full(len(values), index) for index, values, _ in rows])
         values = np.concatenate([values for _, values, _ in rows])
         self.step, self.risk, self.readings = values[:, 0], values[:, 1], values[:, 2:]
@@ -76,17 +79,14 @@ def follow(folders: list[Path], every: list[int], program: str | None = None) ->
     """The standings of all runs of the folders, at each of the sampling intervals."""
     found = find_program(program)
     read = metrics_read(found)
-    work = []
+    ids, work = [], []
     for folder in folders:
         for row in json.loads((folder / "manifest.json").read_text()):
-            work += [(len(work), folder, row, Cadence(n, "all")) for n in every]
-    with ThreadPoolExecutor(2) as pool:
-        done = list(pool.map(lambda item: _follow(found, read, item[1], item[2], item[3]), work))
-    runs = {(str(item[1]), item[2]["id"]): 0 for item in work}
-    runs = {key: index for index, key in enumerate(runs)}
+            ids.append(row["id"])
+            work += [(len(ids) - 1, folder, row, Cadence(n, "all")) for n in every]
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        done = list(pool.map(lambda item: _follow(found, read, *item[1:]), work))
     rows = [
-        (runs[str(item[1]), item[2]["id"]], values, classes)
-        for item, (_, values, classes) in zip(work, done)
-        if len(values)
+        (item[0], values, classes) for item, (_, values, classes) in zip(work, done) if len(values)
     ]
-    return Table(done[0][0], rows)
+    return Table(done[0][0], ids, rows)

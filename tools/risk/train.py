@@ -88,7 +88,7 @@ def reliability(risk: np.ndarray, table: Table, weight: np.ndarray) -> str:
     return "\n".join(out)
 
 
-def train(table: Table, weight: np.ndarray, out: str) -> None:
+def train(table: Table, weight: np.ndarray, faulty: float, out: str) -> None:
     x, terms = standardize(table)
     hit = (table.y == len(CLASSES) - 1).astype(float)
     scores = {}
@@ -111,6 +111,10 @@ def train(table: Table, weight: np.ndarray, out: str) -> None:
     version = 1 + json.loads(Path(out).read_text())["version"] if Path(out).exists() else 1
     model = {
         "version": version,
+        "horizon_steps": HORIZON,
+        "faulty_share": faulty,
+        "penalty": best,
+        "trained_on": table.ids,
         "intercepts": [round(float(step[0]), 5) for step in steps],
         "terms": terms,
     }
@@ -137,7 +141,7 @@ def main() -> None:
     if options.check:
         print(reliability(table.risk, table, weight))
     else:
-        train(table, weight, options.out)
+        train(table, weight, options.faulty, options.out)
 
 
 if __name__ == "__main__":

@@ -345,6 +345,49 @@ static void a_loss_that_is_merely_noisy_is_healthy(void **state)
     }
 }
 
+/* Two tasks in turn, of losses 1 and 3, each for 500 steps. */
+static void a_height_that_the_loss_came_back_from_is_known(void **state)
+{
+    struct stage *stage = stage_new(NULL);
+    uint32_t seed = 7;
+    size_t opened = 0;
+    for (int64_t t = 0; t < 8000; t++) {
+        stage_figure(stage, 0, "loss", t, (t / 500 % 2 ? 3 : 1) + 0.05 * noise(&seed));
+        for (size_t told = stage_drain(stage); told > 0; told--)
+            opened += stage->changes[told - 1] == ALERT_OPENED;
+    }
+    assert_int_equal(opened, 1);
+    stage_figure(stage, 0, "loss", 8000, 1);
+    for (int64_t t = 8001; t < 8010; t++)
+        stage_figure(stage, 0, "loss", t, 5);
+    assert_int_equal(stage_open(stage, RULE_LOSS_HIGH)->started_step, 8005);
+    stage_free(stage);
+}
+
+static void a_loss_of_zero_is_healthy(void **state)
+{
+    struct stage *stage = stage_new(NULL);
+    for (int64_t t = 0; t < 2000; t++) {
+        stage_figure(stage, 0, "loss", t, 0);
+        assert_quiet(stage, RULE_LOSS_HIGH);
+    }
+    stage_free(stage);
+}
+
+static void a_loss_that_stays_above_where_it_began_becomes_critical(void **state)
+{
+    struct stage *stage = stage_new(NULL);
+    for (int64_t t = 0; t < 400; t++)
+        stage_figure(stage, 0, "loss", t, 2 + 3 * exp(-(double)t / 50));
+    for (int64_t t = 400; t < 600; t++) {
+        stage_figure(stage, 0, "loss", t, 9);
+        if (t >= 410)
+            assert_int_equal(stage_open(stage, RULE_LOSS_HIGH)->severity,
+                t < 404 + 100 ? SEVERITY_WARNING : SEVERITY_CRITICAL);
+    }
+    stage_free(stage);
+}
+
 /* Around zero a share of the minimum means nothing: only the noise is left to compare with. */
 static void a_loss_around_zero_is_healthy(void **state)
 {
@@ -378,6 +421,9 @@ int main(void)
         cmocka_unit_test(a_loss_that_jumps_fires_within_six_steps),
         cmocka_unit_test(a_dent_that_heals_is_healthy),
         cmocka_unit_test(a_loss_that_is_merely_noisy_is_healthy),
+        cmocka_unit_test(a_height_that_the_loss_came_back_from_is_known),
+        cmocka_unit_test(a_loss_of_zero_is_healthy),
+        cmocka_unit_test(a_loss_that_stays_above_where_it_began_becomes_critical),
         cmocka_unit_test(a_loss_around_zero_is_healthy),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

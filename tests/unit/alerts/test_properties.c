@@ -5,7 +5,7 @@
 
 #define LAYERS      8
 #define STEPS       160 /* samples a series */
-#define FIGURES_MAX (LAYERS * STEPS * 6 + STEPS * 3)
+#define FIGURES_MAX (LAYERS * STEPS * 7 + STEPS * 3)
 #define LAG_MAX     100 /* steps that a layer may be behind another: less than TOGETHER_LAG samples */
 #define WORLDS      30
 
@@ -43,6 +43,7 @@ static void world_put(
 /* A layer changes its ways now and then: growing or not, one-sided or not, broken or not. */
 struct manner {
     double sigma1, rate, diversity;
+    double turned; /* from the initialization; it stands still now and then */
     bool broken;
 };
 
@@ -67,6 +68,7 @@ static void layer_sample(
         world_put(world, layer, "spectral.residual", step, random_below(10) ? 1e-3 : 0.5);
     if (random_below(10) != 0)
         world_put(world, layer, "sa.diversity", step, diversity);
+    world_put(world, layer, "rotation.from_init", step, manner->turned);
     world_put(
         world, layer, "activation.nonfinite", step, manner->broken && random_below(9) == 0 ? 2 : 0);
 }
@@ -78,7 +80,7 @@ static void world_make(struct world *world, uint64_t seed, int64_t every)
     random_state = seed * 1000003;
     world->count = 0;
     for (size_t i = 0; i < LAYERS; i++)
-        manners[i] = (struct manner){1 + random_unit(), 0, 0.7, false};
+        manners[i] = (struct manner){1 + random_unit(), 0, 0.7, 0, false};
     for (int64_t step = 0; step < STEPS * every; step += every) {
         loss = random_below(40) == 0 ? 1 + 5 * random_unit() : loss;
         world_put(world, 0, "loss", step, random_below(60) ? loss + 0.1 * random_unit() : NAN);
@@ -90,6 +92,7 @@ static void world_make(struct world *world, uint64_t seed, int64_t every)
             if (random_below(15) == 0)
                 manner_change(&manners[i]);
             manners[i].sigma1 *= exp(manners[i].rate * (double)every);
+            manners[i].turned += step % 800 < 400 ? 1e-3 * (1 + 10 * manners[i].rate) : 0;
             if (random_below(25) != 0) /* a dropped sample now and then */
                 layer_sample(world, 1 + (int64_t)i, step, &manners[i]);
         }
@@ -170,6 +173,8 @@ static void assert_same(struct verdicts *left, struct verdicts *right)
         assert_int_equal(a->layer_total, b->layer_total);
         assert_int_equal(a->layer_count, b->layer_count);
         assert_memory_equal(a->layers, b->layers, a->layer_count * sizeof a->layers[0]);
+        assert_int_equal(a->severity, b->severity);
+        assert_int_equal(a->observed, b->observed);
         assert_int_equal(a->evidence_count, b->evidence_count);
         assert_string_equal(a->summary, b->summary);
         assert_string_equal(a->title, b->title);
@@ -200,7 +205,7 @@ static size_t next_group(const struct world *world, int64_t layer, size_t from)
 /* Feeds the figures of a group in random order. Returns where the group ends. */
 static size_t feed_group_shuffled(const struct world *world, struct stage *stage, size_t begin)
 {
-    const struct figure *group[8];
+    const struct figure *group[16];
     size_t count = 0, end = begin;
     for (; end < world->count && world->figures[end].layer == world->figures[begin].layer &&
            world->figures[end].step == world->figures[begin].step;
@@ -262,6 +267,7 @@ static void the_order_of_figures_does_not_matter(void **state)
     assert_true(alerts_seen[RULE_SIGMA_GROWTH] > WORLDS);
     assert_true(alerts_seen[RULE_ALIGNMENT_COLLAPSE] > WORLDS / 2);
     assert_true(alerts_seen[RULE_LOSS_HIGH] > WORLDS / 2);
+    assert_true(alerts_seen[RULE_ROTATION_STILL] > WORLDS / 2);
 }
 
 /* Killed after any figure, rebuilt from what is stored, gone on. */
@@ -372,7 +378,7 @@ static void no_number_breaks_it(void **state)
         struct stage *stage = world_stage();
         random_state = seed * 7919;
         for (int64_t i = 0; i < 2000; i++) {
-            int metric = (int)random_below(9) - 1;
+            int metric = (int)random_below(12) - 1; /* one more than there are, and one less */
             feed(stage,
                 &(struct figure){random_below(LAYERS + 2), any_step(i), metric, any_number()});
             if (random_below(100) == 0)

@@ -89,6 +89,45 @@ static void a_warm_restart_is_healthy(void **state)
     stage_free(stage);
 }
 
+/* A decay to a long tail of next to no learning rate, where sigma1 only jitters. */
+static void a_tail_without_learning_rate_is_healthy(void **state)
+{
+    const double tails[] = {1e-2, 1e-3, 1e-5, 0};
+    for (size_t i = 0; i < 4; i++) {
+        struct stage *stage = decoder();
+        uint32_t seed = 9;
+        for (int64_t t = 0; t <= 6000; t += 10) {
+            double share = t < 1000 ? 1 : fmax(tails[i], 1 - (double)(t - 1000) / 1000);
+            stage_figure(stage, 0, "lr", t, 1e-3 * share);
+            for (int64_t layer = 1; layer <= LAYERS; layer++) {
+                seed = seed * 1664525u + 1013904223u;
+                double jitter = 0.01 * ((double)(seed >> 8) / (double)(1u << 23) - 1.0);
+                stage_spectrum(
+                    stage, layer, t, pow(fmin((double)t, 2000) + 1, 0.2) * (1 + jitter), 0.8);
+            }
+            assert_quiet(stage, RULE_SIGMA_GROWTH);
+        }
+        stage_free(stage);
+    }
+}
+
+/* Steady growth below the threshold, after a bump that was told of. */
+static void it_is_well_again_when_growth_is_as_before(void **state)
+{
+    struct stage *stage = decoder();
+    size_t resolved = 0;
+    for (int64_t t = 0; t <= 9000; t += 10) {
+        double bump = 0.002 * fmin(fmax((double)t - 2000, 0), 300);
+        for (int64_t layer = 1; layer <= LAYERS; layer++)
+            stage_spectrum(stage, layer, t, pow((double)t + 1, 0.4) * exp(bump), 0.8);
+        for (size_t told = stage_drain(stage); told > 0; told--)
+            resolved += stage->changes[told - 1] == ALERT_RESOLVED;
+    }
+    assert_int_equal(resolved, 1);
+    assert_quiet(stage, RULE_SIGMA_GROWTH);
+    stage_free(stage);
+}
+
 static int64_t lr_alert(double (*lr)(int64_t), int64_t every)
 {
     struct stage *stage = stage_new(NULL);
@@ -231,7 +270,25 @@ static void weights_that_stand_still_fire(void **state)
             if (t <= 740)
                 assert_quiet(stage, RULE_ROTATION_STILL);
         }
-    assert_int_equal(stage_open(stage, RULE_ROTATION_STILL)->started_step, 760);
+    assert_int_equal(stage_open(stage, RULE_ROTATION_STILL)->started_step, 780);
+    stage_free(stage);
+}
+
+/* Gradients accumulated over 64 samples, and a model of which nothing is trained. */
+static void weights_that_move_seldom_or_never_are_healthy(void **state)
+{
+    struct stage *stage = decoder();
+    for (int64_t t = 0; t <= 3000; t += 1)
+        for (int64_t layer = 1; layer <= LAYERS; layer++) {
+            stage_figure(stage, layer, "rotation.from_init", t, 1e-4 * (double)(t / 64));
+            assert_quiet(stage, RULE_ROTATION_STILL);
+        }
+    stage_free(stage);
+    stage = decoder();
+    for (int64_t t = 0; t <= 3000; t += 10)
+        for (int64_t layer = 1; layer <= LAYERS; layer++)
+            stage_figure(stage, layer, "rotation.from_init", t, 0);
+    assert_quiet(stage, RULE_ROTATION_STILL);
     stage_free(stage);
 }
 
@@ -262,7 +319,7 @@ static void the_standing_of_the_run_is_told(void **state)
             last = standing.step;
             steps++;
             if (t == 900) {
-                assert_true(fabs(standing.growth - 0.2) < 0.01);
+                assert_true(fabs(standing.readings[READING_GROWTH] - 0.2) < 0.01);
                 assert_true(standing.risk < 0.05);
             }
         }
@@ -270,7 +327,7 @@ static void the_standing_of_the_run_is_told(void **state)
     assert_int_equal(last, 2000);
     assert_true(steps > 300);
     assert_true(standing.risk > 0.3);
-    assert_true(standing.growth > 2);
+    assert_true(standing.readings[READING_GROWTH] > 2);
     stage_free(stage);
 }
 
@@ -281,12 +338,15 @@ int main(void)
         cmocka_unit_test(the_half_of_the_layers_must_grow),
         cmocka_unit_test(growth_that_goes_on_becomes_critical),
         cmocka_unit_test(a_warm_restart_is_healthy),
+        cmocka_unit_test(a_tail_without_learning_rate_is_healthy),
+        cmocka_unit_test(it_is_well_again_when_growth_is_as_before),
         cmocka_unit_test(a_learning_rate_that_runs_away_fires),
         cmocka_unit_test(a_schedule_is_healthy),
         cmocka_unit_test(gradient_and_loss_that_rise_together_fire),
         cmocka_unit_test(bursts_that_were_rare_before_fire),
         cmocka_unit_test(neurons_that_turn_the_same_way_fire),
         cmocka_unit_test(weights_that_stand_still_fire),
+        cmocka_unit_test(weights_that_move_seldom_or_never_are_healthy),
         cmocka_unit_test(rotation_that_runs_away_is_observed),
         cmocka_unit_test(the_standing_of_the_run_is_told),
     };

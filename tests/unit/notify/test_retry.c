@@ -12,8 +12,8 @@
 static void test_verdicts(void **state)
 {
     static const long good[] = {200, 201, 202, 204, 299};
-    static const long later[] = {0, 408, 425, 429, 500, 502, 503, 504, 599};
-    static const long refused[] = {100, 301, 302, 400, 401, 403, 404, 410, 413, 422};
+    static const long later[] = {0, 100, 301, 302, 401, 403, 404, 405, 408, 425, 429, 500, 502, 503, 504, 599};
+    static const long refused[] = {400, 410, 413, 414, 415, 422};
 
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)
         assert_int_equal(retry_judge(good[i]), RETRY_DELIVERED);
