@@ -49,11 +49,11 @@ class Verdict:
         self.alerts: List[Dict[str, Any]] = []
 
     def take_alerts(self, step: int, alerts: Iterable[Any]) -> List[str]:
-        """Notes the alerts (foreshock.Alert) that are new, the first of each rule; returns a line
-        to show for each."""
+        """Notes the alerts (foreshock.Alert) that are new and fire, the first of each rule; returns
+        a line to show for each. What ends may be of an earlier attempt of the run."""
         lines = []
         for alert in alerts:
-            if any(known["rule"] == alert.rule for known in self.alerts):
+            if alert.state != "firing" or any(known["rule"] == alert.rule for known in self.alerts):
                 continue
             self.alerts.append({"step": step, "rule": alert.rule, "severity": alert.severity,
                                 "started_step": alert.step, "summary": alert.summary})
