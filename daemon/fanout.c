@@ -181,13 +181,16 @@ static void drain(struct fanout *fanout, struct watched *watched, struct store_b
     alert_engine_drain(watched->engine, on_change, &drain);
 }
 
-static void submit(struct fanout *fanout, struct store_batch *batch)
+/* 0, or -1: what is in the batch is lost. */
+static int submit(struct fanout *fanout, struct store_batch *batch)
 {
     static struct log_limit limit = LOG_LIMIT(1);
 
-    if (store_submit(fanout->store, batch) != 0)
-        log_limited(
-            &limit, LOG_LEVEL_ERROR, "figures are lost: the store is behind and its queue is full");
+    if (store_submit(fanout->store, batch) == 0)
+        return 0;
+    log_limited(
+        &limit, LOG_LEVEL_ERROR, "figures are lost: the store is behind and its queue is full");
+    return -1;
 }
 
 static void put_figure(struct store_batch *batch, const struct watched *watched,
@@ -233,7 +236,8 @@ static void on_publish(
         put_standings(batch, watched);
         drain(fanout, watched, batch);
     }
-    submit(fanout, batch);
+    if (submit(fanout, batch) != 0 && watched)
+        alert_engine_retell(watched->engine);
 }
 
 /* The attempt or the run is over, and with it what was wrong in it. */
@@ -341,7 +345,8 @@ static void condition(struct fanout *fanout, int64_t run, enum alert_rule rule, 
         watched->engine, rule, layer, on, step < 0 ? 0 : step, now_seconds(), text);
     batch = store_batch_new();
     drain(fanout, watched, batch);
-    submit(fanout, batch);
+    if (submit(fanout, batch) != 0)
+        alert_engine_retell(watched->engine);
 }
 
 static void on_lost(void *ctx, int64_t run, bool on, int64_t step, const char *text)

@@ -514,6 +514,14 @@ void alert_engine_discard(struct alert_engine *engine)
     }
 }
 
+void alert_engine_retell(struct alert_engine *engine)
+{
+    for (int rule = 0; rule < RULE_COUNT; rule++) {
+        engine->slots[rule].open_told = false;
+        engine->slots[rule].moved = true;
+    }
+}
+
 bool alert_engine_bind(struct alert_engine *engine, enum alert_rule rule, int64_t id)
 {
     struct slot *slot = &engine->slots[rule];

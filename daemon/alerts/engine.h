@@ -112,6 +112,10 @@ void alert_engine_drain(struct alert_engine *engine,
  * opening of an alert that has no id. */
 void alert_engine_discard(struct alert_engine *engine);
 
+/* What was told did not arrive: the next drain tells of every open alert as opened, by the id that it
+ * has. */
+void alert_engine_retell(struct alert_engine *engine);
+
 /* The open alert of a rule as of now, NULL if none: valid until the engine is called again. */
 const struct alert *alert_engine_open(struct alert_engine *engine, enum alert_rule rule);
 

@@ -312,6 +312,19 @@ static void an_unbound_alert_is_told_after_a_discard(void **state)
     stage_free(stage);
 }
 
+static void what_did_not_arrive_is_told_again(void **state)
+{
+    struct stage *stage = with_layers(NULL, 1);
+    fire(stage, 1, 100);
+    alert_engine_drain(stage->engine, bind_as_told, stage);
+    alert_engine_retell(stage->engine);
+    assert_int_equal(stage_drain(stage), 1);
+    assert_int_equal(stage->changes[0], ALERT_OPENED);
+    assert_int_equal(stage->alerts[0].id, 140);
+    assert_int_equal(stage_drain(stage), 0);
+    stage_free(stage);
+}
+
 static bool is_utf8(const char *text)
 {
     for (const unsigned char *at = (const unsigned char *)text; *at != '\0';) {
@@ -359,6 +372,7 @@ int main(void)
         cmocka_unit_test(ids_stay_with_their_alert),
         cmocka_unit_test(a_rebuilt_engine_is_silent_about_what_is_known),
         cmocka_unit_test(an_unbound_alert_is_told_after_a_discard),
+        cmocka_unit_test(what_did_not_arrive_is_told_again),
         cmocka_unit_test(long_names_are_cut_between_characters),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
