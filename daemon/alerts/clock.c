@@ -85,6 +85,11 @@ static double reading_in(const struct training_clock *clock, const struct clock_
     return later.reading * t / later.t;
 }
 
+bool training_clock_warms_up(const struct training_clock *clock)
+{
+    return clock->started && clock->ceiling <= 0;
+}
+
 double training_clock_moved(const struct training_clock *clock, double before, double t)
 {
     if (clock->recent_count == 0 || clock->reading <= 0)

@@ -42,6 +42,9 @@ struct training_clock {
  * out. */
 void training_clock_put(struct training_clock *clock, double t, double lr);
 
+/* True while the learning rate that is told has no ceiling yet. */
+bool training_clock_warms_up(const struct training_clock *clock);
+
 /* The share by which the clock moved on from `before` to t: ln(reading(t) / reading(before)), NaN
  * where that means nothing. Learning rates may have come for later steps already, up to
  * CLOCK_RECENT of them; the answer does not depend on it. */

@@ -324,6 +324,7 @@ static void judge_panels(struct alert_engine *engine, size_t sharer)
         engine->together[sharer] != NULL &&
         together_next(engine->together[sharer], engine->lr_awaited ? lr_step : INT64_MAX, &panel)) {
         engine->lr_awaited &= lr_step >= panel.step;
+        panel.loss_level = trail_at(&engine->readings[READING_LOSS_LEVEL], panel.step - 1);
         for (size_t i = 0; i < DETECTOR_COUNT; i++) {
             const struct detector *detector = detector_table[i];
             struct watch *watch;

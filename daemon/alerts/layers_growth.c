@@ -17,10 +17,12 @@
 #define PAST_LEAST   3    /* entries of the history */
 #define MOVED_LEAST  0.05 /* of the clock, for an elasticity that is worth keeping */
 
+/* While the learning rate still rises for the first time everything grows: only the worst counts. */
 static enum verdict verdict_of(
-    const struct layers_growth_limits *limits, double growth, double past)
+    const struct layers_growth_limits *limits, bool warming_up, double growth, double past)
 {
-    if (growth > limits->level && growth - past > limits->rise)
+    double level = warming_up ? limits->critical : limits->level;
+    if (growth > level && growth - past > limits->rise)
         return VERDICT_BAD;
     bool usual = growth < limits->level && growth - past < limits->rise / 2;
     return growth < limits->resolve || usual ? VERDICT_GOOD : VERDICT_UNCLEAR;
@@ -30,7 +32,7 @@ static void tell(const struct layers_growth_limits *limits, const struct panel *
     double growth, double past, struct judgement *judgement)
 {
     judgement->score = growth;
-    judgement->critical = growth > limits->critical;
+    judgement->critical = growth > limits->critical && panel->loss_level > limits->critical_loss;
     judgement->evidence[judgement->evidence_count++] =
         (struct alert_evidence){.metric = limits->metric,
             .value = growth,
@@ -79,7 +81,7 @@ void layers_growth_judge(struct layers_growth *state, const struct layers_growth
     }
     if (t < limits->arm_steps)
         return;
-    judgement->verdict = verdict_of(limits, growth, past);
+    judgement->verdict = verdict_of(limits, training_clock_warms_up(&state->clock), growth, past);
     tell(limits, panel, growth, past, judgement);
 }
 
@@ -99,6 +101,7 @@ static void judge_panel(void *opaque, const struct rule_settings *settings,
         .rise = settings->sigma_growth.together_rise,
         .resolve = settings->sigma_growth.together_resolve,
         .critical = settings->sigma_growth.together_critical,
+        .critical_loss = settings->sigma_growth.together_critical_loss,
         .arm_steps = settings->sigma_growth.together_arm_steps,
         .metric = "sigma_growth.together",
         .layer_metric = "sigma_growth.elasticity",

@@ -13,9 +13,10 @@ struct layers_growth {
 };
 
 struct layers_growth_limits {
-    double level, rise; /* bad above both: the growth, and its excess over its own past */
-    double resolve;     /* good below */
-    double critical;    /* critical above */
+    double level, rise;   /* bad above both: the growth, and its excess over its own past */
+    double resolve;       /* good below */
+    double critical;      /* critical above, while the loss is above its lowest level by ... */
+    double critical_loss; /* ... this share of its way down */
     double arm_steps;
     const char *metric, *layer_metric; /* of the evidence */
     bool tells_readings;               /* growth is what the risk model reads */

@@ -70,7 +70,8 @@ struct rule_settings {
         double lookback, lookback_samples;
         double arm_steps;
         double residual;
-        double together, together_rise, together_resolve, together_critical;
+        double together, together_rise, together_resolve;
+        double together_critical, together_critical_loss;
         double together_arm_steps;
     } sigma_growth;
     struct {

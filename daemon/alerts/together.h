@@ -27,6 +27,7 @@ struct panel {
     double median;      /* the lower one of an even number */
     double quarter;     /* reached by at least a quarter of the layers, and by two */
     double window;      /* steps that the values look back: the largest */
+    double loss_level;  /* of the loss just before, as READING_LOSS_LEVEL (risk.h); 0: not known */
     struct {
         int64_t layer;
         double value;

@@ -17,14 +17,13 @@ static struct stage *decoder(void)
 }
 
 /* sigma1 like the square root of the steps until step 1000, then also by `rate` a step, in `grown`
- * of the layers; the inputs lie on both sides. */
+ * of the layers; the inputs lie on both sides, and the loss rises by `loss` at 1200. */
 static int64_t growth_alert(
-    int64_t every, double rate, int64_t grown, double (*lr)(int64_t), struct alert *alert)
+    int64_t every, double rate, int64_t grown, double loss, struct alert *alert)
 {
     struct stage *stage = decoder();
     for (int64_t t = 0; t <= 2000; t += every) {
-        if (lr != NULL)
-            stage_figure(stage, 0, "lr", t, lr(t));
+        stage_figure(stage, 0, "loss", t, 2 + 3 * exp(-(double)t / 100) + (t < 1200 ? 0 : loss));
         for (int64_t layer = 1; layer <= LAYERS; layer++) {
             double faulty = t > 1000 && layer <= grown ? rate * (double)(t - 1000) : 0;
             stage_spectrum(stage, layer, t, pow((double)t + 1, 0.2) * exp(faulty), 0.8);
@@ -43,9 +42,9 @@ static void layers_that_grow_together_fire(void **state)
     const int64_t intervals[] = {1, 5, 10, 20, 50};
     struct alert alert;
     for (size_t i = 0; i < 5; i++) {
-        int64_t step = growth_alert(intervals[i], 0.004, LAYERS, NULL, &alert);
-        /* the elasticity passes 0.2 + 0.25 when 0.004 n = 0.25 ln(1 / 0.8), n = 14 */
-        assert_true(step >= 1014 && step <= 1014 + 20 + 3 * intervals[i]);
+        int64_t step = growth_alert(intervals[i], 0.006, LAYERS, 0, &alert);
+        /* the elasticity passes 0.8 when 0.006 n = 0.6 ln(1 / 0.8), n = 22 */
+        assert_true(step >= 1022 && step <= 1022 + 20 + 3 * intervals[i]);
         assert_int_equal(alert.layers[0], 0);
         assert_int_equal(alert.layer_count, 1 + 3);
         assert_string_equal(alert.evidence[0].metric, "sigma_growth.together");
@@ -55,17 +54,19 @@ static void layers_that_grow_together_fire(void **state)
 
 static void the_half_of_the_layers_must_grow(void **state)
 {
-    assert_true(growth_alert(5, 0.004, 3, NULL, NULL) > 1000);
-    assert_int_equal(growth_alert(5, 0.004, 2, NULL, NULL), -1);
-    assert_int_equal(growth_alert(5, 0, LAYERS, NULL, NULL), -1);
+    assert_true(growth_alert(5, 0.006, 3, 0, NULL) > 1000);
+    assert_int_equal(growth_alert(5, 0.006, 2, 0, NULL), -1);
+    assert_int_equal(growth_alert(5, 0, LAYERS, 0, NULL), -1);
 }
 
 static void growth_that_goes_on_becomes_critical(void **state)
 {
     struct alert alert;
-    assert_true(growth_alert(5, 0.0005, LAYERS, NULL, &alert) > 1000);
+    assert_true(growth_alert(5, 0.0012, LAYERS, 0.5, &alert) > 1000);
     assert_int_equal(alert.severity, SEVERITY_WARNING);
-    assert_true(growth_alert(5, 0.008, LAYERS, NULL, &alert) > 1000);
+    assert_true(growth_alert(5, 0.008, LAYERS, 0, &alert) > 1000);
+    assert_int_equal(alert.severity, SEVERITY_WARNING); /* the loss does not suffer */
+    assert_true(growth_alert(5, 0.008, LAYERS, 0.5, &alert) > 1000);
     assert_int_equal(alert.severity, SEVERITY_CRITICAL);
 }
 
@@ -117,9 +118,9 @@ static void it_is_well_again_when_growth_is_as_before(void **state)
     struct stage *stage = decoder();
     size_t resolved = 0;
     for (int64_t t = 0; t <= 9000; t += 10) {
-        double bump = 0.002 * fmin(fmax((double)t - 2000, 0), 300);
+        double bump = 0.003 * fmin(fmax((double)t - 2000, 0), 300);
         for (int64_t layer = 1; layer <= LAYERS; layer++)
-            stage_spectrum(stage, layer, t, pow((double)t + 1, 0.4) * exp(bump), 0.8);
+            stage_spectrum(stage, layer, t, pow((double)t + 1, 0.6) * exp(bump), 0.8);
         for (size_t told = stage_drain(stage); told > 0; told--)
             resolved += stage->changes[told - 1] == ALERT_RESOLVED;
     }
