@@ -1,4 +1,5 @@
-"""The sets of runs: `heldout` and `live`. Seeds and ids follow from a run's place in its list."""
+"""The sets of runs: `heldout`, `again` and `live`. Seeds and ids follow from a run's place in its
+list."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ from .live_set import LIVE
 from .settings import Settings
 
 HELDOUT_SEED = 640_000  # the first seed; those of other sets lie elsewhere
+AGAIN_SEED = 740_000
 LIVE_SEED = 910_000
 SAMPLED_HEALTHY, SAMPLED_FAILING = 10, 5  # steps between two samples
 
@@ -44,10 +46,19 @@ def _strided(runs: list[Settings], stride: int = 7) -> list[Settings]:
     return [s for begin in range(stride) for s in runs[begin::stride]]
 
 
+def _both(healthy: str, failing: str, seed: int) -> list[Settings]:
+    well = _settings(HEALTHY, healthy, "healthy", SAMPLED_HEALTHY, seed)
+    ill = _settings(FAILING, failing, "failing", SAMPLED_FAILING, seed + 1000)
+    return _interleaved(_strided(well), _strided(ill, 5))
+
+
 def heldout() -> list[Settings]:
-    healthy = _settings(HEALTHY, "h", "healthy", SAMPLED_HEALTHY, HELDOUT_SEED)
-    failing = _settings(FAILING, "f", "failing", SAMPLED_FAILING, HELDOUT_SEED + 1000)
-    return _interleaved(_strided(healthy), _strided(failing, 5))
+    return _both("h", "f", HELDOUT_SEED)
+
+
+def again() -> list[Settings]:
+    """The kinds of `heldout` with other seeds: runs that nobody looked at once that was looked at."""
+    return _both("k", "x", AGAIN_SEED)
 
 
 def live() -> list[Settings]:
@@ -67,7 +78,7 @@ def live() -> list[Settings]:
     ]
 
 
-SETS = {"heldout": heldout, "live": live}
+SETS = {"heldout": heldout, "again": again, "live": live}
 
 
 def find(name: str, run: str) -> Settings:
