@@ -30,9 +30,9 @@ static void a_history_finds_the_largest_of_any_stretch(void **state)
         /* stretches are 1 % long: one may reach over each end, and the first may be cut off */
         double inner = -INFINITY, outer = -INFINITY;
         for (int64_t t = 0; t <= 20000; t += intervals[i]) {
-            if (t >= 8000 * 1.011 && t < 16000)
+            if ((double)t >= 8000 * 1.011 && t < 16000)
                 inner = fmax(inner, peaked(t));
-            if (t >= 8000 && t < 16000 * 1.011)
+            if (t >= 8000 && (double)t < 16000 * 1.011)
                 outer = fmax(outer, peaked(t));
         }
         double found = history_largest(&history, 8000, 16000, 3);
