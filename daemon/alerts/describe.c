@@ -58,9 +58,10 @@ static void describe_layers_growth(char *out, size_t size, const struct story *s
 {
     const struct alert_evidence *together = &story->worst->evidence[0];
     text_print(out, size,
-        "The weights run away: since step %" PRId64 " the spectral norms of at least half of all "
-        "layers have grown like training steps to the power of %.2f or faster (%.2f at most "
-        "before, over %.0f steps), which tends to end in a loss explosion. " GROWTH_CAUSES,
+        "The weights run away: since step %" PRId64
+        " the spectral norms of half of all layers grow "
+        "like the steps to the power of %.2f or faster (%.2f at most before; over the last %.0f "
+        "steps), which tends to end in a loss explosion. " GROWTH_CAUSES,
         story->worst->first_step, together->value, together->baseline, together->window);
 }
 
