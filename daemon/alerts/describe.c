@@ -86,10 +86,10 @@ static void describe_lr_runaway(char *out, size_t size, const struct story *stor
 {
     const struct alert_evidence *found = &story->worst->evidence[0];
     text_print(out, size,
-        "The learning rate has left its plateau and keeps rising: %.3g at step %" PRId64
+        "The learning rate has left its plateau: %.3g at step %" PRId64
         ", %.1f times the %.3g that it had before the last %.0f steps. Usual causes: a decay of "
-        "the wrong sign, a schedule in the wrong units, a warm-up that does not stop. If this is "
-        "not meant, stop it before the weights follow.",
+        "the wrong sign, a schedule in the wrong units, a warm-up that does not stop, a slip when "
+        "it was changed. If this is not meant, stop it before the weights follow.",
         found->value, found->step, found->value / found->baseline, found->baseline, found->window);
 }
 

@@ -3,7 +3,8 @@
 
 #include <math.h>
 
-#define SPACING 1.02
+#define SPACING   1.02
+#define PAST_FROM 0.4
 
 static const struct anchor *anchor_back(const struct elasticity *elasticity, size_t back)
 {
@@ -11,11 +12,11 @@ static const struct anchor *anchor_back(const struct elasticity *elasticity, siz
                 ->ring[(elasticity->next + ELASTICITY_ANCHORS - 1 - back) % ELASTICITY_ANCHORS];
 }
 
-static void anchor_keep(struct elasticity *elasticity, double t, double value)
+static void anchor_keep(struct elasticity *elasticity, double t, double value, double growth)
 {
     if (elasticity->anchors > 0 && t < SPACING * anchor_back(elasticity, 0)->t)
         return;
-    elasticity->ring[elasticity->next] = (struct anchor){t, value, elasticity->samples};
+    elasticity->ring[elasticity->next] = (struct anchor){t, value, growth, elasticity->samples};
     elasticity->next = (elasticity->next + 1) % ELASTICITY_ANCHORS;
     if (elasticity->anchors < ELASTICITY_ANCHORS)
         elasticity->anchors++;
@@ -35,17 +36,37 @@ static const struct anchor *anchor_find(
     return NULL;
 }
 
+/* Value and elasticity, the largest of those kept from PAST_FROM t on, up to `last`. */
+static struct anchor past_largest(
+    const struct elasticity *elasticity, double t, const struct anchor *last)
+{
+    struct anchor largest = *last;
+    for (size_t back = 0; back < elasticity->anchors; back++) {
+        const struct anchor *anchor = anchor_back(elasticity, back);
+        if (anchor->t < PAST_FROM * t)
+            break;
+        if (anchor->t > last->t)
+            continue;
+        largest.value = fmax(largest.value, anchor->value);
+        largest.elasticity = fmax(largest.elasticity, anchor->elasticity);
+    }
+    return largest;
+}
+
 bool elasticity_put(struct elasticity *elasticity, double t, double value, double lookback,
     double samples_back, struct growth *growth)
 {
     const struct anchor *anchor = anchor_find(elasticity, lookback * t, samples_back);
-    if (anchor != NULL)
+    if (anchor != NULL) {
+        struct anchor past = past_largest(elasticity, t, anchor);
         *growth = (struct growth){
-            .elasticity = log(value / anchor->value) / log(t / anchor->t),
+            .elasticity = log(value / past.value) / log(t / anchor->t),
+            .past = past.elasticity,
             .from_t = anchor->t,
-            .from_value = anchor->value,
+            .from_value = past.value,
         };
-    anchor_keep(elasticity, t, value);
+    }
+    anchor_keep(elasticity, t, value, anchor != NULL ? growth->elasticity : NAN);
     elasticity->samples++;
     return anchor != NULL;
 }

@@ -1,9 +1,10 @@
 /* How fast a positive figure of one layer grows, in the measure of the steps taken:
  *
- *     e(t) = ln(x(t) / x(t')) / ln(t / t'),  t' about 0.8 t
+ *     e(t) = ln(x(t) / x') / ln(t / t'),  t' about 0.8 t, x' the largest x from 0.4 t to t'
  *
- * e = 1 is growth in proportion to the steps, whatever the sampling interval. A plain value: all
- * zero is one that has seen nothing. */
+ * e = 1 is growth in proportion to the steps, whatever the sampling interval. What only makes good
+ * an earlier loss does not count: under weight decay norms swing (Adam's slingshots, warm restarts)
+ * without going anywhere. A plain value: all zero is one that has seen nothing. */
 #ifndef FORESHOCK_ALERTS_ELASTICITY_H
 #define FORESHOCK_ALERTS_ELASTICITY_H
 
@@ -22,17 +23,19 @@ struct elasticity {
     struct anchor {
         double t; /* steps since the attempt began */
         double value;
-        int64_t ordinal; /* of the sample in its series */
+        double elasticity; /* then; NaN: there was none yet */
+        int64_t ordinal;   /* of the sample in its series */
     } ring[ELASTICITY_ANCHORS];
 };
 
 struct growth {
     double elasticity;
-    double from_t, from_value; /* what it is compared with */
+    double past; /* the largest elasticity from 0.4 t to t'; NaN: there was none yet */
+    double from_t, from_value; /* what it is compared with: t', x' */
 };
 
-/* Takes x(t) > 0 and compares it with the newest sample at or before `lookback` t that is at least
- * `samples_back` samples old. False: there is none yet, *growth is not set. */
+/* Takes x(t) > 0 and compares it with the past; t' is the newest sample at or before `lookback` t
+ * that is at least `samples_back` samples old. False: there is none yet, *growth is not set. */
 bool elasticity_put(struct elasticity *elasticity, double t, double value, double lookback,
     double samples_back, struct growth *growth);
 

@@ -50,19 +50,19 @@ static void take_loss(struct gradient_state *state, double t, double loss)
 {
     if (!isfinite(loss) || !level_put(&state->loss, t, loss, LEVEL_STEPS))
         return;
-    double mean = level_mean(&state->loss, LEVEL_STEPS, LEVEL_LEAST);
-    if (isnan(mean))
+    double level = level_median(&state->loss, LEVEL_STEPS, LEVEL_LEAST);
+    if (isnan(level))
         return;
     if (!state->has_lowest)
-        state->start = state->lowest = mean;
+        state->start = state->lowest = level;
     state->has_lowest = true;
-    state->lowest = fmin(state->lowest, mean);
+    state->lowest = fmin(state->lowest, level);
 }
 
 /* The loss, and how far it is above its lowest level in shares of what it came down. */
 static void judge_loss(const struct gradient_state *state, struct finding *finding)
 {
-    finding->loss = level_mean(&state->loss, LEVEL_STEPS, LEVEL_LEAST);
+    finding->loss = level_median(&state->loss, LEVEL_STEPS, LEVEL_LEAST);
     if (!state->has_lowest)
         return;
     double scale = fmax(state->start - state->lowest, fabs(state->lowest));

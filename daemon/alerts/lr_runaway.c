@@ -4,7 +4,8 @@
  * The plateau is the highest learning rate that has stood, or been fallen from, for a quarter of
  * the steps (100 at least). A rise begins where the learning rate exceeds it, and is a
  * runaway when it has come far, in many small steps: one step up, or a stair, is somebody's
- * decision. A rise that stops for long enough is the new plateau. */
+ * decision, unless it is so high that it must be a slip. A rise that stops for long enough is the
+ * new plateau. */
 #include "daemon/alerts/detector.h"
 
 #include <math.h>
@@ -58,8 +59,11 @@ static enum verdict verdict_of(
     const struct lr_state *state, const struct rule_settings *settings, double t)
 {
     double rise = log(state->lr / state->plateau);
-    if (rise > log(settings->lr_runaway.ratio) && state->rises >= settings->lr_runaway.rises &&
-        t - state->rise_t >= settings->lr_runaway.rise_steps && state->leap < LEAP_SHARE * rise)
+    bool by_and_by = state->rises >= settings->lr_runaway.rises &&
+                     t - state->rise_t >= settings->lr_runaway.rise_steps &&
+                     state->leap < LEAP_SHARE * rise;
+    if ((by_and_by && rise > log(settings->lr_runaway.ratio)) ||
+        rise > log(settings->lr_runaway.leap))
         return VERDICT_BAD;
     return rise < log(settings->lr_runaway.ratio_resolve) ? VERDICT_GOOD : VERDICT_UNCLEAR;
 }

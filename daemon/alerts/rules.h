@@ -65,7 +65,7 @@ struct rule_settings {
         double grad_norm_samples;
     } nonfinite;
     struct {
-        double elasticity, elasticity_resolve;
+        double elasticity, elasticity_rise, elasticity_resolve;
         double diversity, diversity_resolve;
         double lookback, lookback_samples;
         double arm_steps;
@@ -75,7 +75,7 @@ struct rule_settings {
         double together_arm_steps;
     } sigma_growth;
     struct {
-        double ratio, ratio_resolve;
+        double ratio, leap, ratio_resolve;
         double rises, rise_steps;
     } lr_runaway;
     struct {

@@ -25,12 +25,13 @@ struct sigma_growth_state {
 };
 
 static enum verdict verdict_of(
-    const struct rule_settings *settings, double elasticity, double diversity)
+    const struct rule_settings *settings, const struct growth *growth, double diversity)
 {
-    if (elasticity > settings->sigma_growth.elasticity &&
+    if (growth->elasticity > settings->sigma_growth.elasticity &&
+        growth->elasticity > growth->past + settings->sigma_growth.elasticity_rise &&
         diversity < settings->sigma_growth.diversity)
         return VERDICT_BAD;
-    if (elasticity < settings->sigma_growth.elasticity_resolve ||
+    if (growth->elasticity < settings->sigma_growth.elasticity_resolve ||
         diversity > settings->sigma_growth.diversity_resolve)
         return VERDICT_GOOD;
     return VERDICT_UNCLEAR;
@@ -45,7 +46,7 @@ static void compare(const struct sigma_growth_state *state, const struct rule_se
     judgement->share.window = t - growth->from_t;
     if (isnan(state->diversity) || t < settings->sigma_growth.arm_steps)
         return;
-    judgement->verdict = verdict_of(settings, growth->elasticity, state->diversity);
+    judgement->verdict = verdict_of(settings, growth, state->diversity);
     judgement->score = growth->elasticity;
     judgement->evidence[0] = (struct alert_evidence){.metric = "spectral.sigma1",
         .value = row->sigma1,

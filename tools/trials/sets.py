@@ -1,10 +1,11 @@
-"""The sets of runs: `heldout`, `again` and `live`. Seeds and ids follow from a run's place in its
-list."""
+"""The sets of runs: `heldout`, `again`, `drawn` and `live`. Seeds and ids follow from a run's place in
+its list."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
+from . import drawn as lots
 from .failing import FAILING
 from .healthy import HEALTHY, Run
 from .live_set import LIVE
@@ -12,6 +13,7 @@ from .settings import Settings
 
 HELDOUT_SEED = 640_000  # the first seed; those of other sets lie elsewhere
 AGAIN_SEED = 740_000
+DRAWN_SEED = 840_000
 LIVE_SEED = 910_000
 SAMPLED_HEALTHY, SAMPLED_FAILING = 10, 5  # steps between two samples
 
@@ -61,6 +63,13 @@ def again() -> list[Settings]:
     return _both("k", "x", AGAIN_SEED)
 
 
+def drawn() -> list[Settings]:
+    """Combinations drawn by lot (drawn.py): kinds that are in no list."""
+    well = _settings(lots.healthy(), "d", "healthy", SAMPLED_HEALTHY, DRAWN_SEED)
+    ill = _settings(lots.failing(), "e", "failing", SAMPLED_FAILING, DRAWN_SEED + 1000)
+    return _interleaved(well, ill)
+
+
 def live() -> list[Settings]:
     return [
         Settings.of(
@@ -78,7 +87,7 @@ def live() -> list[Settings]:
     ]
 
 
-SETS = {"heldout": heldout, "again": again, "live": live}
+SETS = {"heldout": heldout, "again": again, "drawn": drawn, "live": live}
 
 
 def find(name: str, run: str) -> Settings:

@@ -76,21 +76,34 @@ static struct stage *one_layer(void)
     return stage;
 }
 
-/* Where the rule must then fire, straight from its definition: e(t) > 1 at three samples in a row that
- * span 10 steps, with t' the newest sample at or before 0.8 t and 4 samples back, from step 200 on.
- * -1: never. */
+/* e(t) from its definition: t' is the newest sample at or before 0.8 t and 4 samples back, x' the
+ * largest from 0.4 t to t'. NaN: there is none. */
+static double elasticity_at(
+    int64_t every, int64_t t, double power, int64_t onset, double rate, int64_t *back)
+{
+    *back = (int64_t)floor(0.8 * (double)t / (double)every) * every;
+    if (*back > t - 4 * every)
+        *back = t - 4 * every;
+    if (*back < 1)
+        return NAN;
+    double largest = 0;
+    for (int64_t s = *back; (double)s >= fmin(0.4 * (double)t, (double)*back); s -= every)
+        largest = fmax(largest, sigma_at(s, power, onset, rate));
+    return log(sigma_at(t, power, onset, rate) / largest) / log((double)t / (double)*back);
+}
+
+/* Where the rule must then fire, straight from its definition: e(t) > 1 and 0.5 above all that it was
+ * from 0.4 t to t', at three samples in a row that span 10 steps, from step 400 on. -1: never. */
 static int64_t expected_growth(
     int64_t every, int64_t last, double power, int64_t onset, double rate)
 {
     int64_t streak = 0, since = 0;
-    for (int64_t t = 0; t <= last; t += every) {
-        int64_t back = (int64_t)floor(0.8 * (double)t / (double)every) * every;
-        if (back > t - 4 * every)
-            back = t - 4 * every;
-        if (t < 200 || back < 1)
-            continue;
-        double grown = log(sigma_at(t, power, onset, rate) / sigma_at(back, power, onset, rate));
-        if (grown <= log((double)t / (double)back)) {
+    for (int64_t t = 400 / every * every; t <= last; t += every) {
+        int64_t back, earlier;
+        double growth = elasticity_at(every, t, power, onset, rate, &back), past = NAN;
+        for (int64_t s = back; s > 0 && (double)s >= 0.4 * (double)t; s -= every)
+            past = fmax(past, elasticity_at(every, s, power, onset, rate, &earlier));
+        if (!(growth > 1 && growth > past + 0.5)) {
             streak = 0;
             continue;
         }
@@ -121,18 +134,27 @@ static void runaway_growth_fires_where_its_definition_says(void **state)
         int64_t every = intervals[i], onset = 1000;
         int64_t expected = expected_growth(every, 2000, 0.5, onset, 0.003);
         int64_t actual = actual_growth(every, 2000, 0.5, onset, 0.003, 0.05);
-        assert_true(expected > onset && expected < 1400);
+        assert_true(expected > onset && expected < 1500);
         /* older samples are kept thinned to 2 % of the steps: t' may be that much older, here at
          * most 4 % of t - t' */
         assert_true(actual >= expected && actual <= expected + (every > 10 ? every : 10));
     }
 }
 
-/* With rare samples the comparison waits until there are enough of them. */
+/* With rare samples the comparison waits until there are enough of them: e(500) is the first, and
+ * the past of 900. */
 static void growth_is_compared_over_four_samples_at_least(void **state)
 {
-    assert_int_equal(expected_growth(100, 2000, 1.5, 2000, 0), 700);
-    assert_int_equal(actual_growth(100, 2000, 1.5, 2000, 0, 0.05), 700);
+    assert_int_equal(expected_growth(100, 2000, 0.2, 800, 0.02), 1100);
+    assert_int_equal(actual_growth(100, 2000, 0.2, 800, 0.02, 0.05), 1100);
+}
+
+/* However fast it is: of each layer's nature. */
+static void growth_that_was_always_as_fast_is_healthy(void **state)
+{
+    const int64_t intervals[] = {1, 5, 20, 100};
+    for (size_t i = 0; i < 4; i++)
+        assert_int_equal(actual_growth(intervals[i], 5000, 3, 5000, 0, 0.05), -1);
 }
 
 static void growth_in_proportion_is_healthy(void **state)
@@ -417,6 +439,7 @@ int main(void)
         cmocka_unit_test(overflowing_gradients_are_loss_scaling),
         cmocka_unit_test(runaway_growth_fires_where_its_definition_says),
         cmocka_unit_test(growth_is_compared_over_four_samples_at_least),
+        cmocka_unit_test(growth_that_was_always_as_fast_is_healthy),
         cmocka_unit_test(growth_in_proportion_is_healthy),
         cmocka_unit_test(growth_without_its_witness_says_nothing),
         cmocka_unit_test(samples_of_a_large_residual_are_left_out),

@@ -85,6 +85,35 @@ static void an_elasticity_is_the_power_of_the_steps(void **state)
     }
 }
 
+/* Norms that swing under weight decay: what is lost and regained is no growth. */
+static void an_elasticity_counts_from_the_largest_of_the_past(void **state)
+{
+    struct elasticity elasticity = {0};
+    struct growth growth = {0};
+    for (int64_t t = 5; t <= 8000; t += 5) {
+        double swing = exp(0.3 * sin(6.283185307 * (double)t / 1000));
+        if (elasticity_put(&elasticity, (double)t, swing, 0.8, 2, &growth) && t > 2600)
+            assert_true(growth.elasticity < 0.2); /* entries may miss a peak by 2 % of t */
+    }
+}
+
+static void the_past_of_an_elasticity_is_its_largest(void **state)
+{
+    struct elasticity elasticity = {0};
+    struct growth growth = {0};
+    for (int64_t t = 5; t <= 1000; t += 5) {
+        double value = pow((double)t, 1.5) * exp(0.01 * fmax(0, (double)t - 900));
+        bool found = elasticity_put(&elasticity, (double)t, value, 0.8, 2, &growth);
+        assert_true(found || t < 20);
+    }
+    assert_near(growth.past, 1.5, 1e-9);
+    assert_near(growth.elasticity, 1.5 + 0.01 * 100 / log(1.25), 0.15);
+    struct elasticity fresh = {0};
+    elasticity_put(&fresh, 1, 1, 0.8, 1, &growth);
+    assert_true(elasticity_put(&fresh, 2, 2, 0.8, 1, &growth));
+    assert_true(isnan(growth.past));
+}
+
 /* Feeds learning rates up to `last`, then compares ln(clock(t) / clock(before)). */
 static double moved(double (*lr)(int64_t t), int64_t every, int64_t last, int64_t before, int64_t t)
 {
@@ -283,6 +312,8 @@ int main(void)
         cmocka_unit_test(a_history_finds_the_median_of_any_stretch),
         cmocka_unit_test(a_level_is_that_of_its_span_or_of_the_least),
         cmocka_unit_test(an_elasticity_is_the_power_of_the_steps),
+        cmocka_unit_test(an_elasticity_counts_from_the_largest_of_the_past),
+        cmocka_unit_test(the_past_of_an_elasticity_is_its_largest),
         cmocka_unit_test(a_clock_counts_learning_rate_up_to_its_ceiling),
         cmocka_unit_test(a_slip_of_the_pen_does_not_stop_a_clock),
         cmocka_unit_test(a_clock_does_not_care_what_came_later),

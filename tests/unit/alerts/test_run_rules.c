@@ -43,8 +43,8 @@ static void layers_that_grow_together_fire(void **state)
     struct alert alert;
     for (size_t i = 0; i < 5; i++) {
         int64_t step = growth_alert(intervals[i], 0.006, LAYERS, 0, &alert);
-        /* the elasticity passes 0.8 when 0.006 n = 0.6 ln(1 / 0.8), n = 22 */
-        assert_true(step >= 1022 && step <= 1022 + 20 + 3 * intervals[i]);
+        /* the elasticity passes 1 when 0.006 n = 0.8 ln(1 / 0.8), n = 30 */
+        assert_true(step >= 1030 && step <= 1030 + 20 + 3 * intervals[i]);
         assert_int_equal(alert.layers[0], 0);
         assert_int_equal(alert.layer_count, 1 + 3);
         assert_string_equal(alert.evidence[0].metric, "sigma_growth.together");
@@ -132,10 +132,12 @@ static void it_is_well_again_when_growth_is_as_before(void **state)
 static int64_t lr_alert(double (*lr)(int64_t), int64_t every)
 {
     struct stage *stage = stage_new(NULL);
-    for (int64_t t = 0; t <= 3000; t += every)
+    int64_t step = -1;
+    for (int64_t t = 0; t <= 3000 && step < 0; t += every) {
         stage_figure(stage, 0, "lr", t, lr(t));
-    const struct alert *open = alert_engine_open(stage->engine, RULE_LR_RUNAWAY);
-    int64_t step = open == NULL ? -1 : open->started_step;
+        const struct alert *open = alert_engine_open(stage->engine, RULE_LR_RUNAWAY);
+        step = open == NULL ? -1 : open->started_step;
+    }
     stage_free(stage);
     return step;
 }
@@ -165,8 +167,15 @@ static double one_step_up(int64_t t)
     return t < 1000 ? 1e-3 : 5e-3;
 }
 
+static double slip(int64_t t)
+{
+    return t < 1000 ? 1e-3 : 1e-2;
+}
+
 static void a_learning_rate_that_runs_away_fires(void **state)
 {
+    assert_int_equal(lr_alert(slip, 1), 1000 + 4);
+    assert_int_equal(lr_alert(slip, 10), 1000 + 10);
     /* 1.01^70 = 2.007; two samples that span 4 steps */
     assert_int_equal(lr_alert(ramp, 1), 1000 + 70 + 4);
     assert_int_equal(lr_alert(ramp, 10), 1000 + 70 + 10);
