@@ -141,7 +141,8 @@ static void describe_rotation_still(char *out, size_t size, const struct story *
     text_print(out, size,
         "No layer's weights have changed since step %" PRId64
         ", though the training goes on. Usual causes: a loss scale that makes the optimizer skip "
-        "every step, a learning rate of 0, parameters that the optimizer does not hold.",
+        "every step, updates too small for the precision of the weights, parameters that the "
+        "optimizer does not hold.",
         story->worst->first_step);
 }
 

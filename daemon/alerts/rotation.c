@@ -4,9 +4,9 @@
  * square where they go straight on; faster than that, by the training clock, is an acceleration.
  * Standing still is exact: no layer's weights change any more, though they did and the training goes
  * on (an optimizer that skips every step, a detached model), for more than twice as long as they ever
- * stood still before. Source of the
- * curve: Carbonnelle and De Vleeschouwer, arXiv 1806.01603; of the limits: measured
- * (DETECTORS.md). */
+ * stood still before. Where the learning rate has come down to nothing, that is why: a schedule that
+ * has ended. Source of the curve: Carbonnelle and De Vleeschouwer, arXiv 1806.01603; of the limits:
+ * measured (DETECTORS.md). */
 #include <math.h>
 
 #include "daemon/alerts/elasticity.h"
@@ -14,6 +14,8 @@
 
 #define LOOKBACK         0.8
 #define LOOKBACK_SAMPLES 2
+#define CLOCK_STOPPED    0.01  /* its pace, in shares of its mean pace: below, nothing is trained */
+#define CLOCK_GRAIN      0.005 /* what clock.c keeps entries apart */
 
 static bool judge_layer(void *opaque, const struct rule_settings *settings,
     const struct sample *sample, struct judgement *judgement)
@@ -70,10 +72,26 @@ static bool judge_change(void *opaque, const struct rule_settings *settings,
 
 /* Stretches without a change. */
 struct stretches {
+    struct training_clock clock;
     bool changed;   /* the weights have, once */
     double since;   /* the step of the newest change */
     double longest; /* stretch that ended: gradients may be accumulated over many steps */
 };
+
+static bool stretch_clock(void *opaque, const struct rule_settings *settings,
+    const struct sample *sample, struct judgement *judgement)
+{
+    struct stretches *state = opaque;
+    training_clock_put(&state->clock, steps_taken(sample->step, sample->begin), sample->value);
+    return false;
+}
+
+static bool trains(const struct stretches *state, double t)
+{
+    double moved = training_clock_moved(&state->clock, state->since, t);
+    double share = log(t / state->since);
+    return moved > fmin(fmax(CLOCK_STOPPED * share, CLOCK_GRAIN), share / 2);
+}
 
 static void judge_still(void *opaque, const struct rule_settings *settings,
     const struct panel *panel, int64_t begin, struct judgement *judgement)
@@ -89,9 +107,8 @@ static void judge_still(void *opaque, const struct rule_settings *settings,
     }
     if (!state->changed || t < settings->rotation.arm_steps)
         return;
-    judgement->verdict = changes                        ? VERDICT_GOOD
-                         : stretch > 2 * state->longest ? VERDICT_BAD
-                                                        : VERDICT_UNCLEAR;
+    bool unusual = stretch > 2 * state->longest && trains(state, t);
+    judgement->verdict = changes ? VERDICT_GOOD : unusual ? VERDICT_BAD : VERDICT_UNCLEAR;
     judgement->evidence[0] = (struct alert_evidence){.metric = "rotation.change",
         .value = panel->top[0].value,
         .threshold = 0,
@@ -126,7 +143,9 @@ const struct detector rotation_change_detector = {
 
 const struct detector rotation_still_detector = {
     .rule = RULE_ROTATION_STILL,
+    .metrics = 1u << METRIC_LR,
     .state_size = sizeof(struct stretches),
+    .judge = stretch_clock,
     .shared_by = &rotation_change_detector,
     .judge_panel = judge_still,
 };

@@ -284,6 +284,24 @@ static void weights_that_stand_still_fire(void **state)
     stage_free(stage);
 }
 
+/* The same where the learning rate has gone to 0 (a schedule that ended), or has not. */
+static void weights_that_nothing_trains_are_healthy(void **state)
+{
+    const double rates[] = {0, 1e-9, 1e-5};
+    for (size_t i = 0; i < 3; i++) {
+        struct stage *stage = decoder();
+        for (int64_t t = 0; t <= 1500; t++) {
+            stage_figure(stage, 0, "lr", t, t <= 700 ? 1e-3 : rates[i]);
+            for (int64_t layer = 1; t % 10 == 0 && layer <= LAYERS; layer++)
+                stage_figure(
+                    stage, layer, "rotation.from_init", t, 1e-4 * (double)(t < 700 ? t : 700));
+        }
+        assert_int_equal(
+            alert_engine_open(stage->engine, RULE_ROTATION_STILL) != NULL, rates[i] > 1e-6);
+        stage_free(stage);
+    }
+}
+
 /* Gradients accumulated over 64 samples, and a model of which nothing is trained. */
 static void weights_that_move_seldom_or_never_are_healthy(void **state)
 {
@@ -358,6 +376,7 @@ int main(void)
         cmocka_unit_test(bursts_that_were_rare_before_fire),
         cmocka_unit_test(neurons_that_turn_the_same_way_fire),
         cmocka_unit_test(weights_that_stand_still_fire),
+        cmocka_unit_test(weights_that_nothing_trains_are_healthy),
         cmocka_unit_test(weights_that_move_seldom_or_never_are_healthy),
         cmocka_unit_test(rotation_that_runs_away_is_observed),
         cmocka_unit_test(the_standing_of_the_run_is_told),
