@@ -97,7 +97,7 @@ const struct rule_setting rule_setting_table[] = {
     {RULE_LR_RUNAWAY, "rise_steps", 20, 0, 1e6, "steps", "that they span at least",
         AT(lr_runaway.rise_steps)},
 
-    PATIENCE(RULE_GRADIENT, 2, 20, 8, 40, 100),
+    PATIENCE(RULE_GRADIENT, 2, 10, 8, 40, 100),
     {RULE_GRADIENT, "ratio", 2, 1, 1e6, "",
         "fires when the level is so many times its own past, beyond what the loss rose",
         AT(gradient.ratio)},
@@ -111,7 +111,7 @@ const struct rule_setting rule_setting_table[] = {
     {RULE_GRADIENT, "loss_rise", 0.08, 0, 1000, "",
         "but only while the loss is so far above its lowest level, in shares of its way down",
         AT(gradient.loss_rise)},
-    {RULE_GRADIENT, "arm_steps", 250, 0, 1e9, "steps", "silent before this step of the attempt",
+    {RULE_GRADIENT, "arm_steps", 150, 0, 1e9, "steps", "silent before this step of the attempt",
         AT(gradient.arm_steps)},
 
     PATIENCE(RULE_ALIGNMENT_COLLAPSE, 2, 10, 4, 20, 100),
