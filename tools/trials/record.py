@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Trains one run of a set and writes what is recorded of it.
 
-record.py SET ID OUT.npz          SET: heldout or live (see sets.py)
+record.py SET ID OUT.npz          SET: one of sets.py
 """
 
 from __future__ import annotations
