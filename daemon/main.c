@@ -10,7 +10,7 @@
 
 #include "daemon/analysis/kernels.h"
 #include "daemon/config.h"
-#include "daemon/deletion.h"
+#include "daemon/errand.h"
 #include "daemon/fanout.h"
 #include "daemon/http/http.h"
 #include "daemon/ingest/ingest.h"
@@ -50,7 +50,7 @@ struct daemon {
     struct fanout *fanout;
     struct runs *runs;
     struct ingest *ingest;
-    struct deletion_desk desk;
+    struct errand_desk desk;
     struct http *http;
     char admin_token[TOKEN_SIZE];
     char err[CONFIG_ERROR_MAX];
@@ -233,7 +233,8 @@ static int start_http(struct daemon *daemon)
         .stats = &daemon->stats,
         .store = daemon->store,
         .events = daemon->events,
-        .delete_run = deletion_ask,
+        .delete_run = errand_delete_run,
+        .end_run = errand_end_run,
         .knows_rule = knows_rule,
         .log = log_http,
         .ctx = &daemon->desk,

@@ -33,6 +33,7 @@ int cmd_layers(const struct cli *cli);
 int cmd_alerts(const struct cli *cli);
 int cmd_series(const struct cli *cli);
 int cmd_ack(const struct cli *cli);
+int cmd_end(const struct cli *cli);
 int cmd_silence(const struct cli *cli);
 int cmd_silences(const struct cli *cli);
 int cmd_unsilence(const struct cli *cli);

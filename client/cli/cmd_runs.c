@@ -1,4 +1,4 @@
-/* foreshock status, runs, layers. */
+/* foreshock status, runs, layers, end. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -172,6 +172,23 @@ int cmd_layers(const struct cli *cli)
         api_print(&answer);
     else
         print_layers(json_object_get(answer.json, "layers"));
+    api_free(&answer);
+    return CLI_OK;
+}
+
+int cmd_end(const struct cli *cli)
+{
+    struct api_path path = {0};
+    struct api_answer answer;
+    api_path_add(&path, "/api/v1/runs/");
+    api_path_add_value(&path, cli->operand);
+    api_path_add(&path, "/end");
+    if (api_change(cli, "POST", &path, json_object(), &answer))
+        return CLI_FAILED;
+    if (cli->json)
+        api_print(&answer);
+    else
+        text_say("%s has ended", api_text(answer.json, "id"));
     api_free(&answer);
     return CLI_OK;
 }

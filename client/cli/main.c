@@ -34,6 +34,8 @@ static const struct command {
         "series RUN           figures: --metric M... [--layer L]... [--from STEP] [--to STEP]\n"
         "                       [--points N] [--csv]; M and L may hold *"},
     {"ack", cmd_ack, NEEDS_ID, "", "ack ID               acknowledges an alert"},
+    {"end", cmd_end, NEEDS_RUN, "",
+        "end RUN              a lost run will not come back: it ends, its alerts are resolved"},
     {"silence", cmd_silence, NEEDS_RUN, "lRdr",
         "silence RUN          alerts of RUN are recorded and not told: [--layer L] [--rule R]\n"
         "                       [--for 2h] [--reason TEXT]; RUN and L may hold *"},
@@ -81,7 +83,7 @@ static void print_help(void)
          "  --url URL            where foreshockd answers; else FORESHOCK_URL, else " CLI_URL "\n"
          "  --token-file FILE    the token is the first line of FILE; else FORESHOCK_TOKEN\n"
          "  --admin-token-file FILE\n"
-         "                       the same for ack, silence and unsilence; else\n"
+         "                       the same for ack, end, silence and unsilence; else\n"
          "                       FORESHOCK_ADMIN_TOKEN\n"
          "  --json               the answer as JSON\n"
          "  --version, --help\n"

@@ -8,6 +8,7 @@
 int api_runs(struct request *request, struct reply *reply, struct problem *problem);
 int api_run(struct request *request, struct reply *reply, struct problem *problem);
 int api_run_delete(struct request *request, struct reply *reply, struct problem *problem);
+int api_run_end(struct request *request, struct reply *reply, struct problem *problem);
 int api_series(struct request *request, struct reply *reply, struct problem *problem);
 int api_histogram(struct request *request, struct reply *reply, struct problem *problem);
 int api_alerts(struct request *request, struct reply *reply, struct problem *problem);

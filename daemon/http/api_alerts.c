@@ -1,5 +1,4 @@
 /* GET /api/v1/alerts, POST /api/v1/alerts/{id}/ack. */
-#include <jansson.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -60,22 +59,6 @@ int api_alerts(struct request *request, struct reply *reply, struct problem *pro
     emit_close(&reply->text, ']');
     emit_close(&reply->text, '}');
     return 0;
-}
-
-/* The body of an acknowledgement is empty or an empty object. */
-static int check_body(const struct request *request, struct problem *problem)
-{
-    json_error_t error;
-
-    if (request->body_size == 0)
-        return 0;
-    json_t *body = json_loadb(request->body, request->body_size, JSON_REJECT_DUPLICATES, &error);
-    if (!body)
-        return problem_set(
-            problem, 400, "the body is no JSON: line %d: %s", error.line, error.text);
-    bool empty = json_is_object(body) && json_object_size(body) == 0;
-    json_decref(body);
-    return empty ? 0 : problem_set(problem, 400, "the body is expected to be empty or {}");
 }
 
 struct found_alert {
@@ -149,7 +132,7 @@ int api_alert_ack(struct request *request, struct reply *reply, struct problem *
     int result = -1;
 
     if (request_number(request, "the number of an alert", &id, problem) ||
-        check_body(request, problem))
+        request_no_body(request, problem))
         return -1;
     if (find_alert(request, id, &found, problem) || acknowledge(request->http, id, problem))
         goto out;

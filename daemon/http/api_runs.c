@@ -1,4 +1,4 @@
-/* GET /api/v1/runs, GET and DELETE /api/v1/runs/{run}. */
+/* GET /api/v1/runs, GET and DELETE /api/v1/runs/{run}, POST /api/v1/runs/{run}/end. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -7,7 +7,7 @@
 #include "daemon/http/objects.h"
 #include "daemon/store/commit.h"
 
-enum { DELETE_DEADLINE_MS = 5000 };
+enum { ERRAND_DEADLINE_MS = 5000 };
 
 static void write_counts(struct emitter *json, const struct reader_run *run)
 {
@@ -207,7 +207,10 @@ static void tell_deleted(struct http *http, const char *key)
     free(text);
 }
 
-int api_run_delete(struct request *request, struct reply *reply, struct problem *problem)
+/* Has something done to the run of the path, which must not be running, and waits until that is
+ * stored. `done`: what will have happened to it. */
+static int run_errand(struct request *request, enum http_errand (*errand)(void *, int64_t),
+    const char *done, struct problem *problem)
 {
     const struct http_options *options = &request->http->options;
     int64_t run;
@@ -216,26 +219,47 @@ int api_run_delete(struct request *request, struct reply *reply, struct problem 
         return -1;
     /* An open reader would keep the write-ahead log from shrinking while we wait. */
     request_end_reading(request);
-    switch (options->delete_run(options->ctx, run)) {
-    case HTTP_DELETE_DONE: break;
-    case HTTP_DELETE_RUNNING:
+    switch (errand(options->ctx, run)) {
+    case HTTP_ERRAND_DONE: break;
+    case HTTP_ERRAND_RUNNING:
         return problem_parameter(
             problem, 409, "run", request->capture, "a run that is not running");
-    case HTTP_DELETE_GONE:
+    case HTTP_ERRAND_GONE:
         return problem_parameter(
             problem, 404, "run", request->capture, "the id of a run that is stored here");
-    case HTTP_DELETE_FAILED:
-        return problem_set(problem, 503, "the run could not be deleted now; the log tells why");
+    case HTTP_ERRAND_FAILED:
+        return problem_set(problem, 503, "the run could not be %s now; the log tells why", done);
     }
-    if (commit_and_wait(options->store, store_batch_new(), DELETE_DEADLINE_MS) != COMMIT_DONE)
-        return problem_set(problem, 503, "the run was not deleted within %d ms; it may be later",
-            DELETE_DEADLINE_MS);
+    if (commit_and_wait(options->store, store_batch_new(), ERRAND_DEADLINE_MS) != COMMIT_DONE)
+        return problem_set(problem, 503, "the run was not %s within %d ms; it may be later", done,
+            ERRAND_DEADLINE_MS);
+    return 0;
+}
+
+static void answer(struct emitter *json, const char *key, const char *done)
+{
+    emit_open(json, '{');
+    emit_key(json, "id");
+    emit_text(json, key);
+    emit_key(json, done);
+    emit_bool(json, true);
+    emit_close(json, '}');
+}
+
+int api_run_delete(struct request *request, struct reply *reply, struct problem *problem)
+{
+    if (run_errand(request, request->http->options.delete_run, "deleted", problem))
+        return -1;
     tell_deleted(request->http, request->capture);
-    emit_open(&reply->text, '{');
-    emit_key(&reply->text, "id");
-    emit_text(&reply->text, request->capture);
-    emit_key(&reply->text, "deleted");
-    emit_bool(&reply->text, true);
-    emit_close(&reply->text, '}');
+    answer(&reply->text, request->capture, "deleted");
+    return 0;
+}
+
+int api_run_end(struct request *request, struct reply *reply, struct problem *problem)
+{
+    if (request_no_body(request, problem) ||
+        run_errand(request, request->http->options.end_run, "ended", problem))
+        return -1;
+    answer(&reply->text, request->capture, "ended");
     return 0;
 }

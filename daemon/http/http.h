@@ -19,7 +19,7 @@
 
 struct http;
 
-enum http_delete { HTTP_DELETE_DONE, HTTP_DELETE_RUNNING, HTTP_DELETE_GONE, HTTP_DELETE_FAILED };
+enum http_errand { HTTP_ERRAND_DONE, HTTP_ERRAND_RUNNING, HTTP_ERRAND_GONE, HTTP_ERRAND_FAILED };
 
 /* Strings and pointers are borrowed and must live until http_stop returned. */
 struct http_options {
@@ -38,16 +38,17 @@ struct http_options {
     struct stats *stats;
     struct store *store;
     struct events *events;
-    /* Hands the deletion of a run (database id) to the store, or says why not; waits no longer than
-     * a few seconds. The HTTP side then waits for the commit. Called on HTTP threads, several at
-     * once. */
-    enum http_delete (*delete_run)(void *ctx, int64_t run);
+    /* Hand the deletion or the end of a run (database id) to the store, or say why not; wait no longer
+     * than a few seconds. The HTTP side then waits for the commit. Called on HTTP threads, several
+     * at once. */
+    enum http_errand (*delete_run)(void *ctx, int64_t run);
+    enum http_errand (*end_run)(void *ctx, int64_t run);
     /* Whether there is a rule of that name; NULL: any name will do. Any thread. */
     bool (*knows_rule)(const char *name);
     /* A line for the daemon's log about a failure inside the server; may be NULL. Called on HTTP
      * threads. */
     void (*log)(void *ctx, const char *line);
-    void *ctx; /* of delete_run and log */
+    void *ctx; /* of delete_run, end_run and log */
 };
 
 enum {

@@ -2,6 +2,7 @@
 #include "daemon/http/request.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -135,4 +136,19 @@ int request_number(
     if (*text < '1' || *text > '9' || *end || errno)
         return problem_parameter(problem, 404, "id", text, "%s", expected);
     return 0;
+}
+
+int request_no_body(const struct request *request, struct problem *problem)
+{
+    json_error_t error;
+
+    if (request->body_size == 0)
+        return 0;
+    json_t *body = json_loadb(request->body, request->body_size, JSON_REJECT_DUPLICATES, &error);
+    if (!body)
+        return problem_set(
+            problem, 400, "the body is no JSON: line %d: %s", error.line, error.text);
+    bool empty = json_is_object(body) && json_object_size(body) == 0;
+    json_decref(body);
+    return empty ? 0 : problem_set(problem, 400, "the body is expected to be empty or {}");
 }

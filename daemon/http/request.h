@@ -70,4 +70,7 @@ int request_run(struct request *request, int64_t *run, struct problem *problem);
 int request_number(
     struct request *request, const char *expected, int64_t *number, struct problem *problem);
 
+/* 0 if the body is empty or an empty object, or -1 and a problem (400). */
+int request_no_body(const struct request *request, struct problem *problem);
+
 #endif

@@ -42,6 +42,7 @@ const struct route routes[] = {
     {"GET", "/api/v1/runs", GUARD_READ, api_runs, NULL, 0},
     {"GET", "/api/v1/runs/{run}", GUARD_READ, api_run, NULL, 0},
     {"DELETE", "/api/v1/runs/{run}", GUARD_CHANGE, api_run_delete, NULL, 0},
+    {"POST", "/api/v1/runs/{run}/end", GUARD_CHANGE, api_run_end, NULL, 0},
     {"GET", "/api/v1/runs/{run}/series", GUARD_READ, api_series, series_rules, COUNT(series_rules)},
     {"GET", "/api/v1/runs/{run}/histogram", GUARD_READ, api_histogram, histogram_rules,
         COUNT(histogram_rules)},

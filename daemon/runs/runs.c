@@ -108,24 +108,24 @@ void runs_forget(struct runs *runs, int64_t id)
         forget(run);
 }
 
-enum runs_deleted runs_delete(struct runs *runs, int64_t id)
+enum runs_answer runs_delete(struct runs *runs, int64_t id)
 {
     struct store_batch *batch;
     struct run *run;
 
     HASH_FIND(by_id, runs->by_id, &id, sizeof id, run);
     if (!run)
-        return RUNS_DELETE_UNKNOWN;
+        return RUNS_UNKNOWN;
     if (strcmp(run->state, "running") == 0)
-        return RUNS_DELETE_RUNNING;
+        return RUNS_RUNNING;
     if (is_in_use(run))
-        return RUNS_DELETE_BUSY;
+        return RUNS_BUSY;
     batch = store_batch_new();
     store_put_delete_run(batch, id);
     if (store_submit(runs->options.store, batch) != 0)
-        return RUNS_DELETE_FAILED;
+        return RUNS_FAILED;
     forget(run);
-    return RUNS_DELETED;
+    return RUNS_DONE;
 }
 
 void runs_stop(struct runs *runs)

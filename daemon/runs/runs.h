@@ -70,16 +70,15 @@ int runs_attach(struct runs *runs, struct ingest *ingest);
 /* Tells an alert to the clients of a run. */
 void runs_alert(struct runs *runs, const char *run_key, const struct wire_alert *alert);
 
-/* Deletes a run that is not running. BUSY: its last samples are still being worked on, ask again. FAILED: the store does not
- * take it. */
-enum runs_deleted {
-    RUNS_DELETED,
-    RUNS_DELETE_RUNNING,
-    RUNS_DELETE_BUSY,
-    RUNS_DELETE_UNKNOWN,
-    RUNS_DELETE_FAILED
-};
-enum runs_deleted runs_delete(struct runs *runs, int64_t run);
+/* RUNNING: a process of the run is still there. BUSY: its last samples are still being worked on, ask again. FAILED: the
+ * store does not take it. */
+enum runs_answer { RUNS_DONE, RUNS_RUNNING, RUNS_BUSY, RUNS_UNKNOWN, RUNS_FAILED };
+
+/* Ends a run that was lost, as if every process of it had said bye. One that has ended already stays as it is. */
+enum runs_answer runs_end(struct runs *runs, int64_t run);
+
+/* Deletes a run that is not running. */
+enum runs_answer runs_delete(struct runs *runs, int64_t run);
 
 /* The store has retired a run by itself: the loop forgets it too. */
 void runs_forget(struct runs *runs, int64_t run);

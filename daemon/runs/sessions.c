@@ -363,6 +363,32 @@ void sessions_lost(void *ctx, void *known)
     out->lost(out->ctx, run->id, true, run->last_step, text);
 }
 
+enum runs_answer runs_end(struct runs *runs, int64_t id)
+{
+    const struct runs_out *out = &runs->options.out;
+    struct store_batch *batch;
+    struct run *run;
+
+    HASH_FIND(by_id, runs->by_id, &id, sizeof id, run);
+    if (!run)
+        return RUNS_UNKNOWN;
+    if (strcmp(run->state, "running") == 0)
+        return RUNS_RUNNING;
+    if (strcmp(run->state, "ended") == 0)
+        return RUNS_DONE;
+    batch = store_batch_new();
+    run->state = "ended";
+    rows_put_run(batch, run);
+    for (struct session *s = run->sessions; s; s = s->hh.next) {
+        s->lost = false;
+        rows_put_session(batch, s);
+    }
+    rows_publish(run, batch, NULL, 0);
+    out->ended(out->ctx, run->id);
+    log_info("run ended by hand", LOG_STR("run", run->key));
+    return RUNS_DONE;
+}
+
 void sessions_seen(void *ctx, void *known)
 {
     struct session *session = known;

@@ -97,6 +97,26 @@ def test_a_bye_ends_a_run_without_an_alert(daemon):
         assert lost(d) == [] and state(d) == "ended"
 
 
+def test_a_lost_run_is_ended_by_hand(daemon):
+    """A crashed training that nobody starts again: what fires is resolved, also for the next daemon."""
+    d = daemon(config=SHORT)
+    end = lambda run="r": d.change(f"/api/v1/runs/{run}/end")
+    with session(d, world=2) as raw, session(d, session="s2", rank=1, world=2) as other:
+        raw.tensor(np.full((8, 8), np.nan, np.float32))
+        raw.flush()
+        assert end()[0] == 409  # it runs
+        until(lambda: state(d) == "lost" and lost(d) and d.alerts("r", rule="nonfinite"), "both leases to run out")
+        assert end("nowhere")[0] == 404
+        assert end() == (200, {"id": "r", "ended": True}) and end()[0] == 200
+        assert state(d) == "ended" and {alert["state"] for alert in d.alerts("r")} == {"resolved"}
+        assert 'msg="run ended by hand" run=r' in d.log()
+        d.restart()
+        assert state(d) == "ended" and {alert["state"] for alert in d.alerts("r")} == {"resolved"}
+        other.send({"type": "heartbeat", "dropped": 0})
+        until(lambda: other.hello()["attempt"] == 2, "its return, as a new attempt")
+        assert state(d) == "running"
+
+
 def test_a_daemon_that_stood_still_blames_nobody(daemon):
     d = daemon(config=SHORT)
     with session(d) as raw, foreshock.Run("python", endpoint=d.endpoint) as run:

@@ -218,6 +218,7 @@ def test_the_command_line(daemon, receiver):
         cli(d, "alerts", "--check", code=3)
         assert cli(d, "ack", "1")[0] == "alert 1 of r (nonfinite) is acknowledged\n"
         assert d.alerts("r")[0]["acknowledged"] is True
+    assert cli(d, "end", "r")[0] == "r has ended\n"  # it had, by its goodbye
     (d.folder / "token").write_text(d.admin_token + "\n")
     out, _ = cli(d, "--admin-token-file", str(d.folder / "token"), "silence", "x", "--layer", "h.*", token=False)
     assert out == "silence 2 of x ends in 2 h\n" or out == "silence 2 of x ends in 120 min\n"
@@ -235,6 +236,8 @@ def test_the_command_line(daemon, receiver):
         (["silence", "r", "--rule", "nobody"], 1, "rule"),
         (["unsilence", "99"], 1, "there is no silence 99"),
         (["ack", "99"], 1, "there is no alert 99"),
+        (["end"], 2, "RUN is missing"),
+        (["end", "nobody"], 1, "nobody"),
     ],
 )
 def test_bad_usage(daemon, arguments, code, said):

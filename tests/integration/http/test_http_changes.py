@@ -61,6 +61,15 @@ def test_delete(new_server):
     assert {alert["run"] for alert in server.get("/api/v1/alerts")["alerts"]} == {"gpt-small"}
 
 
+def test_end(new_server):
+    server = new_server()
+    assert server.change("/api/v1/runs/gpt-small/end", "POST")[0] == 409  # it runs
+    assert server.change("/api/v1/runs/exploded.1/end", "POST") == (200, {"id": "exploded.1", "ended": True})
+    assert server.change("/api/v1/runs/nowhere/end", "POST")[0] == 404
+    assert server.post("/api/v1/runs/exploded.1/end", {"why": "crashed"})[0] == 400
+    assert server.change("/api/v1/runs/exploded.1/end", "DELETE")[0] == 405
+
+
 def test_restart(tmp_path):
     """What was acknowledged is there after a restart (the second fill finds its points already there)."""
     first = Server(tmp_path)

@@ -33,17 +33,22 @@ static void on_signal(int number)
     stopping = 1;
 }
 
-static enum http_delete delete_run(void *ctx, int64_t run)
+static enum http_errand delete_run(void *ctx, int64_t run)
 {
     struct server *server = ctx;
     struct store_batch *batch = store_batch_new();
 
     if (run == SERVE_RUNNING) {
         store_batch_free(batch);
-        return HTTP_DELETE_RUNNING;
+        return HTTP_ERRAND_RUNNING;
     }
     store_put_delete_run(batch, run);
-    return store_submit(server->store, batch) ? HTTP_DELETE_FAILED : HTTP_DELETE_DONE;
+    return store_submit(server->store, batch) ? HTTP_ERRAND_FAILED : HTTP_ERRAND_DONE;
+}
+
+static enum http_errand end_run(void *ctx, int64_t run)
+{
+    return run == SERVE_RUNNING ? HTTP_ERRAND_RUNNING : HTTP_ERRAND_DONE;
 }
 
 static void log_line(void *ctx, const char *line)
@@ -99,6 +104,7 @@ static int start(struct server *server, const char *state_dir)
         .store = server->store,
         .events = server->events,
         .delete_run = delete_run,
+        .end_run = end_run,
         .log = log_line,
         .ctx = server,
     };

@@ -35,6 +35,7 @@ static void test_found(void **state)
     assert_string_equal(path_of("DELETE", "/api/v1/runs/a"), "/api/v1/runs/{run}");
     assert_string_equal(path_of("GET", "/api/v1/runs/a/series"), "/api/v1/runs/{run}/series");
     assert_string_equal(path_of("POST", "/api/v1/alerts/7/ack"), "/api/v1/alerts/{id}/ack");
+    assert_string_equal(path_of("POST", "/api/v1/runs/a/end"), "/api/v1/runs/{run}/end");
 }
 
 static void test_refused(void **state)

@@ -1,5 +1,5 @@
-/* Deletions from HTTP threads; see deletion.h. */
-#include "daemon/deletion.h"
+/* Errands of HTTP threads; see errand.h. */
+#include "daemon/errand.h"
 
 #include <pthread.h>
 #include <stdbool.h>
@@ -10,15 +10,18 @@
 #define LOOK_MS           50 /* how soon a stop is noticed */
 #define RETRY_NANOSECONDS 20000000
 
+typedef enum runs_answer (*errand_fn)(struct runs *runs, int64_t run);
+
 /* Held by the thread that asks and by the post to the loop: whoever lets go last frees it. */
 struct question {
     pthread_mutex_t mutex;
     pthread_cond_t answered;
+    errand_fn errand;
     struct runs *runs;
     int64_t run;
     int holders;
     bool done;
-    enum runs_deleted answer;
+    enum runs_answer answer;
 };
 
 static void let_go(struct question *question)
@@ -40,7 +43,7 @@ static void on_loop(void *arg)
     pthread_mutex_lock(&question->mutex);
     /* Who has gone away was told that it failed. */
     if (question->holders == 2) {
-        question->answer = runs_delete(question->runs, question->run);
+        question->answer = question->errand(question->runs, question->run);
         question->done = true;
         pthread_cond_signal(&question->answered);
     }
@@ -62,7 +65,7 @@ static struct timespec in_a_moment(void)
     return (struct timespec){(time_t)(ms / 1000), (long)(ms % 1000) * 1000000};
 }
 
-static struct question *question_new(struct deletion_desk *desk, int64_t run)
+static struct question *question_new(struct errand_desk *desk, errand_fn errand, int64_t run)
 {
     struct question *question = calloc(1, sizeof *question);
     pthread_condattr_t monotonic;
@@ -74,20 +77,22 @@ static struct question *question_new(struct deletion_desk *desk, int64_t run)
     pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
     pthread_cond_init(&question->answered, &monotonic);
     pthread_condattr_destroy(&monotonic);
+    question->errand = errand;
     question->runs = desk->runs;
     question->run = run;
     question->holders = 2;
     return question;
 }
 
-static enum runs_deleted ask_once(struct deletion_desk *desk, int64_t run, uint64_t until_ms)
+static enum runs_answer ask_once(
+    struct errand_desk *desk, errand_fn errand, int64_t run, uint64_t until_ms)
 {
-    struct question *question = question_new(desk, run);
-    enum runs_deleted answer = RUNS_DELETE_FAILED;
+    struct question *question = question_new(desk, errand, run);
+    enum runs_answer answer = RUNS_FAILED;
     bool posted;
 
     if (!question)
-        return RUNS_DELETE_FAILED;
+        return RUNS_FAILED;
     posted = mailbox_post(desk->mailbox, on_loop, question) == 0;
     pthread_mutex_lock(&question->mutex);
     if (!posted)
@@ -103,23 +108,32 @@ static enum runs_deleted ask_once(struct deletion_desk *desk, int64_t run, uint6
     return answer;
 }
 
-enum http_delete deletion_ask(void *ctx, int64_t run)
+static enum http_errand ask(struct errand_desk *desk, errand_fn errand, int64_t run)
 {
     const struct timespec pause = {.tv_nsec = RETRY_NANOSECONDS};
-    struct deletion_desk *desk = ctx;
     uint64_t until_ms = now_ms() + WAIT_MS;
-    enum runs_deleted answer = ask_once(desk, run, until_ms);
+    enum runs_answer answer = ask_once(desk, errand, run, until_ms);
 
     /* A run that has just ended: its last samples are still in hand. */
-    while (answer == RUNS_DELETE_BUSY && now_ms() < until_ms) {
+    while (answer == RUNS_BUSY && now_ms() < until_ms) {
         nanosleep(&pause, NULL);
-        answer = ask_once(desk, run, until_ms);
+        answer = ask_once(desk, errand, run, until_ms);
     }
     switch (answer) {
-    case RUNS_DELETED: return HTTP_DELETE_DONE;
-    case RUNS_DELETE_RUNNING:
-    case RUNS_DELETE_BUSY: return HTTP_DELETE_RUNNING;
-    case RUNS_DELETE_UNKNOWN: return HTTP_DELETE_GONE;
-    default: return HTTP_DELETE_FAILED;
+    case RUNS_DONE: return HTTP_ERRAND_DONE;
+    case RUNS_RUNNING:
+    case RUNS_BUSY: return HTTP_ERRAND_RUNNING;
+    case RUNS_UNKNOWN: return HTTP_ERRAND_GONE;
+    default: return HTTP_ERRAND_FAILED;
     }
+}
+
+enum http_errand errand_delete_run(void *desk, int64_t run)
+{
+    return ask(desk, runs_delete, run);
+}
+
+enum http_errand errand_end_run(void *desk, int64_t run)
+{
+    return ask(desk, runs_end, run);
 }
