@@ -14,10 +14,6 @@
 #include "daemon/alerts/history.h"
 #include "daemon/alerts/level.h"
 
-#define PAST_FROM  0.4
-#define PAST_TO    0.8
-#define PAST_LEAST 3
-
 struct collapse_state {
     bool fallen; /* and not recovered: stays in the company though its past forgets */
     struct level recent;

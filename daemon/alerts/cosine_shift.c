@@ -10,10 +10,6 @@
 
 #include "daemon/alerts/history.h"
 
-#define PAST_FROM  0.4
-#define PAST_TO    0.8
-#define PAST_LEAST 3
-
 struct cosine_state {
     struct history cosines;
 };

@@ -3,8 +3,9 @@
 
 #include <math.h>
 
-#define SPACING   1.02
-#define PAST_FROM 0.4
+#include "daemon/alerts/history.h"
+
+#define SPACING 1.02
 
 static const struct anchor *anchor_back(const struct elasticity *elasticity, size_t back)
 {

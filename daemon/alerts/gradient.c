@@ -13,24 +13,17 @@
 
 #include "daemon/alerts/history.h"
 #include "daemon/alerts/level.h"
+#include "daemon/alerts/row.h"
 
 #define LEVEL_STEPS  40.0
-#define LEVEL_LEAST  4 /* values */
-#define PAST_FROM    0.4
-#define PAST_TO      0.8
-#define PAST_LEAST   3
+#define LEVEL_LEAST  4     /* values */
 #define BURST_MEMORY 100.0 /* steps */
-#define PAST_MEMORY  1000.0
+#define LONG_MEMORY  1000.0
 
-/* The figures of one step, put together. NaN: not there. */
-struct scalars {
-    int64_t step;
-    double time, loss, gradient;
-};
+enum { LOSS, GRADIENT, FIGURES }; /* of a row */
 
 struct gradient_state {
-    bool begun, judged; /* there is a row; it was judged */
-    struct scalars row;
+    struct row row;
     struct level gradient, loss; /* gradient: of logarithms */
     struct history gradients;
     bool has_lowest;
@@ -78,7 +71,7 @@ static void count_burst(
     bool burst = log(gradient) > usual + log(settings->gradient.burst);
     state->t = t;
     state->bursts = state->bursts * exp(-steps / BURST_MEMORY) + burst;
-    state->past_bursts = state->past_bursts * exp(-steps / PAST_MEMORY) + burst;
+    state->past_bursts = state->past_bursts * exp(-steps / LONG_MEMORY) + burst;
 }
 
 static enum verdict verdict_of(const struct rule_settings *settings, const struct finding *finding)
@@ -103,36 +96,34 @@ static void tell(const struct gradient_state *state, const struct rule_settings 
                     .threshold = exp(finding->level) / finding->ratio * settings->gradient.ratio,
                     .baseline = exp(finding->past),
                     .window = LEVEL_STEPS,
-                    .step = state->row.step}
+                    .step = judgement->step}
               : (struct alert_evidence){.metric = "gradient.bursts",
                     .value = finding->bursts,
                     .threshold = settings->gradient.bursts,
                     .baseline = finding->steady,
                     .window = BURST_MEMORY,
-                    .step = state->row.step};
+                    .step = judgement->step};
     judgement->evidence[1] = (struct alert_evidence){.metric = "loss",
         .value = finding->loss,
         .threshold = NAN,
         .baseline = state->has_lowest ? state->lowest : NAN,
         .window = LEVEL_STEPS,
-        .step = state->row.step};
+        .step = judgement->step};
     judgement->evidence_count = 2;
 }
 
-static void judge_row(struct gradient_state *state, const struct rule_settings *settings, double t,
-    struct judgement *judgement)
+static void judge_row(struct gradient_state *state, const struct rule_settings *settings,
+    const struct row *row, double t, struct judgement *judgement)
 {
-    const struct scalars *row = &state->row;
+    double gradient = row->figures[GRADIENT];
     struct finding finding = {0};
     judgement->step = row->step;
     judgement->time = row->time;
-    state->judged = true;
-    take_loss(state, t, row->loss);
-    if (isnan(row->gradient) || row->gradient <= 0)
+    take_loss(state, t, row->figures[LOSS]);
+    if (isnan(gradient) || gradient <= 0)
         return;
-    count_burst(state, settings, t, row->gradient);
-    if (!isfinite(row->gradient) ||
-        !level_put(&state->gradient, t, log(row->gradient), LEVEL_STEPS))
+    count_burst(state, settings, t, gradient);
+    if (!isfinite(gradient) || !level_put(&state->gradient, t, log(gradient), LEVEL_STEPS))
         return;
     finding.level = level_median(&state->gradient, LEVEL_STEPS, LEVEL_LEAST);
     if (isnan(finding.level))
@@ -146,36 +137,22 @@ static void judge_row(struct gradient_state *state, const struct rule_settings *
         finding.loss_rise > 0 && state->lowest > 0 ? finding.loss / state->lowest : 1;
     finding.ratio = exp(finding.level - finding.past) / loss_ratio;
     finding.bursts = state->bursts;
-    finding.steady = state->past_bursts * BURST_MEMORY / fmin(PAST_MEMORY, t);
+    finding.steady = state->past_bursts * BURST_MEMORY / fmin(LONG_MEMORY, t);
     judgement->verdict = verdict_of(settings, &finding);
     judgement_read(judgement, READING_GRADIENT, finding.level - finding.past);
     tell(state, settings, &finding, judgement);
 }
 
-/* A step is judged when both figures are there, else when the next step begins. */
 static bool judge(void *opaque, const struct rule_settings *settings, const struct sample *sample,
     struct judgement *judgement)
 {
     struct gradient_state *state = opaque;
-    bool decided = false;
-    if (!state->begun || sample->step > state->row.step) {
-        if (state->begun && !state->judged) {
-            judge_row(state, settings, steps_taken(state->row.step, sample->begin), judgement);
-            decided = true;
-        }
-        state->begun = true;
-        state->judged = false;
-        state->row = (struct scalars){sample->step, sample->time, NAN, NAN};
-    } else if (sample->step < state->row.step) {
+    size_t which = sample->metric == METRIC_LOSS ? LOSS : GRADIENT;
+    struct row ready;
+    if (!row_put(&state->row, FIGURES, which, sample->step, sample->time, sample->value, &ready))
         return false;
-    }
-    state->row.time = fmax(state->row.time, sample->time);
-    *(sample->metric == METRIC_LOSS ? &state->row.loss : &state->row.gradient) = sample->value;
-    if (!decided && !state->judged && !isnan(state->row.loss) && !isnan(state->row.gradient)) {
-        judge_row(state, settings, steps_taken(state->row.step, sample->begin), judgement);
-        decided = true;
-    }
-    return decided;
+    judge_row(state, settings, &ready, steps_taken(ready.step, sample->begin), judgement);
+    return true;
 }
 
 const struct detector gradient_detector = {

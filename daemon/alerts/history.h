@@ -12,6 +12,11 @@
 
 #define HISTORY_ENTRIES 256
 
+/* The past that detectors compare with, in shares of the steps taken. */
+#define PAST_FROM  0.4
+#define PAST_TO    0.8
+#define PAST_LEAST 3 /* entries of a history */
+
 struct history {
     size_t count, next;
     struct history_entry {

@@ -11,10 +11,7 @@
 
 #include <math.h>
 
-#define LAYERS_LEAST 3 /* fewer are no company */
-#define PAST_FROM    0.4
-#define PAST_TO      0.8
-#define PAST_LEAST   3    /* entries of the history */
+#define LAYERS_LEAST 3    /* fewer are no company */
 #define MOVED_LEAST  0.05 /* of the clock, for an elasticity that is worth keeping */
 
 /* While the learning rate still rises for the first time everything grows: only the worst counts. */

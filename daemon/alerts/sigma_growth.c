@@ -10,17 +10,14 @@
 #include <math.h>
 
 #include "daemon/alerts/elasticity.h"
+#include "daemon/alerts/row.h"
 
-/* The figures of one step, put together. NaN: not there. */
-struct row {
-    int64_t step;
-    double time, sigma1, residual, diversity;
-};
+enum { SIGMA1, RESIDUAL, DIVERSITY, FIGURES }; /* of a row */
 
 struct sigma_growth_state {
-    bool begun, judged; /* there is a row; it was judged */
     struct row row;
-    double diversity; /* of a step since the last sigma1; NaN: none */
+    bool has_diversity; /* of a step since the last sigma1 */
+    double diversity;
     struct elasticity elasticity;
 };
 
@@ -38,18 +35,17 @@ static enum verdict verdict_of(
 }
 
 static void compare(const struct sigma_growth_state *state, const struct rule_settings *settings,
-    double t, const struct growth *growth, struct judgement *judgement)
+    const struct row *row, double t, const struct growth *growth, struct judgement *judgement)
 {
-    const struct row *row = &state->row;
     judgement->share.given = true;
     judgement->share.value = growth->elasticity;
     judgement->share.window = t - growth->from_t;
-    if (isnan(state->diversity) || t < settings->sigma_growth.arm_steps)
+    if (!state->has_diversity || t < settings->sigma_growth.arm_steps)
         return;
     judgement->verdict = verdict_of(settings, growth, state->diversity);
     judgement->score = growth->elasticity;
     judgement->evidence[0] = (struct alert_evidence){.metric = "spectral.sigma1",
-        .value = row->sigma1,
+        .value = row->figures[SIGMA1],
         .threshold =
             growth->from_value * pow(t / growth->from_t, settings->sigma_growth.elasticity),
         .baseline = growth->from_value,
@@ -64,74 +60,43 @@ static void compare(const struct sigma_growth_state *state, const struct rule_se
     judgement->evidence_count = 2;
 }
 
-static bool row_usable(const struct row *row, const struct rule_settings *settings)
+static bool is_usable(const struct row *row, const struct rule_settings *settings)
 {
-    return isfinite(row->sigma1) && row->sigma1 > 0 &&
-           (isnan(row->residual) || row->residual <= settings->sigma_growth.residual);
+    double sigma1 = row->figures[SIGMA1], residual = row->figures[RESIDUAL];
+    return isfinite(sigma1) && sigma1 > 0 &&
+           (isnan(residual) || residual <= settings->sigma_growth.residual);
 }
 
-static void row_judge(struct sigma_growth_state *state, const struct rule_settings *settings,
-    int64_t begin, struct judgement *judgement)
+static void judge_row(struct sigma_growth_state *state, const struct rule_settings *settings,
+    const struct row *row, double t, struct judgement *judgement)
 {
-    const struct row *row = &state->row;
-    double t = steps_taken(row->step, begin);
     struct growth growth;
     judgement->step = row->step;
     judgement->time = row->time;
-    if (isfinite(row->diversity))
-        state->diversity = row->diversity;
-    state->judged = true;
-    if (!row_usable(row, settings))
+    if (isfinite(row->figures[DIVERSITY])) {
+        state->has_diversity = true;
+        state->diversity = row->figures[DIVERSITY];
+    }
+    if (!is_usable(row, settings))
         return;
-    if (elasticity_put(&state->elasticity, t, row->sigma1, settings->sigma_growth.lookback,
+    if (elasticity_put(&state->elasticity, t, row->figures[SIGMA1], settings->sigma_growth.lookback,
             settings->sigma_growth.lookback_samples, &growth))
-        compare(state, settings, t, &growth, judgement);
-    state->diversity = NAN;
+        compare(state, settings, row, t, &growth, judgement);
+    state->has_diversity = false;
 }
 
-static void row_put(struct row *row, const struct sample *sample)
-{
-    if (sample->time > row->time)
-        row->time = sample->time;
-    if (sample->metric == METRIC_SIGMA1)
-        row->sigma1 = sample->value;
-    else if (sample->metric == METRIC_RESIDUAL)
-        row->residual = sample->value;
-    else
-        row->diversity = sample->value;
-}
-
-static bool row_complete(const struct row *row)
-{
-    return !isnan(row->sigma1) && !isnan(row->residual) && !isnan(row->diversity);
-}
-
-/* A step is judged as soon as its three figures are there, else when the layer's next step begins.
- */
 static bool judge(void *opaque, const struct rule_settings *settings, const struct sample *sample,
     struct judgement *judgement)
 {
     struct sigma_growth_state *state = opaque;
-    bool decided = false;
-    if (state->begun && sample->step < state->row.step)
+    size_t which = sample->metric == METRIC_SIGMA1     ? SIGMA1
+                   : sample->metric == METRIC_RESIDUAL ? RESIDUAL
+                                                       : DIVERSITY;
+    struct row ready;
+    if (!row_put(&state->row, FIGURES, which, sample->step, sample->time, sample->value, &ready))
         return false;
-    if (!state->begun || sample->step > state->row.step) {
-        if (!state->begun)
-            state->diversity = NAN;
-        else if (!state->judged) {
-            row_judge(state, settings, sample->begin, judgement);
-            decided = true;
-        }
-        state->begun = true;
-        state->judged = false;
-        state->row = (struct row){sample->step, sample->time, NAN, NAN, NAN};
-    }
-    row_put(&state->row, sample);
-    if (!decided && !state->judged && row_complete(&state->row)) {
-        row_judge(state, settings, sample->begin, judgement);
-        decided = true;
-    }
-    return decided;
+    judge_row(state, settings, &ready, steps_taken(ready.step, sample->begin), judgement);
+    return true;
 }
 
 const struct detector sigma_growth_detector = {

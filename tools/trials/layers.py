@@ -10,6 +10,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from evaluation.corpus import ROLES
+
 GATED = {"swiglu": F.silu, "geglu": F.gelu, "reglu": F.relu, "bilinear": lambda x: x}
 PLAIN = {
     "gelu": F.gelu,
@@ -142,17 +144,6 @@ class Watched:
     role: str
     block: str  # of the MLP that it is part of; "" for none
     module: Any
-
-
-ROLES = {
-    "q": "attn.q",
-    "k": "attn.k",
-    "v": "attn.v",
-    "o": "attn.o",
-    "gate": "mlp.gate",
-    "in": "mlp.in",
-    "out": "mlp.out",
-}
 
 
 def watched_layers(model: nn.Module) -> list[Watched]:
