@@ -6,6 +6,7 @@
 #include "daemon/alerts/history.h"
 #include "daemon/alerts/level.h"
 #include "daemon/alerts/risk.h"
+#include "daemon/alerts/row.h"
 #include "daemon/alerts/together.h"
 
 static void assert_near(double actual, double expected, double tolerance)
@@ -83,6 +84,23 @@ static void an_elasticity_is_the_power_of_the_steps(void **state)
         assert_near(growth.from_t, 4000, 4000 * 0.03 + (double)intervals[i]);
         assert_true(growth.from_t <= 4000);
     }
+}
+
+static void a_row_is_judged_when_complete_or_left(void **state)
+{
+    struct row row = {0}, ready;
+    assert_false(row_put(&row, 2, 1, 5, 10, 1.5, &ready));
+    assert_true(row_put(&row, 2, 0, 5, 12, 2.5, &ready)); /* complete */
+    assert_int_equal(ready.step, 5);
+    assert_true(ready.time == 12 && ready.figures[0] == 2.5 && ready.figures[1] == 1.5);
+    assert_false(row_put(&row, 2, 0, 5, 13, 9, &ready)); /* judged already */
+    assert_false(row_put(&row, 2, 0, 6, 14, 3, &ready));
+    assert_false(row_put(&row, 2, 1, 5, 14, 3, &ready)); /* too late */
+    assert_true(row_put(&row, 2, 0, 8, 15, 4, &ready));  /* 6 is left without its second */
+    assert_int_equal(ready.step, 6);
+    assert_true(ready.figures[0] == 3 && isnan(ready.figures[1]));
+    assert_true(row_put(&row, 2, 1, 8, 15, 5, &ready));
+    assert_int_equal(ready.step, 8);
 }
 
 /* Norms that swing under weight decay: what is lost and regained is no growth. */
@@ -311,6 +329,7 @@ int main(void)
         cmocka_unit_test(a_history_finds_the_largest_of_any_stretch),
         cmocka_unit_test(a_history_finds_the_median_of_any_stretch),
         cmocka_unit_test(a_level_is_that_of_its_span_or_of_the_least),
+        cmocka_unit_test(a_row_is_judged_when_complete_or_left),
         cmocka_unit_test(an_elasticity_is_the_power_of_the_steps),
         cmocka_unit_test(an_elasticity_counts_from_the_largest_of_the_past),
         cmocka_unit_test(the_past_of_an_elasticity_is_its_largest),
