@@ -4,6 +4,7 @@ import time
 
 import msgpack
 import numpy as np
+import pytest
 import zmq
 
 from foreshock import wire
@@ -131,3 +132,12 @@ class Raw:
         self.send({"type": "flush", "token": self.token})
         self.send_tensor({"type": "flush", "ticket": self.welcome["ticket"], "token": self.token})
         return self.receive("flushed", lambda message: message["token"] == self.token)["dropped"]
+
+
+def goes_on(daemon, client, step=100):
+    """A good sample of the same session is stored."""
+    client.declare(99, "good", (8, 8))
+    client.tensor(np.eye(8, dtype=np.float32) * 3, step=step, layer=99)
+    client.flush()
+    assert daemon.series("r", "spectral.sigma1", "good")[step] == pytest.approx(3, abs=1e-6)
+    assert daemon.request("/healthz")[0] == 200
