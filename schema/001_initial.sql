@@ -27,7 +27,7 @@ CREATE TABLE attempt (
     PRIMARY KEY (run_id, number)
 ) STRICT, WITHOUT ROWID;
 
--- One start of one training process: open, closed (it said bye) or lost (its lease ran out).
+-- One start of one training process: open, closed (it said bye, or was ended by hand) or lost (its lease ran out).
 CREATE TABLE session (
     run_id    INTEGER NOT NULL REFERENCES run ON DELETE CASCADE,
     key       TEXT NOT NULL,

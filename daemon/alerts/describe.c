@@ -75,8 +75,8 @@ static void describe_sigma_growth(char *out, size_t size, const struct story *st
     }
     text_print(out, size,
         "The spectral norm of %s runs away: since step %" PRId64
-        " it has grown faster than the steps taken allow (%.4g, %.4g expected at most, from %.4g "
-        "%.0f steps before) while nearly all its inputs lie on one side of the principal direction "
+        " it has grown faster than the steps taken allow (%.4g, %.4g expected at most, %.4g at "
+        "most until %.0f steps before) while nearly all its inputs lie on one side of the principal direction "
         "(diversity %.2f), which tends to end in a loss explosion. " GROWTH_CAUSES,
         story->where, story->worst->first_step, sigma->value, sigma->threshold, sigma->baseline,
         sigma->window, diversity->value);
@@ -174,8 +174,7 @@ static void describe_run_lost(char *out, size_t size, const struct story *story)
 {
     text_print(out, size,
         "%s Last step %" PRId64 ". The training process was killed, crashed, or lost its "
-        "connection: look at its log and at "
-        "its node.",
+        "connection: look at its log and at its node. If it will not come back: foreshock end RUN.",
         story->text, story->worst->fired_step);
 }
 

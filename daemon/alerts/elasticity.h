@@ -13,8 +13,7 @@
 #include <stdint.h>
 
 /* Older samples are kept thinned, each at least 2 % of the steps after the one before, so that 64
- * of them reach back to any lookback that may be set (0.5: 36 of them) or, when samples are rarer
- * than that, 32 samples. */
+ * of them reach back to 0.4 t (47 of them) or, when samples are rarer than that, 32 samples. */
 #define ELASTICITY_ANCHORS 64
 
 struct elasticity {

@@ -299,8 +299,11 @@ static void note_standing(struct alert_engine *engine, const struct judgement *j
             --engine->standing_count * sizeof engine->standings[0]);
     struct alert_standing *standing = &engine->standings[engine->standing_count++];
     *standing = (struct alert_standing){.step = judgement->step, .time = judgement->time};
+    /* Of the run's own figures those of this step may be there already, or not: the ones before. */
     for (size_t i = 0; i < READING_COUNT; i++)
-        standing->readings[i] = trail_at(&engine->readings[i], judgement->step);
+        standing->readings[i] = judgement->read >> i & 1
+                                    ? judgement->readings[i]
+                                    : trail_at(&engine->readings[i], judgement->step - 1);
     standing->risk = risk_of(&risk_model, standing->readings);
 }
 

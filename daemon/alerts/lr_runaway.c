@@ -55,17 +55,12 @@ static void take(struct lr_state *state, const struct sample *sample, double t)
     state->highest_t = t;
 }
 
-static enum verdict verdict_of(
+static bool came_in_small_steps(
     const struct lr_state *state, const struct rule_settings *settings, double t)
 {
-    double rise = log(state->lr / state->plateau);
-    bool by_and_by = state->rises >= settings->lr_runaway.rises &&
-                     t - state->rise_t >= settings->lr_runaway.rise_steps &&
-                     state->leap < LEAP_SHARE * rise;
-    if ((by_and_by && rise > log(settings->lr_runaway.ratio)) ||
-        rise > log(settings->lr_runaway.leap))
-        return VERDICT_BAD;
-    return rise < log(settings->lr_runaway.ratio_resolve) ? VERDICT_GOOD : VERDICT_UNCLEAR;
+    return state->rises >= settings->lr_runaway.rises &&
+           t - state->rise_t >= settings->lr_runaway.rise_steps &&
+           state->leap < LEAP_SHARE * log(state->lr / state->plateau);
 }
 
 static bool judge(void *opaque, const struct rule_settings *settings, const struct sample *sample,
@@ -81,12 +76,17 @@ static bool judge(void *opaque, const struct rule_settings *settings, const stru
     take(state, sample, t);
     if (!state->has_plateau)
         return true;
-    judgement->verdict = verdict_of(state, settings, t);
-    judgement_read(judgement, READING_LR, fmax(0, log(state->lr / state->plateau)));
-    judgement->score = state->lr / state->plateau;
+    double ratio = state->lr / state->plateau;
+    double limit = came_in_small_steps(state, settings, t) ? settings->lr_runaway.ratio
+                                                           : settings->lr_runaway.leap;
+    judgement->verdict = ratio > limit                                ? VERDICT_BAD
+                         : ratio < settings->lr_runaway.ratio_resolve ? VERDICT_GOOD
+                                                                      : VERDICT_UNCLEAR;
+    judgement_read(judgement, READING_LR, fmax(0, log(ratio)));
+    judgement->score = ratio;
     judgement->evidence[0] = (struct alert_evidence){.metric = "lr",
         .value = state->lr,
-        .threshold = settings->lr_runaway.ratio * state->plateau,
+        .threshold = limit * state->plateau,
         .baseline = state->plateau,
         .window = state->rises > 0 ? t - state->rise_t : NAN,
         .step = sample->step};

@@ -14,8 +14,7 @@
 
 #define LOOKBACK         0.8
 #define LOOKBACK_SAMPLES 2
-#define CLOCK_STOPPED    0.01  /* its pace, in shares of its mean pace: below, nothing is trained */
-#define CLOCK_GRAIN      0.005 /* what clock.c keeps entries apart */
+#define IDLE             1e-3 /* of the highest learning rate: nothing is trained */
 
 static bool judge_layer(void *opaque, const struct rule_settings *settings,
     const struct sample *sample, struct judgement *judgement)
@@ -70,27 +69,42 @@ static bool judge_change(void *opaque, const struct rule_settings *settings,
     return true;
 }
 
+/* When the learning rate was next to nothing: since the newest time that it fell there, until it came
+ * back. It may be ahead of the layers. */
+struct idle {
+    double highest; /* of all learning rates */
+    double from, to;
+    bool lasts;
+};
+
 /* Stretches without a change. */
 struct stretches {
-    struct training_clock clock;
+    struct idle idle;
     bool changed;   /* the weights have, once */
     double since;   /* the step of the newest change */
     double longest; /* stretch that ended: gradients may be accumulated over many steps */
 };
 
-static bool stretch_clock(void *opaque, const struct rule_settings *settings,
+static bool note_idle(void *opaque, const struct rule_settings *settings,
     const struct sample *sample, struct judgement *judgement)
 {
-    struct stretches *state = opaque;
-    training_clock_put(&state->clock, steps_taken(sample->step, sample->begin), sample->value);
+    struct idle *idle = &((struct stretches *)opaque)->idle;
+    double t = steps_taken(sample->step, sample->begin), lr = sample->value;
+    if (!isfinite(lr) || lr < 0)
+        return false;
+    idle->highest = fmax(idle->highest, lr);
+    bool rests = lr <= IDLE * idle->highest;
+    if (rests && !idle->lasts)
+        idle->from = t;
+    if (!rests && idle->lasts)
+        idle->to = t;
+    idle->lasts = rests;
     return false;
 }
 
-static bool trains(const struct stretches *state, double t)
+static bool is_idle(const struct idle *idle, double t)
 {
-    double moved = training_clock_moved(&state->clock, state->since, t);
-    double share = log(t / state->since);
-    return moved > fmin(fmax(CLOCK_STOPPED * share, CLOCK_GRAIN), share / 2);
+    return idle->lasts ? t >= idle->from : t >= idle->from && t < idle->to;
 }
 
 static void judge_still(void *opaque, const struct rule_settings *settings,
@@ -107,7 +121,7 @@ static void judge_still(void *opaque, const struct rule_settings *settings,
     }
     if (!state->changed || t < settings->rotation.arm_steps)
         return;
-    bool unusual = stretch > 2 * state->longest && trains(state, t);
+    bool unusual = stretch > 2 * state->longest && !is_idle(&state->idle, t);
     judgement->verdict = changes ? VERDICT_GOOD : unusual ? VERDICT_BAD : VERDICT_UNCLEAR;
     judgement->evidence[0] = (struct alert_evidence){.metric = "rotation.change",
         .value = panel->top[0].value,
@@ -145,7 +159,7 @@ const struct detector rotation_still_detector = {
     .rule = RULE_ROTATION_STILL,
     .metrics = 1u << METRIC_LR,
     .state_size = sizeof(struct stretches),
-    .judge = stretch_clock,
+    .judge = note_idle,
     .shared_by = &rotation_change_detector,
     .judge_panel = judge_still,
 };

@@ -1,5 +1,5 @@
-/* The figures of one step put together, in whatever order they come: a row is judged as soon as all
- * of them are there, else when the next step begins. A plain value: all zero is one that waits for
+/* The figures of one step put together, in whatever order they come, as long as all come before the
+ * next step's: a row is judged as soon as it is complete, else when the next step begins. A plain value: all zero is one that waits for
  * its first step. */
 #ifndef FORESHOCK_ALERTS_ROW_H
 #define FORESHOCK_ALERTS_ROW_H

@@ -28,7 +28,9 @@ static enum verdict verdict_of(
         growth->elasticity > growth->past + settings->sigma_growth.elasticity_rise &&
         diversity < settings->sigma_growth.diversity)
         return VERDICT_BAD;
-    if (growth->elasticity < settings->sigma_growth.elasticity_resolve ||
+    bool usual = growth->elasticity < settings->sigma_growth.elasticity &&
+                 growth->elasticity < growth->past + settings->sigma_growth.elasticity_rise / 2;
+    if (growth->elasticity < settings->sigma_growth.elasticity_resolve || usual ||
         diversity > settings->sigma_growth.diversity_resolve)
         return VERDICT_GOOD;
     return VERDICT_UNCLEAR;
@@ -44,10 +46,11 @@ static void compare(const struct sigma_growth_state *state, const struct rule_se
         return;
     judgement->verdict = verdict_of(settings, growth, state->diversity);
     judgement->score = growth->elasticity;
+    double level = fmax(
+        settings->sigma_growth.elasticity, growth->past + settings->sigma_growth.elasticity_rise);
     judgement->evidence[0] = (struct alert_evidence){.metric = "spectral.sigma1",
         .value = row->figures[SIGMA1],
-        .threshold =
-            growth->from_value * pow(t / growth->from_t, settings->sigma_growth.elasticity),
+        .threshold = growth->from_value * pow(t / growth->from_t, level),
         .baseline = growth->from_value,
         .window = t - growth->from_t,
         .step = row->step};

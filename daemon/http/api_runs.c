@@ -222,8 +222,8 @@ static int run_errand(struct request *request, enum http_errand (*errand)(void *
     switch (errand(options->ctx, run)) {
     case HTTP_ERRAND_DONE: break;
     case HTTP_ERRAND_RUNNING:
-        return problem_parameter(
-            problem, 409, "run", request->capture, "a run that is not running");
+        return problem_parameter(problem, 409, "run", request->capture,
+            "a run that is not running: all its processes said goodbye, or their leases ran out");
     case HTTP_ERRAND_GONE:
         return problem_parameter(
             problem, 404, "run", request->capture, "the id of a run that is stored here");

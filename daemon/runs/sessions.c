@@ -383,7 +383,10 @@ enum runs_answer runs_end(struct runs *runs, int64_t id)
         s->lost = false;
         rows_put_session(batch, s);
     }
-    rows_publish(run, batch, NULL, 0);
+    if (store_submit(runs->options.store, batch) != 0) {
+        run->state = "lost"; /* whoever asks again finds all of it to be done */
+        return RUNS_FAILED;
+    }
     out->ended(out->ctx, run->id);
     log_info("run ended by hand", LOG_STR("run", run->key));
     return RUNS_DONE;

@@ -107,14 +107,16 @@ def test_a_lost_run_is_ended_by_hand(daemon):
         assert end()[0] == 409  # it runs
         until(lambda: state(d) == "lost" and lost(d) and d.alerts("r", rule="nonfinite"), "both leases to run out")
         assert end("nowhere")[0] == 404
+        d.restart()  # what is lost, is lost for the next daemon too
+        assert state(d) == "lost" and {alert["state"] for alert in d.alerts("r")} == {"firing"}
         assert end() == (200, {"id": "r", "ended": True}) and end()[0] == 200
         assert state(d) == "ended" and {alert["state"] for alert in d.alerts("r")} == {"resolved"}
         assert 'msg="run ended by hand" run=r' in d.log()
         d.restart()
         assert state(d) == "ended" and {alert["state"] for alert in d.alerts("r")} == {"resolved"}
-        other.send({"type": "heartbeat", "dropped": 0})
-        until(lambda: other.hello()["attempt"] == 2, "its return, as a new attempt")
-        assert state(d) == "running"
+        assert gauges(d) == (0, 0)
+        assert other.hello()["attempt"] == 2 and raw.hello()["attempt"] == 2  # they return together
+        assert state(d) == "running" and gauges(d) == (2, 1) and d.alerts("r", state="firing") == []
 
 
 def test_a_daemon_that_stood_still_blames_nobody(daemon):
