@@ -3,10 +3,16 @@
 
 #include <math.h>
 
-#define SPACING       1.005
-#define PLATEAU_SHARE 0.25 /* of the steps without a new highest learning rate */
-#define LEAP_MAX      10.0 /* of the warm-up from one sample to the next: more is a slip of the pen */
-#define STANDING      0.9 /* of the highest: near it */
+#define SPACING      1.005
+#define STANDS_SHARE 0.25
+#define FALLEN_SHARE 0.7
+#define LEAP_MAX     10.0 /* of the warm-up from one sample to the next: more is a slip of the pen */
+#define STANDING     0.9  /* of the highest: near it */
+
+double plateau_steps(double t, double lowest, double highest, double least)
+{
+    return fmax(least, (lowest >= STANDING * highest ? STANDS_SHARE : FALLEN_SHARE) * t);
+}
 
 static void keep(struct training_clock *clock)
 {
@@ -20,6 +26,7 @@ static void keep(struct training_clock *clock)
 
 static void note_highest(struct training_clock *clock, double lr)
 {
+    clock->lowest = lr > clock->highest ? lr : fmin(clock->lowest, lr);
     if (clock->ceiling > 0 && lr <= clock->ceiling) {
         clock->highest = 0;
     } else if (lr > clock->highest) {
@@ -40,7 +47,7 @@ static void find_ceiling(struct training_clock *clock)
 {
     double stood = clock->t - clock->highest_t;
     if (clock->ceiling <= 0) {
-        if (stood >= fmax(CLOCK_PLATEAU, PLATEAU_SHARE * clock->t))
+        if (stood >= plateau_steps(clock->t, clock->lowest, clock->highest, CLOCK_PLATEAU))
             clock->ceiling = clock->highest;
         return;
     }

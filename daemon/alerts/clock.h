@@ -2,8 +2,8 @@
  * training that was done and not with the steps that passed.
  *
  * While the learning rate first rises (the warm-up), a step counts as its learning rate. Once it
- * has not risen for a quarter of the steps (CLOCK_PLATEAU at least), the highest one so far becomes
- * the ceiling, and a step counts min(learning rate, ceiling). So a warm-up, a decay and a warm
+ * has stood for a quarter of the steps (CLOCK_PLATEAU at least), or been below for most of them,
+ * the highest one so far becomes the ceiling, and a step counts min(learning rate, ceiling). So a warm-up, a decay and a warm
  * restart explain the growth that they cause. A learning rate that goes on rising above the ceiling
  * explains nothing, because that is a fault to be found; one that was raised and then stands (for
  * CLOCK_STAND steps and samples) is somebody's decision and the new ceiling, up to CLOCK_RAISE
@@ -22,6 +22,11 @@
 #define CLOCK_STANDS  5    /* samples */
 #define CLOCK_RAISE   4.0
 
+/* For how many of t steps, `least` at least, the highest learning rate must not have risen to be a
+ * plateau: a quarter where the lowest since then is still near it; where it has fallen, most of them,
+ * for a warm-up may go on over the first cycles of a schedule. */
+double plateau_steps(double t, double lowest, double highest, double least);
+
 struct training_clock {
     bool started;
     double t;                  /* steps since the attempt began, of the newest learning rate */
@@ -29,6 +34,7 @@ struct training_clock {
     double rate;               /* of the newest step */
     double ceiling;            /* 0: not yet */
     double highest, highest_t; /* of the warm-up, or while above the ceiling; else 0 */
+    double lowest;             /* since then */
     double above_t;            /* when it left the ceiling upwards */
     int stands;                /* samples near the highest since then */
     bool raised;               /* the ceiling was, by this highest */

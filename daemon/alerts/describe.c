@@ -67,19 +67,19 @@ static void describe_layers_growth(char *out, size_t size, const struct story *s
 
 static void describe_sigma_growth(char *out, size_t size, const struct story *story)
 {
-    const struct alert_evidence *sigma = &story->worst->evidence[0],
+    const struct alert_evidence *growth = &story->worst->evidence[0],
                                 *diversity = &story->worst->evidence[1];
-    if (strcmp(sigma->metric, "sigma_growth.together") == 0) {
+    if (strcmp(growth->metric, "sigma_growth.together") == 0) {
         describe_layers_growth(out, size, story);
         return;
     }
     text_print(out, size,
         "The spectral norm of %s runs away: since step %" PRId64
-        " it has grown faster than the steps taken allow (%.4g, %.4g expected at most, %.4g at "
-        "most until %.0f steps before) while nearly all its inputs lie on one side of the principal direction "
+        " it grows like the steps to the power of %.2f (half of all layers: %.2f; over the last "
+        "%.0f steps) while nearly all its inputs lie on one side of the principal direction "
         "(diversity %.2f), which tends to end in a loss explosion. " GROWTH_CAUSES,
-        story->where, story->worst->first_step, sigma->value, sigma->threshold, sigma->baseline,
-        sigma->window, diversity->value);
+        story->where, story->worst->first_step, growth->value, growth->baseline, growth->window,
+        diversity->value);
 }
 
 static void describe_lr_runaway(char *out, size_t size, const struct story *story)

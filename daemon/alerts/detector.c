@@ -21,6 +21,7 @@ const struct detector *const detector_table[DETECTOR_COUNT] = {
     &nonfinite_grad_norm_detector,
     &sigma_growth_detector,
     &layers_growth_detector,
+    &lone_growth_detector,
     &lr_runaway_detector,
     &gradient_detector,
     &alignment_fall_detector,

@@ -51,8 +51,10 @@ struct judgement {
     struct {
         bool given;
         double value, window; /* as in struct panel */
-    } share;                  /* for the detector of all layers together */
-    unsigned read;            /* 1 << enum reading: those of the run that are told */
+        bool alone;           /* the layer may be told of by itself; then what bears witness: */
+        double witness;
+    } share;       /* for the detectors of all layers together */
+    unsigned read; /* 1 << enum reading: those of the run that are told */
     double readings[READING_COUNT];
     struct alert_evidence evidence[ALERT_TRACK_EVIDENCE_MAX];
     size_t evidence_count;
@@ -98,6 +100,7 @@ extern const struct detector nonfinite_loss_detector;
 extern const struct detector nonfinite_grad_norm_detector;
 extern const struct detector sigma_growth_detector;
 extern const struct detector layers_growth_detector;
+extern const struct detector lone_growth_detector;
 extern const struct detector lr_runaway_detector;
 extern const struct detector gradient_detector;
 extern const struct detector alignment_fall_detector;
@@ -111,7 +114,7 @@ extern const struct detector loss_high_detector;
 
 /* One row for each thing watched: a rule may have several. A detector that is shared by comes after
  * the one that shares. */
-#define DETECTOR_COUNT 16
+#define DETECTOR_COUNT 17
 extern const struct detector *const detector_table[DETECTOR_COUNT];
 
 #endif

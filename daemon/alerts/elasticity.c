@@ -5,7 +5,8 @@
 
 #include "daemon/alerts/history.h"
 
-#define SPACING 1.02
+#define SPACING    1.02
+#define PEAK_SHARE 0.5
 
 static const struct anchor *anchor_back(const struct elasticity *elasticity, size_t back)
 {
@@ -17,6 +18,8 @@ static void anchor_keep(struct elasticity *elasticity, double t, double value, d
 {
     if (elasticity->anchors > 0 && t < SPACING * anchor_back(elasticity, 0)->t)
         return;
+    if (elasticity->anchors == ELASTICITY_ANCHORS)
+        elasticity->peak = fmax(elasticity->peak, elasticity->ring[elasticity->next].value);
     elasticity->ring[elasticity->next] = (struct anchor){t, value, growth, elasticity->samples};
     elasticity->next = (elasticity->next + 1) % ELASTICITY_ANCHORS;
     if (elasticity->anchors < ELASTICITY_ANCHORS)
@@ -37,20 +40,25 @@ static const struct anchor *anchor_find(
     return NULL;
 }
 
-/* Value and elasticity, the largest of those kept from PAST_FROM t on, up to `last`. */
+/* Value and elasticity, the largest of those kept from PAST_FROM t on, up to `last`; of earlier ones
+ * the value at PEAK_SHARE. */
 static struct anchor past_largest(
     const struct elasticity *elasticity, double t, const struct anchor *last)
 {
     struct anchor largest = *last;
+    double peak = elasticity->peak;
     for (size_t back = 0; back < elasticity->anchors; back++) {
         const struct anchor *anchor = anchor_back(elasticity, back);
-        if (anchor->t < PAST_FROM * t)
-            break;
         if (anchor->t > last->t)
             continue;
+        if (anchor->t < PAST_FROM * t) {
+            peak = fmax(peak, anchor->value);
+            continue;
+        }
         largest.value = fmax(largest.value, anchor->value);
         largest.elasticity = fmax(largest.elasticity, anchor->elasticity);
     }
+    largest.value = fmax(largest.value, PEAK_SHARE * peak);
     return largest;
 }
 

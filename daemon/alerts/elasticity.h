@@ -1,10 +1,11 @@
 /* How fast a positive figure of one layer grows, in the measure of the steps taken:
  *
- *     e(t) = ln(x(t) / x') / ln(t / t'),  t' about 0.8 t, x' the largest x from 0.4 t to t'
+ *     e(t) = ln(x(t) / x') / ln(t / t'),  t' about 0.8 t, x' the largest x from 0.4 t to t', or half
+ *                                         of the largest before
  *
  * e = 1 is growth in proportion to the steps, whatever the sampling interval. What only makes good
  * an earlier loss does not count: under weight decay norms swing (Adam's slingshots, warm restarts)
- * without going anywhere. A plain value: all zero is one that has seen nothing. */
+ * or fade and come back, without going anywhere. A plain value: all zero is one that has seen nothing. */
 #ifndef FORESHOCK_ALERTS_ELASTICITY_H
 #define FORESHOCK_ALERTS_ELASTICITY_H
 
@@ -19,6 +20,7 @@
 struct elasticity {
     int64_t samples;
     size_t anchors, next;
+    double peak; /* the largest that the ring holds no more */
     struct anchor {
         double t; /* steps since the attempt began */
         double value;

@@ -173,6 +173,19 @@ static void add_evidence(struct alert *alert, const struct spell *worst)
     }
 }
 
+/* The layer that an entry is about: what was found in the run may be about one. */
+static const struct layer *subject(
+    const struct alert_engine *engine, const struct layer *layer, const struct spell *worst)
+{
+    for (size_t i = 1; i < worst->evidence_count; i++)
+        if (worst->evidence[i].layer != worst->evidence[0].layer)
+            return layer;
+    if (layer->id != 0 || worst->evidence_count == 0)
+        return layer;
+    const struct layer *named = layers_find(&engine->layers, worst->evidence[0].layer);
+    return named == NULL ? layer : named;
+}
+
 /* Writes into the open alert of a rule what its episode says by now. */
 static void refresh(struct alert_engine *engine, const struct episode *episode)
 {
@@ -187,16 +200,16 @@ static void refresh(struct alert_engine *engine, const struct episode *episode)
     alert->layer_count = ranking.count;
     alert->evidence_count = 0;
     for (size_t i = 0; i < ranking.count; i++)
-        alert->layers[i] = ranking.entries[i].layer->id;
+        alert->layers[i] = subject(engine, ranking.entries[i].layer, ranking.entries[i].worst)->id;
     for (size_t i = 0; i < ranking.count; i++)
         add_evidence(alert, ranking.entries[i].worst);
     if (alert->layer_total < alert->layer_count)
         alert->layer_total = alert->layer_count;
     if (ranking.critical)
         alert->severity = SEVERITY_CRITICAL;
-    const struct layer *first = ranking.entries[0].layer;
-    alert_describe(
-        alert, first->id == 0 ? NULL : first->name, ranking.entries[0].worst, slot->text);
+    const struct spell *worst = ranking.entries[0].worst;
+    const struct layer *first = subject(engine, ranking.entries[0].layer, worst);
+    alert_describe(alert, first->id == 0 ? NULL : first->name, worst, slot->text);
 }
 
 static void slot_open(struct slot *slot, const struct episode *episode)
@@ -351,6 +364,13 @@ static bool is_shared(size_t sharer)
     return false;
 }
 
+/* False for a layer that is only observed where others are told of. */
+static bool is_told(struct alert_engine *engine, const struct layer *layer, size_t sharer)
+{
+    enum alert_rule rule = detector_table[sharer]->rule;
+    return layer->mode[rule] >= layers_find(&engine->layers, 0)->mode[rule];
+}
+
 /* If memory is short the step is judged without this layer. */
 static void share(struct alert_engine *engine, const struct layer *layer, size_t sharer,
     const struct judgement *judgement)
@@ -361,8 +381,10 @@ static void share(struct alert_engine *engine, const struct layer *layer, size_t
     if (together == NULL || together_come(together, layer->id, judgement->step) != 0)
         return;
     if (judgement->share.given)
-        together_put(together, layer->id, judgement->step, judgement->time, judgement->share.value,
-            judgement->share.window);
+        together_put(together, layer->id, judgement->step,
+            &(struct together_value){judgement->time, judgement->share.value,
+                judgement->share.window, is_told(engine, layer, sharer) && judgement->share.alone,
+                judgement->share.witness});
     judge_panels(engine, sharer);
 }
 

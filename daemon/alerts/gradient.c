@@ -11,6 +11,7 @@
 
 #include <math.h>
 
+#include "daemon/alerts/descent.h"
 #include "daemon/alerts/history.h"
 #include "daemon/alerts/level.h"
 #include "daemon/alerts/row.h"
@@ -24,10 +25,9 @@ enum { LOSS, GRADIENT, FIGURES }; /* of a row */
 
 struct gradient_state {
     struct row row;
-    struct level gradient, loss; /* gradient: of logarithms */
+    struct level gradient; /* of logarithms */
     struct history gradients;
-    bool has_lowest;
-    double start, lowest;       /* levels of the loss */
+    struct descent loss;
     double t;                   /* of the newest gradient */
     double bursts, past_bursts; /* with forgetting */
 };
@@ -35,31 +35,16 @@ struct gradient_state {
 /* What a step says, in the terms of the settings. */
 struct finding {
     double level, past, ratio; /* of the gradient: logarithms; beyond what the loss rose */
-    double loss, loss_rise;
+    double loss_rise;
     double bursts, steady; /* as many as a steady rate would leave */
 };
 
-static void take_loss(struct gradient_state *state, double t, double loss)
+/* Beyond its noise and in shares of its way down; 0: it did not. */
+static double loss_rise(const struct descent *loss, const struct rule_settings *settings)
 {
-    if (!isfinite(loss) || !level_put(&state->loss, t, loss, LEVEL_STEPS))
-        return;
-    double level = level_median(&state->loss, LEVEL_STEPS, LEVEL_LEAST);
-    if (isnan(level))
-        return;
-    if (!state->has_lowest)
-        state->start = state->lowest = level;
-    state->has_lowest = true;
-    state->lowest = fmin(state->lowest, level);
-}
-
-/* The loss, and how far it is above its lowest level in shares of what it came down. */
-static void judge_loss(const struct gradient_state *state, struct finding *finding)
-{
-    finding->loss = level_median(&state->loss, LEVEL_STEPS, LEVEL_LEAST);
-    if (!state->has_lowest)
-        return;
-    double scale = fmax(state->start - state->lowest, fabs(state->lowest));
-    finding->loss_rise = scale > 0 ? (finding->loss - state->lowest) / scale : 0;
+    double rise = descent_rise(loss), way = descent_way(loss, 0);
+    return loss->begun && way > 0 && rise > settings->gradient.loss_noise * loss->noise ? rise / way
+                                                                                        : 0;
 }
 
 /* A burst is counted against the level before it. */
@@ -104,9 +89,9 @@ static void tell(const struct gradient_state *state, const struct rule_settings 
                     .window = BURST_MEMORY,
                     .step = judgement->step};
     judgement->evidence[1] = (struct alert_evidence){.metric = "loss",
-        .value = finding->loss,
+        .value = state->loss.now,
         .threshold = NAN,
-        .baseline = state->has_lowest ? state->lowest : NAN,
+        .baseline = state->loss.begun ? state->loss.lowest : NAN,
         .window = LEVEL_STEPS,
         .step = judgement->step};
     judgement->evidence_count = 2;
@@ -119,7 +104,8 @@ static void judge_row(struct gradient_state *state, const struct rule_settings *
     struct finding finding = {0};
     judgement->step = row->step;
     judgement->time = row->time;
-    take_loss(state, t, row->figures[LOSS]);
+    if (isfinite(row->figures[LOSS]))
+        descent_put(&state->loss, t, row->figures[LOSS]);
     if (isnan(gradient) || gradient <= 0)
         return;
     count_burst(state, settings, t, gradient);
@@ -132,10 +118,10 @@ static void judge_row(struct gradient_state *state, const struct rule_settings *
     history_put(&state->gradients, t, finding.level);
     if (isnan(finding.past) || t < settings->gradient.arm_steps)
         return;
-    judge_loss(state, &finding);
-    double loss_ratio =
-        finding.loss_rise > 0 && state->lowest > 0 ? finding.loss / state->lowest : 1;
-    finding.ratio = exp(finding.level - finding.past) / loss_ratio;
+    finding.loss_rise = loss_rise(&state->loss, settings);
+    double risen =
+        finding.loss_rise > 0 && state->loss.lowest > 0 ? state->loss.now / state->loss.lowest : 1;
+    finding.ratio = exp(finding.level - finding.past) / risen;
     finding.bursts = state->bursts;
     finding.steady = state->past_bursts * BURST_MEMORY / fmin(LONG_MEMORY, t);
     judgement->verdict = verdict_of(settings, &finding);

@@ -10,27 +10,18 @@
 
 #include <math.h>
 
-#include "daemon/alerts/level.h"
+#include "daemon/alerts/descent.h"
 
 #define JUMP_STEPS    6.0
 #define JUMP_VALUES   6 /* at most; all but one of so many, all of fewer */
 #define JUMP_LEAST    3
-#define LEVEL_STEPS   40.0
-#define LEVEL_LEAST   6   /* values */
-#define LOWEST_SHARE  1.7 /* of its lowest level: the least way that counts as having come down */
-#define NOISE_MEMORY  50.0
-#define NOISE_CLIP    3.0 /* times the noise that one step may count */
 #define CLIMB_HEALING 0.9 /* of the highest level of this climb: below it comes down by itself */
 #define KNOWN_MARGIN  1.25
 
 struct loss_state {
-    struct level level;
+    struct descent descent;
     double losses[JUMP_VALUES], times[JUMP_VALUES]; /* the newest last */
     size_t count;
-    bool has_lowest;
-    double start, lowest;
-    double noise; /* mean step from one loss to the next, in magnitude */
-    double steps; /* that it is the mean of, up to NOISE_MEMORY */
     double crest; /* highest rise of the climb in hand; 0: none */
     double climb_t;
     bool up;       /* it was told of and has not come back */
@@ -53,18 +44,6 @@ static void losses_put(struct loss_state *state, double t, double loss)
     state->times[state->count++] = t;
 }
 
-/* The mean step at first, then one that forgets and that a jump can't spoil. */
-static void noise_put(struct loss_state *state, double loss)
-{
-    if (state->count == 0)
-        return;
-    double step = fabs(loss - state->losses[state->count - 1]);
-    if (state->steps >= JUMP_VALUES && state->noise > 0)
-        step = fmin(step, NOISE_CLIP * state->noise);
-    state->steps = fmin(state->steps + 1, NOISE_MEMORY);
-    state->noise += (step - state->noise) / state->steps;
-}
-
 /* What nearly all of the last losses exceed. */
 static double floor_of(const struct loss_state *state)
 {
@@ -78,14 +57,6 @@ static double floor_of(const struct loss_state *state)
         lowest = fmin(lowest, loss);
     }
     return taken == JUMP_VALUES ? next : lowest;
-}
-
-/* How far the loss came down, or what counts as that: shares of its level and of its noise. */
-static double way(const struct loss_state *state, const struct rule_settings *settings)
-{
-    double least =
-        fmax(LOWEST_SHARE * fabs(state->lowest), settings->loss_high.noise * state->noise);
-    return fmax(state->start - state->lowest, least);
 }
 
 /* The least rise that is told: a share of the way, or more than the loss is known to come back from. */
@@ -131,10 +102,12 @@ static void note_recovery(struct loss_state *state, enum verdict verdict, double
 }
 
 static void compare(struct loss_state *state, const struct rule_settings *settings,
-    const struct sample *sample, double level, struct judgement *judgement)
+    const struct sample *sample, struct judgement *judgement)
 {
-    double t = steps_taken(sample->step, sample->begin), scale = way(state, settings);
-    double jump = floor_of(state) - state->lowest, rise = level - state->lowest;
+    const struct descent *descent = &state->descent;
+    double t = steps_taken(sample->step, sample->begin);
+    double scale = descent_way(descent, settings->loss_high.noise);
+    double jump = floor_of(state) - descent->lowest, rise = descent_rise(descent);
     if (!(scale > 0) || !isfinite(scale)) /* a loss that is always 0 */
         return;
     bool jumped = jump > least(state, settings->loss_high.jump, scale);
@@ -149,10 +122,10 @@ static void compare(struct loss_state *state, const struct rule_settings *settin
     judgement->score = jump / scale;
     judgement->critical = is_lost(state, settings, t, jump, scale);
     judgement->evidence[0] = (struct alert_evidence){.metric = "loss",
-        .value = jumped ? floor_of(state) : level,
-        .threshold = state->lowest + least(state, share, scale),
-        .baseline = state->lowest,
-        .window = jumped ? JUMP_STEPS : LEVEL_STEPS,
+        .value = jumped ? floor_of(state) : descent->now,
+        .threshold = descent->lowest + least(state, share, scale),
+        .baseline = descent->lowest,
+        .window = jumped ? JUMP_STEPS : DESCENT_STEPS,
         .step = sample->step};
     judgement->evidence_count = 1;
 }
@@ -166,18 +139,9 @@ static bool judge(void *opaque, const struct rule_settings *settings, const stru
     judgement->time = sample->time;
     if (!isfinite(sample->value))
         return true;
-    noise_put(state, sample->value);
     losses_put(state, t, sample->value);
-    level_put(&state->level, t, sample->value, LEVEL_STEPS);
-    double level = level_median(&state->level, LEVEL_STEPS, LEVEL_LEAST);
-    if (isnan(level))
-        return true;
-    if (!state->has_lowest)
-        state->start = state->lowest = level;
-    state->has_lowest = true;
-    if (t >= settings->loss_high.arm_steps)
-        compare(state, settings, sample, level, judgement);
-    state->lowest = fmin(state->lowest, level);
+    if (descent_put(&state->descent, t, sample->value) && t >= settings->loss_high.arm_steps)
+        compare(state, settings, sample, judgement);
     return true;
 }
 

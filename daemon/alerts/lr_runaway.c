@@ -1,8 +1,8 @@
 /* A learning rate that leaves its plateau upwards and goes on rising: a decay of the wrong sign, a
  * warm-up that does not stop, a schedule in the wrong units.
  *
- * The plateau is the highest learning rate that has stood, or been fallen from, for a quarter of
- * the steps (100 at least). A rise begins where the learning rate exceeds it, and is a
+ * The plateau is the highest learning rate that has stood for a quarter of the steps (100 at least),
+ * or been fallen from for most of them. A rise begins where the learning rate exceeds it, and is a
  * runaway when it has come far, in many small steps: one step up, or a stair, is somebody's
  * decision, unless it is so high that it must be a slip. A rise that stops for long enough is the
  * new plateau. */
@@ -10,14 +10,16 @@
 
 #include <math.h>
 
+#include "daemon/alerts/clock.h"
+
 #define PLATEAU_STEPS 100.0
-#define PLATEAU_SHARE 0.25
 #define LEAP_SHARE    0.5 /* of the whole rise: a largest single step above it makes it a leap */
 
 struct lr_state {
     bool begun, has_plateau;
     double plateau; /* the highest before the rise in hand */
     double lr, highest, highest_t;
+    double lowest; /* since the highest */
     double rises;  /* increases since it left the plateau */
     double rise_t; /* when it left it */
     double leap;   /* the largest of them, as a logarithm */
@@ -25,7 +27,7 @@ struct lr_state {
 
 static bool is_at_rest(const struct lr_state *state, double t)
 {
-    return t - state->highest_t >= fmax(PLATEAU_STEPS, PLATEAU_SHARE * t);
+    return t - state->highest_t >= plateau_steps(t, state->lowest, state->highest, PLATEAU_STEPS);
 }
 
 /* The rise in hand, if there is one, ends at a new plateau. */
@@ -41,6 +43,7 @@ static void take(struct lr_state *state, const struct sample *sample, double t)
 {
     double lr = sample->value;
     if (state->begun && !(lr > state->highest)) {
+        state->lowest = fmin(state->lowest, lr);
         if (is_at_rest(state, t))
             rest(state);
         return;
@@ -51,7 +54,7 @@ static void take(struct lr_state *state, const struct sample *sample, double t)
         state->leap = fmax(state->leap, log(lr / state->highest));
     }
     state->begun = true;
-    state->highest = lr;
+    state->highest = state->lowest = lr;
     state->highest_t = t;
 }
 

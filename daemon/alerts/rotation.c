@@ -14,7 +14,7 @@
 
 #define LOOKBACK         0.8
 #define LOOKBACK_SAMPLES 2
-#define IDLE             1e-3 /* of the highest learning rate: nothing is trained */
+#define IDLE             0.02 /* of the highest learning rate: nothing is trained */
 
 static bool judge_layer(void *opaque, const struct rule_settings *settings,
     const struct sample *sample, struct judgement *judgement)

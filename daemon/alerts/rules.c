@@ -64,16 +64,15 @@ const struct rule_setting rule_setting_table[] = {
         AT(sigma_growth.together_critical_loss)},
     {RULE_SIGMA_GROWTH, "together_arm_steps", 200, 1, 1e9, "steps",
         "all layers: silent before this step of the attempt", AT(sigma_growth.together_arm_steps)},
-    {RULE_SIGMA_GROWTH, "elasticity", 2.2, 0.1, 100, "",
-        "one layer: fires above this d ln(sigma1) / d ln(step)", AT(sigma_growth.elasticity)},
+    {RULE_SIGMA_GROWTH, "elasticity", 3, 0.1, 100, "",
+        "one layer: fires above this elasticity by the training clock",
+        AT(sigma_growth.elasticity)},
     {RULE_SIGMA_GROWTH, "elasticity_rise", 0.5, 0, 100, "",
         "one layer: and this far above its own past", AT(sigma_growth.elasticity_rise)},
     {RULE_SIGMA_GROWTH, "elasticity_resolve", 1, -100, 100, "",
         "one layer: well again below this elasticity", AT(sigma_growth.elasticity_resolve)},
     {RULE_SIGMA_GROWTH, "diversity", 0.2, 0, 1, "",
         "one layer: the witness: fires only below this sa.diversity", AT(sigma_growth.diversity)},
-    {RULE_SIGMA_GROWTH, "diversity_resolve", 0.4, 0, 1, "",
-        "one layer: well again above this sa.diversity", AT(sigma_growth.diversity_resolve)},
     {RULE_SIGMA_GROWTH, "lookback", 0.8, 0.5, 0.95, "",
         "compares with the newest sample before this share of the steps",
         AT(sigma_growth.lookback)},
@@ -111,6 +110,9 @@ const struct rule_setting rule_setting_table[] = {
     {RULE_GRADIENT, "loss_rise", 0.08, 0, 1000, "",
         "but only while the loss is so far above its lowest level, in shares of its way down",
         AT(gradient.loss_rise)},
+    {RULE_GRADIENT, "loss_noise", 3, 0, 1000, "",
+        "and by more than so many times its mean step from one to the next",
+        AT(gradient.loss_noise)},
     {RULE_GRADIENT, "arm_steps", 150, 0, 1e9, "steps", "silent before this step of the attempt",
         AT(gradient.arm_steps)},
 
@@ -147,7 +149,7 @@ const struct rule_setting rule_setting_table[] = {
     {RULE_ROTATION_RUNAWAY, "arm_steps", 200, 0, 1e9, "steps",
         "silent before this step of the attempt", AT(rotation.arm_steps)},
 
-    PATIENCE(RULE_ROTATION_STILL, 5, 50, 1, 0, 100),
+    PATIENCE(RULE_ROTATION_STILL, 5, 1000, 1, 0, 100),
 
     PATIENCE(RULE_LOSS_HIGH, 1, 0, 8, 20, 50),
     {RULE_LOSS_HIGH, "jump", 0.35, 0.01, 1000, "",
@@ -262,7 +264,6 @@ static const struct {
     const char *low, *high;
 } ordered[] = {
     {RULE_SIGMA_GROWTH, "elasticity_resolve", "elasticity"},
-    {RULE_SIGMA_GROWTH, "diversity", "diversity_resolve"},
     {RULE_ALIGNMENT_COLLAPSE, "fallen", "recovered"},
     {RULE_ALIGNMENT_COLLAPSE, "fallen", "balanced"},
     {RULE_LOSS_HIGH, "resolve", "climb"},

@@ -66,7 +66,7 @@ struct rule_settings {
     } nonfinite;
     struct {
         double elasticity, elasticity_rise, elasticity_resolve;
-        double diversity, diversity_resolve;
+        double diversity;
         double lookback, lookback_samples;
         double arm_steps;
         double residual;
@@ -79,7 +79,7 @@ struct rule_settings {
         double rises, rise_steps;
     } lr_runaway;
     struct {
-        double ratio, ratio_resolve, loss_rise;
+        double ratio, ratio_resolve, loss_rise, loss_noise;
         double burst, bursts;
         double arm_steps;
     } gradient;

@@ -1,10 +1,10 @@
-/* Growth of one layer's spectral norm out of proportion to the steps taken, with low alignment
- * diversity as its witness: the elasticity (elasticity.h) and the inputs on one side of v1.
+/* How fast one layer's spectral norm grows: its elasticity (elasticity.h), for the detectors of all
+ * layers. Those that grow faster than they ever did while their inputs lie on one side of v1 may be
+ * told of by themselves (lone_growth.c); what layers do together is judged in layers_growth.c.
  *
  * t counts from the beginning of the attempt: where a training resumes at a high step, growth is
  * then compared with the steps that were seen, which asks for more growth than the true count
- * would. What layers do together is judged in layers_growth.c, by the elasticities that they share
- * here. */
+ * would. */
 #include "daemon/alerts/detector.h"
 
 #include <math.h>
@@ -21,46 +21,17 @@ struct sigma_growth_state {
     struct elasticity elasticity;
 };
 
-static enum verdict verdict_of(
-    const struct rule_settings *settings, const struct growth *growth, double diversity)
-{
-    if (growth->elasticity > settings->sigma_growth.elasticity &&
-        growth->elasticity > growth->past + settings->sigma_growth.elasticity_rise &&
-        diversity < settings->sigma_growth.diversity)
-        return VERDICT_BAD;
-    bool usual = growth->elasticity < settings->sigma_growth.elasticity &&
-                 growth->elasticity < growth->past + settings->sigma_growth.elasticity_rise / 2;
-    if (growth->elasticity < settings->sigma_growth.elasticity_resolve || usual ||
-        diversity > settings->sigma_growth.diversity_resolve)
-        return VERDICT_GOOD;
-    return VERDICT_UNCLEAR;
-}
-
+/* Growth that is the layer's own and has its witness. */
 static void compare(const struct sigma_growth_state *state, const struct rule_settings *settings,
-    const struct row *row, double t, const struct growth *growth, struct judgement *judgement)
+    double t, const struct growth *growth, struct judgement *judgement)
 {
     judgement->share.given = true;
     judgement->share.value = growth->elasticity;
     judgement->share.window = t - growth->from_t;
-    if (!state->has_diversity || t < settings->sigma_growth.arm_steps)
-        return;
-    judgement->verdict = verdict_of(settings, growth, state->diversity);
-    judgement->score = growth->elasticity;
-    double level = fmax(
-        settings->sigma_growth.elasticity, growth->past + settings->sigma_growth.elasticity_rise);
-    judgement->evidence[0] = (struct alert_evidence){.metric = "spectral.sigma1",
-        .value = row->figures[SIGMA1],
-        .threshold = growth->from_value * pow(t / growth->from_t, level),
-        .baseline = growth->from_value,
-        .window = t - growth->from_t,
-        .step = row->step};
-    judgement->evidence[1] = (struct alert_evidence){.metric = "sa.diversity",
-        .value = state->diversity,
-        .threshold = settings->sigma_growth.diversity,
-        .baseline = NAN,
-        .window = NAN,
-        .step = row->step};
-    judgement->evidence_count = 2;
+    judgement->share.alone =
+        state->has_diversity && state->diversity < settings->sigma_growth.diversity &&
+        growth->elasticity > growth->past + settings->sigma_growth.elasticity_rise;
+    judgement->share.witness = state->diversity;
 }
 
 static bool is_usable(const struct row *row, const struct rule_settings *settings)
@@ -84,7 +55,7 @@ static void judge_row(struct sigma_growth_state *state, const struct rule_settin
         return;
     if (elasticity_put(&state->elasticity, t, row->figures[SIGMA1], settings->sigma_growth.lookback,
             settings->sigma_growth.lookback_samples, &growth))
-        compare(state, settings, row, t, &growth, judgement);
+        compare(state, settings, t, &growth, judgement);
     state->has_diversity = false;
 }
 

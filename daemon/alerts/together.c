@@ -6,7 +6,7 @@
 
 struct value {
     int64_t step;
-    double time, value, window;
+    struct together_value given;
 };
 
 struct giver {
@@ -106,8 +106,8 @@ static void drop_oldest(struct giver *giver)
     giver->count--;
 }
 
-void together_put(struct together *together, int64_t layer, int64_t step, double time, double value,
-    double window)
+void together_put(
+    struct together *together, int64_t layer, int64_t step, const struct together_value *value)
 {
     struct giver *giver = giver_of(together, layer);
     if (giver == NULL || step <= together->closed)
@@ -115,7 +115,7 @@ void together_put(struct together *together, int64_t layer, int64_t step, double
     if (giver->count == TOGETHER_LAG)
         drop_oldest(giver);
     size_t at = (giver->first + giver->count++) % TOGETHER_LAG;
-    giver->waiting[at] = (struct value){step, time, value, window};
+    giver->waiting[at] = (struct value){step, *value};
     if (together->next < 0 || step < together->next)
         together->next = step;
     together->full |= is_far_ahead(together, giver);
@@ -166,6 +166,17 @@ static void rank(struct panel *panel, int64_t layer, double value)
     }
 }
 
+static void note_alone(struct panel *panel, int64_t layer, const struct together_value *value)
+{
+    if (!value->alone || (panel->alone.layer != 0 && (value->value < panel->alone.value ||
+                                                         (value->value <= panel->alone.value &&
+                                                             layer > panel->alone.layer))))
+        return;
+    panel->alone.layer = layer;
+    panel->alone.value = value->value;
+    panel->alone.witness = value->witness;
+}
+
 static int by_value(const void *a, const void *b)
 {
     double x = *(const double *)a, y = *(const double *)b;
@@ -182,10 +193,11 @@ static void collect(struct together *together, int64_t step, struct panel *panel
         panel->came += giver->awaited;
         if (value == NULL || value->step != step)
             continue;
-        together->scratch[panel->count++] = value->value;
-        panel->time = fmax(panel->time, value->time);
-        panel->window = fmax(panel->window, value->window);
-        rank(panel, giver->layer, value->value);
+        together->scratch[panel->count++] = value->given.value;
+        panel->time = fmax(panel->time, value->given.time);
+        panel->window = fmax(panel->window, value->given.window);
+        rank(panel, giver->layer, value->given.value);
+        note_alone(panel, giver->layer, &value->given);
         drop_oldest(giver);
     }
     qsort(together->scratch, panel->count, sizeof together->scratch[0], by_value);

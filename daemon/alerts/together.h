@@ -32,6 +32,10 @@ struct panel {
         int64_t layer;
         double value;
     } top[TOGETHER_TOP]; /* the largest, in order; layer 0: fewer values */
+    struct {
+        int64_t layer;
+        double value, witness;
+    } alone; /* the largest of those that may be told of by themselves; layer 0: none */
 };
 
 struct together *together_new(void); /* NULL if memory is short */
@@ -40,9 +44,14 @@ void together_free(struct together *together);
 /* A layer comes to a step. 0, or -1: memory is short. */
 int together_come(struct together *together, int64_t layer, int64_t step);
 
-/* Its value there, after it came; `window` as in struct panel. */
-void together_put(struct together *together, int64_t layer, int64_t step, double time, double value,
-    double window);
+/* Its value there, after it came; `window`, `alone` and `witness` as in struct judgement. */
+struct together_value {
+    double time, value, window;
+    bool alone;
+    double witness;
+};
+void together_put(
+    struct together *together, int64_t layer, int64_t step, const struct together_value *value);
 
 /* The next step that is ready, up to `until`, or beyond it once layers are that far ahead. False if
  * there is none. */

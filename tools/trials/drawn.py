@@ -2,7 +2,7 @@
 people do on the way, each drawn by itself. Nobody chose these combinations, so that detectors can be
 judged on runs that neither their author nor the lists of healthy.py and failing.py thought of.
 
-A run's draw depends on its number alone. Sizes of steps are drawn from what its optimizer is usually
+A run's draw depends on the lot and its number alone. Sizes of steps are drawn from what its optimizer is usually
 given; a combination that turns out not to train is part of the lot."""
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .healthy import Run
 Values = dict[str, Any]
 
 HEALTHY_RUNS, FAILING_RUNS = 160, 60
-LOT = 20_261  # the first seed of the draws; of the trainings: sets.py
+LOTS = {"drawn": 20_261, "redrawn": 31_847}  # the first seeds of the draws; of the trainings: sets.py
 
 
 def _log(lot: random.Random, low: float, high: float) -> float:
@@ -246,8 +246,8 @@ def _fault(lot: random.Random, at: int) -> Values:
     return {"at": at, **faults[kind]}
 
 
-def _drawn(number: int, steps: int) -> tuple[random.Random, Values]:
-    lot = random.Random(LOT + number)
+def _drawn(name: str, number: int, steps: int) -> tuple[random.Random, Values]:
+    lot = random.Random(LOTS[name] + number)
     weights, families = zip(*FAMILIES)
     family = lot.choices(families, weights)[0]
     return lot, {**family(lot), **_training(lot, steps)}
@@ -258,11 +258,11 @@ def _name(values: Values) -> str:
     return f"{values.get('task', 'text')}_{model}_{values['optimizer']}_{values['schedule']}"
 
 
-def healthy() -> list[Run]:
+def healthy(lot_name: str) -> list[Run]:
     runs = []
     for number in range(1, HEALTHY_RUNS + 1):
         steps = 2500 + 500 * (number % 3)
-        lot, values = _drawn(number, steps)
+        lot, values = _drawn(lot_name, number, steps)
         count = lot.choice([0, 0, 1, 1, 2])
         places = sorted(lot.randrange(400, steps - 600, 50) for _ in range(count))
         values["events"] = [_operation(lot, at, values) for at in places]
@@ -270,12 +270,12 @@ def healthy() -> list[Run]:
     return runs
 
 
-def failing() -> list[Run]:
+def failing(lot_name: str) -> list[Run]:
     """The same with a fault. What decays the rate to nothing would hide most of them."""
     runs = []
     for number in range(1001, 1001 + FAILING_RUNS):
         steps = 2200
-        lot, values = _drawn(number, steps)
+        lot, values = _drawn(lot_name, number, steps)
         if values["schedule"] not in ("constant", "wsd", "cosine", "inverse_sqrt"):
             values["schedule"] = "constant"
         values["warmup"] = min(values["warmup"], 100)

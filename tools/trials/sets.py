@@ -1,4 +1,4 @@
-"""The sets of runs: `heldout`, `again`, `drawn` and `live`. Seeds and ids follow from a run's place in
+"""The sets of runs: `heldout`, `again`, `drawn`, `redrawn` and `live`. Seeds and ids follow from a run's place in
 its list."""
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from .settings import Settings
 
 HELDOUT_SEED = 640_000  # the first seed; those of other sets lie elsewhere
 AGAIN_SEED = 740_000
-DRAWN_SEED = 840_000
+DRAWN_SEED, REDRAWN_SEED = 840_000, 850_000
 LIVE_SEED = 910_000
 SAMPLED_HEALTHY, SAMPLED_FAILING = 10, 5  # steps between two samples
 
@@ -63,11 +63,20 @@ def again() -> list[Settings]:
     return _both("k", "x", AGAIN_SEED)
 
 
+def _lot(name: str, healthy: str, failing: str, seed: int) -> list[Settings]:
+    well = _settings(lots.healthy(name), healthy, "healthy", SAMPLED_HEALTHY, seed)
+    ill = _settings(lots.failing(name), failing, "failing", SAMPLED_FAILING, seed + 1000)
+    return _interleaved(well, ill)
+
+
 def drawn() -> list[Settings]:
     """Combinations drawn by lot (drawn.py): kinds that are in no list."""
-    well = _settings(lots.healthy(), "d", "healthy", SAMPLED_HEALTHY, DRAWN_SEED)
-    ill = _settings(lots.failing(), "e", "failing", SAMPLED_FAILING, DRAWN_SEED + 1000)
-    return _interleaved(well, ill)
+    return _lot("drawn", "d", "e", DRAWN_SEED)
+
+
+def redrawn() -> list[Settings]:
+    """Another lot, for when that one was looked at."""
+    return _lot("redrawn", "u", "v", REDRAWN_SEED)
 
 
 def live() -> list[Settings]:
@@ -87,7 +96,7 @@ def live() -> list[Settings]:
     ]
 
 
-SETS = {"heldout": heldout, "again": again, "drawn": drawn, "live": live}
+SETS = {"heldout": heldout, "again": again, "drawn": drawn, "redrawn": redrawn, "live": live}
 
 
 def find(name: str, run: str) -> Settings:

@@ -2,6 +2,7 @@
 #include "stage.h"
 
 #include "daemon/alerts/clock.h"
+#include "daemon/alerts/descent.h"
 #include "daemon/alerts/elasticity.h"
 #include "daemon/alerts/history.h"
 #include "daemon/alerts/level.h"
@@ -132,6 +133,41 @@ static void the_past_of_an_elasticity_is_its_largest(void **state)
     assert_true(isnan(growth.past));
 }
 
+/* Weights that decay to next to nothing and come back. */
+static void an_elasticity_counts_from_half_of_the_peak(void **state)
+{
+    struct elasticity elasticity = {0};
+    struct growth growth = {0};
+    for (int64_t t = 10; t <= 20000; t += 10) {
+        double faded =
+            t < 10000 ? 4 * exp(-(double)t / 1000) : 4e-4 * exp((double)(t - 10000) / 1100);
+        if (elasticity_put(&elasticity, (double)t, faded, 0.8, 2, &growth) && faded < 1.9)
+            assert_true(growth.elasticity < 0);
+    }
+    assert_true(growth.elasticity > 2); /* far above its peak in the end */
+}
+
+static void a_descent_is_measured_by_its_way(void **state)
+{
+    struct descent descent = {0};
+    double sign = 1;
+    for (int64_t t = 0; t < 1000; t++, sign = -sign)
+        descent_put(&descent, (double)t, 1 + 4 * exp(-(double)t / 50) + 0.1 * sign);
+    assert_near(descent.lowest, 1, 0.11);
+    assert_near(descent.noise, 0.2, 0.01);
+    assert_near(descent_way(&descent, 0), descent.start - descent.lowest, 1e-9);
+    assert_near(descent_way(&descent, 50), 10, 0.5);
+    assert_near(descent_rise(&descent), 0, 0.21);
+    for (int64_t t = 1000; t < 1100; t++, sign = -sign)
+        descent_put(&descent, (double)t, t == 1050 ? 1000 : 3 + 0.1 * sign);
+    assert_near(descent_rise(&descent), 2, 0.21);
+    assert_near(descent.noise, 0.2, 0.05); /* neither the jump nor one wild loss */
+    struct descent flat = {0};
+    for (int64_t t = 0; t < 100; t++)
+        descent_put(&flat, (double)t, 0);
+    assert_near(descent_way(&flat, 10), 0, 0);
+}
+
 /* Feeds learning rates up to `last`, then compares ln(clock(t) / clock(before)). */
 static double moved(double (*lr)(int64_t t), int64_t every, int64_t last, int64_t before, int64_t t)
 {
@@ -220,7 +256,24 @@ static size_t panels(struct together *together, struct panel *panel, int64_t ste
 static void come(struct together *together, int64_t layer, int64_t step, double value)
 {
     assert_int_equal(together_come(together, layer, step), 0);
-    together_put(together, layer, step, (double)step, value, 10);
+    together_put(together, layer, step,
+        &(struct together_value){(double)step, value, 10, value > 100, value / 2});
+}
+
+static void a_panel_names_the_largest_that_may_stand_alone(void **state)
+{
+    struct together *together = together_new();
+    struct panel panel;
+    for (int64_t layer = 1; layer <= 4; layer++)
+        come(together, layer, 10, layer == 4 ? 90 : 200 + (double)(layer % 2));
+    assert_true(together_next(together, INT64_MAX, &panel));
+    assert_int_equal(panel.alone.layer, 1); /* 3 is as large */
+    assert_true(panel.alone.value == 201 && panel.alone.witness == 100.5);
+    for (int64_t layer = 1; layer <= 4; layer++)
+        come(together, layer, 20, 90);
+    assert_true(together_next(together, INT64_MAX, &panel));
+    assert_int_equal(panel.alone.layer, 0);
+    together_free(together);
 }
 
 static void a_step_is_ready_when_all_have_come(void **state)
@@ -333,6 +386,9 @@ int main(void)
         cmocka_unit_test(an_elasticity_is_the_power_of_the_steps),
         cmocka_unit_test(an_elasticity_counts_from_the_largest_of_the_past),
         cmocka_unit_test(the_past_of_an_elasticity_is_its_largest),
+        cmocka_unit_test(an_elasticity_counts_from_half_of_the_peak),
+        cmocka_unit_test(a_descent_is_measured_by_its_way),
+        cmocka_unit_test(a_panel_names_the_largest_that_may_stand_alone),
         cmocka_unit_test(a_clock_counts_learning_rate_up_to_its_ceiling),
         cmocka_unit_test(a_slip_of_the_pen_does_not_stop_a_clock),
         cmocka_unit_test(a_clock_does_not_care_what_came_later),

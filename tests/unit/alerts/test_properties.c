@@ -50,7 +50,7 @@ struct manner {
 
 static void manner_change(struct manner *manner)
 {
-    manner->rate = random_below(3) == 0 ? 0.004 * random_unit() : 0;
+    manner->rate = random_below(3) == 0 ? 0.008 * random_unit() : 0;
     manner->diversity = random_below(2) ? 0.1 : 0.7;
     manner->broken = random_below(6) == 0;
 }
@@ -115,7 +115,10 @@ static struct stage *world_stage(void)
 {
     static const char *const roles[LAYERS] = {
         "attn.q", "attn.v", "attn.o", "mlp.gate", "mlp.in", "mlp.out", "linear", "attn.v"};
-    struct stage *stage = stage_new(NULL);
+    struct rule_settings settings;
+    rule_settings_init(&settings);
+    settings.patience[RULE_ROTATION_STILL].fire_steps = 50; /* or no world would be long enough */
+    struct stage *stage = stage_new(&settings);
     for (size_t i = 0; i < LAYERS; i++) {
         char name[16];
         snprintf(name, sizeof name, "l%zu", i);

@@ -1,0 +1,32 @@
+/* How a loss came down, and how far it is above the lowest level that it had: in shares of the way
+ * down, which counts as a share of its lowest level and so many times its noise at least. Levels are
+ * medians, so that single losses do not count. A plain value: all zero is one that has seen nothing. */
+#ifndef FORESHOCK_ALERTS_DESCENT_H
+#define FORESHOCK_ALERTS_DESCENT_H
+
+#include <stdbool.h>
+
+#include "daemon/alerts/level.h"
+
+#define DESCENT_STEPS 40.0 /* of a level */
+
+struct descent {
+    struct level level;
+    bool begun;
+    double start, lowest; /* levels; lowest: before the newest loss */
+    double now;           /* the level; NaN: there is none yet */
+    double last;          /* loss */
+    double noise; /* mean step from one loss to the next, in magnitude; a jump does not spoil it */
+    double steps; /* that it is the mean of */
+};
+
+/* Takes a finite loss; t increases. False while there is no level yet. */
+bool descent_put(struct descent *descent, double t, double loss);
+
+/* Of a level where the loss is now: above the lowest one. */
+double descent_rise(const struct descent *descent);
+
+/* What counts as the way down; `noise`: so many times the noise is the least. 0: nothing came down. */
+double descent_way(const struct descent *descent, double noise);
+
+#endif
