@@ -4,8 +4,8 @@
  * low. A jump is told when all but one of the losses of JUMP_STEPS are up there, so that a burst of
  * bad batches passes; a climb when the level of the last steps stays above and does not come down,
  * so that the dent of new data, which heals, passes too. A height from which the loss came back by
- * itself is known from then on (tasks in turn, games of two networks): only what exceeds it by a
- * quarter is told again. Critical is what stays above where it began. */
+ * itself is known from then on (tasks in turn, games of two networks), also one of the first steps,
+ * of which nothing is told: only what exceeds it by a quarter is told again. Critical is what stays above where it began. */
 #include "daemon/alerts/detector.h"
 
 #include <math.h>
@@ -113,10 +113,12 @@ static void compare(struct loss_state *state, const struct rule_settings *settin
     bool jumped = jump > least(state, settings->loss_high.jump, scale);
     bool climbed = has_climbed(state, settings, t, rise, scale);
     double share = jumped ? settings->loss_high.jump : settings->loss_high.climb;
-    judgement->verdict = jumped || climbed                            ? VERDICT_BAD
-                         : rise < settings->loss_high.resolve * scale ? VERDICT_GOOD
-                                                                      : VERDICT_UNCLEAR;
-    note_recovery(state, judgement->verdict, fmax(jump, rise));
+    enum verdict verdict = jumped || climbed                            ? VERDICT_BAD
+                           : rise < settings->loss_high.resolve * scale ? VERDICT_GOOD
+                                                                        : VERDICT_UNCLEAR;
+    note_recovery(state, verdict, fmax(jump, rise)); /* before it is armed, too */
+    if (t >= settings->loss_high.arm_steps)
+        judgement->verdict = verdict;
     judgement_read(judgement, READING_LOSS_LEVEL, rise / scale);
     judgement_read(judgement, READING_LOSS_JUMP, jump / scale);
     judgement->score = jump / scale;
@@ -140,7 +142,7 @@ static bool judge(void *opaque, const struct rule_settings *settings, const stru
     if (!isfinite(sample->value))
         return true;
     losses_put(state, t, sample->value);
-    if (descent_put(&state->descent, t, sample->value) && t >= settings->loss_high.arm_steps)
+    if (descent_put(&state->descent, t, sample->value))
         compare(state, settings, sample, judgement);
     return true;
 }

@@ -64,7 +64,7 @@ const struct rule_setting rule_setting_table[] = {
         AT(sigma_growth.together_critical_loss)},
     {RULE_SIGMA_GROWTH, "together_arm_steps", 200, 1, 1e9, "steps",
         "all layers: silent before this step of the attempt", AT(sigma_growth.together_arm_steps)},
-    {RULE_SIGMA_GROWTH, "elasticity", 3, 0.1, 100, "",
+    {RULE_SIGMA_GROWTH, "elasticity", 4, 0.1, 100, "",
         "one layer: fires above this elasticity by the training clock",
         AT(sigma_growth.elasticity)},
     {RULE_SIGMA_GROWTH, "elasticity_rise", 0.5, 0, 100, "",
@@ -169,7 +169,7 @@ const struct rule_setting rule_setting_table[] = {
     {RULE_LOSS_HIGH, "noise", 10, 0, 1000, "",
         "the way down counts as so many times the mean step from one loss to the next at least",
         AT(loss_high.noise)},
-    {RULE_LOSS_HIGH, "arm_steps", 50, 0, 1e9, "steps", "silent before this step of the attempt",
+    {RULE_LOSS_HIGH, "arm_steps", 300, 0, 1e9, "steps", "silent before this step of the attempt",
         AT(loss_high.arm_steps)},
 };
 const size_t rule_setting_count = sizeof rule_setting_table / sizeof rule_setting_table[0];

@@ -1,4 +1,4 @@
-"""The sets of runs: `heldout`, `again`, `drawn`, `redrawn` and `live`. Seeds and ids follow from a run's place in
+"""The sets of runs: `heldout`, `again`, `drawn`, `drawn2`, `drawn3` and `live`. Seeds and ids follow from a run's place in
 its list."""
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from .settings import Settings
 
 HELDOUT_SEED = 640_000  # the first seed; those of other sets lie elsewhere
 AGAIN_SEED = 740_000
-DRAWN_SEED, REDRAWN_SEED = 840_000, 850_000
+DRAWN_SEED, DRAWN2_SEED, DRAWN3_SEED = 840_000, 850_000, 860_000
 LIVE_SEED = 910_000
 SAMPLED_HEALTHY, SAMPLED_FAILING = 10, 5  # steps between two samples
 
@@ -74,9 +74,13 @@ def drawn() -> list[Settings]:
     return _lot("drawn", "d", "e", DRAWN_SEED)
 
 
-def redrawn() -> list[Settings]:
+def drawn2() -> list[Settings]:
     """Another lot, for when that one was looked at."""
-    return _lot("redrawn", "u", "v", REDRAWN_SEED)
+    return _lot("drawn2", "u", "v", DRAWN2_SEED)
+
+
+def drawn3() -> list[Settings]:
+    return _lot("drawn3", "w", "y", DRAWN3_SEED)
 
 
 def live() -> list[Settings]:
@@ -96,7 +100,14 @@ def live() -> list[Settings]:
     ]
 
 
-SETS = {"heldout": heldout, "again": again, "drawn": drawn, "redrawn": redrawn, "live": live}
+SETS = {
+    "heldout": heldout,
+    "again": again,
+    "drawn": drawn,
+    "drawn2": drawn2,
+    "drawn3": drawn3,
+    "live": live,
+}
 
 
 def find(name: str, run: str) -> Settings:

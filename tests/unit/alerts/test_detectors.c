@@ -392,6 +392,28 @@ static void a_height_that_the_loss_came_back_from_is_known(void **state)
     stage_free(stage);
 }
 
+/* Games of two networks begin with a fight: what came and went in the first steps is not told of, and
+ * known later. What has gone up then and stays is told of once the rule is armed. */
+static void the_first_heights_are_known(void **state)
+{
+    struct stage *stage = stage_new(NULL);
+    uint32_t seed = 7;
+    for (int64_t t = 0; t < 3000; t++) {
+        double fight = (t >= 80 && t < 120) || (t >= 1500 && t < 1540) ? 2 : 0;
+        stage_figure(stage, 0, "loss", t, 1 + exp(-(double)t / 30) + fight + 0.05 * noise(&seed));
+        assert_quiet(stage, RULE_LOSS_HIGH);
+    }
+    stage_free(stage);
+    stage = stage_new(NULL);
+    for (int64_t t = 0; t < 400; t++) {
+        stage_figure(stage, 0, "loss", t, t < 100 ? 5 * exp(-(double)t / 50) + 1 : 6);
+        if (t < 300)
+            assert_quiet(stage, RULE_LOSS_HIGH);
+    }
+    assert_int_equal(stage_open(stage, RULE_LOSS_HIGH)->started_step, 300);
+    stage_free(stage);
+}
+
 static void a_loss_of_zero_is_healthy(void **state)
 {
     struct stage *stage = stage_new(NULL);
@@ -451,6 +473,7 @@ int main(void)
         cmocka_unit_test(a_dent_that_heals_is_healthy),
         cmocka_unit_test(a_loss_that_is_merely_noisy_is_healthy),
         cmocka_unit_test(a_height_that_the_loss_came_back_from_is_known),
+        cmocka_unit_test(the_first_heights_are_known),
         cmocka_unit_test(a_loss_of_zero_is_healthy),
         cmocka_unit_test(a_loss_that_stays_above_where_it_began_becomes_critical),
         cmocka_unit_test(a_loss_around_zero_is_healthy),
