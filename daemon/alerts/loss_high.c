@@ -5,7 +5,8 @@
  * bad batches passes; a climb when the level of the last steps stays above and does not come down,
  * so that the dent of new data, which heals, passes too. A height from which the loss came back by
  * itself is known from then on (tasks in turn, games of two networks), also one of the first steps,
- * of which nothing is told: only what exceeds it by a quarter is told again. Critical is what stays above where it began. */
+ * of which nothing is told: only what exceeds it by a quarter is told again. Critical is what stays
+ * above where it began. */
 #include "daemon/alerts/detector.h"
 
 #include <math.h>

@@ -68,6 +68,7 @@ def test_an_explosion_stays_up():
     blip[980:] = 3.5       # too near the end to tell
     lost = np.append(flat[:500], np.nan)
     assert [explosion(loss) for loss in (flat, spike, step, blip, lost)] == [-1, -1, 503, -1, 500]
+    assert explosion(np.full(9, np.nan)) == 0
     watchdog = Watchdog()
     assert next(t for t, loss in enumerate(step) if watchdog.over(loss)) in range(655, 670)
 

@@ -206,6 +206,9 @@ class Comparison:
     def _alignment(self, exact: Exact, slack: float, get: Get, where: str) -> None:
         """The sign of the direction is the daemon's choice: the one that its figures agree with."""
         tokens, unsure = len(exact.s), int(np.sum(np.abs(exact.s) < slack))
+        if tokens == 0:  # inputs that are all 0 lie nowhere
+            self._check("undefined", float(get("sa.mean") is not None), 0, where)
+            return
         s = min(
             (exact.s, -exact.s),
             key=lambda s: max(

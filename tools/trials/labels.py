@@ -27,7 +27,10 @@ def smoothed(loss: np.ndarray) -> np.ndarray:
 
 def explosion(loss: np.ndarray) -> int:
     """The first step whose smoothed loss exceeds its running minimum by RISE and does not come back
-    below that minimum + RECOVERY within HOLD steps (or by the end); -1: none."""
+    below that minimum + RECOVERY within HOLD steps (or by the end), 0 if it was never a number; -1:
+    none."""
+    if len(loss) and not np.isfinite(loss[0]):
+        return 0
     mean = smoothed(loss)
     lowest = np.minimum.accumulate(mean)
     for t in np.nonzero(mean[1:] > lowest[:-1] + RISE)[0] + 1:
