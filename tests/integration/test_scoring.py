@@ -15,7 +15,7 @@ from evaluation.recording import BadRecording, Cadence, Layer, Run, Series, line
 from evaluation.replay import Alarm  # noqa: E402
 from evaluation.scoring import score, table  # noqa: E402
 from trials.baselines import DETECTORS, spells  # noqa: E402
-from trials.labels import Watchdog, explosion  # noqa: E402
+from trials.labels import Watchdog, explosion, unsound  # noqa: E402
 
 
 def run(name, label, onset=0, end=-1, steps=1000):
@@ -101,3 +101,15 @@ def test_baselines_fire_on_what_they_are_for():
     for name, detector in DETECTORS.items():
         assert 400 in list(detector(recorded)), name
     assert list(spells(iter([3, 50, 149, 300]))) == [3, 300]
+
+
+def test_a_run_that_is_not_sound():
+    """Weights that ran away without the loss, and a training that has nothing to learn any more."""
+    loss, sigma1 = np.full(1000, 2.0), np.ones((100, 3))
+    grown, zero_at_first = sigma1.copy(), sigma1.copy()
+    grown[50:, 1] = 150.0
+    zero_at_first[0] = 0.0
+    large = 200.0 * sigma1
+    assert [unsound(loss, s) for s in (sigma1, grown, zero_at_first, large)] == [False, True, False, False]
+    done = np.append(np.full(400, 2.0), np.zeros(600))
+    assert unsound(done, sigma1) and not unsound(done[:700], sigma1)

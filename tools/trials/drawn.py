@@ -17,7 +17,7 @@ from .healthy import Run
 Values = dict[str, Any]
 
 HEALTHY_RUNS, FAILING_RUNS = 160, 60
-LOTS = {"drawn": 20_261, "drawn2": 31_847, "drawn3": 47_713}  # first seeds of the draws
+LOTS = {"drawn": 20_261, "drawn2": 31_847, "drawn3": 47_713, "drawn4": 58_889}  # first seeds of the draws
 
 
 def _log(lot: random.Random, low: float, high: float) -> float:

@@ -10,6 +10,7 @@ RECOVERY = 0.5  # above it: well again
 HOLD = 150  # steps within which it must come back
 TAIL = 40  # steps that must follow the rise, or the loss is beyond HUGE
 HUGE = 1e6
+RUNAWAY = 100.0  # of a spectral norm
 
 
 def smoothed(loss: np.ndarray) -> np.ndarray:
@@ -39,6 +40,15 @@ def explosion(loss: np.ndarray) -> int:
         if len(mean) - t >= TAIL or mean[t] > HUGE:
             return int(t)
     return -1
+
+
+def unsound(loss: np.ndarray, sigma1: np.ndarray) -> bool:
+    """Whether a run that did not explode is none to be called healthy either: sigma1 [samples, layers]
+    of a layer came above RUNAWAY and to RUNAWAY times what it was after a tenth of the run, or the
+    loss was exactly 0 for the last half."""
+    early = sigma1[len(sigma1) // 10]
+    ran_away = bool(np.any((sigma1 > RUNAWAY) & (sigma1 > RUNAWAY * early)))
+    return ran_away or not np.any(loss[len(loss) // 2 :])
 
 
 def label(exploded: int, intent: str) -> str:

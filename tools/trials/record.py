@@ -26,7 +26,7 @@ if __package__ in (None, ""):
     __package__ = "trials"
 
 from .figures import COSINES, METRICS, QUANTILES, Figures  # noqa: E402
-from .labels import Watchdog, explosion, label  # noqa: E402
+from .labels import Watchdog, explosion, label, unsound  # noqa: E402
 from .settings import Settings  # noqa: E402
 from .training import Training  # noqa: E402
 
@@ -54,12 +54,16 @@ class Recording:
         """What the manifest says of the run; steps are those that the run calls them by."""
         s, loss = self.settings, np.array([row[0] for row in self.scalars])
         exploded = explosion(loss)
+        sigma1 = np.array(self.layers)[:, :, METRICS.index("sigma1")]
+        found = label(exploded, s.intent)
+        if found == "healthy" and unsound(loss, sigma1):
+            found = "unsound"
         finite = loss[-20:][np.isfinite(loss[-20:])]
         return {
             "id": s.id,
             "cause": s.cause,
             "intent": s.intent,
-            "label": label(exploded, s.intent),
+            "label": found,
             "onset": s.onset,
             "explosion_step": exploded + s.step0 if exploded >= 0 else -1,
             "steps": len(loss),

@@ -1,4 +1,4 @@
-"""The sets of runs: `heldout`, `again`, `drawn`, `drawn2`, `drawn3` and `live`. Seeds and ids follow from a run's place in
+"""The sets of runs: `heldout`, `again`, `drawn`, `drawn2` to `drawn4`, and `live`. Seeds and ids follow from a run's place in
 its list."""
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from .settings import Settings
 
 HELDOUT_SEED = 640_000  # the first seed; those of other sets lie elsewhere
 AGAIN_SEED = 740_000
-DRAWN_SEED, DRAWN2_SEED, DRAWN3_SEED = 840_000, 850_000, 860_000
+DRAWN_SEED, DRAWN2_SEED, DRAWN3_SEED, DRAWN4_SEED = 840_000, 850_000, 860_000, 870_000
 LIVE_SEED = 910_000
 SAMPLED_HEALTHY, SAMPLED_FAILING = 10, 5  # steps between two samples
 
@@ -83,6 +83,10 @@ def drawn3() -> list[Settings]:
     return _lot("drawn3", "w", "y", DRAWN3_SEED)
 
 
+def drawn4() -> list[Settings]:
+    return _lot("drawn4", "m", "n", DRAWN4_SEED)
+
+
 def live() -> list[Settings]:
     return [
         Settings.of(
@@ -106,6 +110,7 @@ SETS = {
     "drawn": drawn,
     "drawn2": drawn2,
     "drawn3": drawn3,
+    "drawn4": drawn4,
     "live": live,
 }
 
