@@ -139,14 +139,14 @@ def test_a_warning_that_becomes_critical(daemon, alertmanager):
     manager, told = alertmanager
     d = daemon(config=config(manager))
     with foreshock.Run("r", endpoint=d.endpoint, wait=20) as training:
-        log_losses(training, 0, [2 + 3 * 0.95**step for step in range(200)])
-        log_losses(training, 200, [4.0] * 10)  # well above its lowest level
+        log_losses(training, 0, [2 + 3 * 0.95**step for step in range(400)])
+        log_losses(training, 400, [4.0] * 10)  # well above its lowest level
         until(lambda: [labels["severity"] for labels in manager.labels()] == ["warning"], "the warning")
-        log_losses(training, 210, [20.0] * 120)  # worse than where it began, and it stays
+        log_losses(training, 410, [20.0] * 120)  # worse than where it began, and it stays
         until(lambda: [labels["severity"] for labels in manager.labels()] == ["critical"], "the other severity")
         until(lambda: ("resolved", "ForeshockLossHigh", "warning") in statuses(told), "word of the old one's end")
         assert ("firing", "ForeshockLossHigh", "critical") in statuses(told)
         (known,) = d.alerts("r")
-        assert (known["severity"], known["state"], known["started_step"]) == ("critical", "firing", 204)
+        assert (known["severity"], known["state"], known["started_step"]) == ("critical", "firing", 404)
         # Of the two the old one ended by the message, not for want of news: nothing but the new one is sent again.
         assert d.metric("foreshock_notify_delivered_total", '{notifier="am"}') == 2
