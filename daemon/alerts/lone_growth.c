@@ -18,7 +18,8 @@ static bool run_clock(void *opaque, const struct rule_settings *settings,
 static void tell(const struct rule_settings *settings, const struct panel *panel, double growth,
     struct judgement *judgement)
 {
-    judgement->score = growth;
+    /* By its threshold, so that what all layers do is told first where both are found. */
+    judgement->score = growth / settings->sigma_growth.elasticity;
     judgement->evidence[0] = (struct alert_evidence){.layer = panel->alone.layer,
         .metric = "sigma_growth.elasticity",
         .value = growth,

@@ -140,6 +140,22 @@ static void one_layer_is_judged_by_the_clock(void **state)
     }
 }
 
+/* All run away, one of them fastest: it is about all of them. */
+static void what_all_layers_do_is_told_first(void **state)
+{
+    struct stage *stage = decoder();
+    for (int64_t t = 0; t <= 1200; t += 5)
+        for (int64_t layer = 1; layer <= LAYERS; layer++) {
+            double faulty = t > 1000 ? (layer == 2 ? 0.012 : 0.006) * (double)(t - 1000) : 0;
+            stage_spectrum(stage, layer, t, pow((double)t + 1, 0.2) * exp(faulty), 0.1);
+        }
+    const struct alert *alert = stage_open(stage, RULE_SIGMA_GROWTH);
+    assert_int_equal(alert->layers[0], 0);
+    assert_string_equal(alert->evidence[0].metric, "sigma_growth.together");
+    assert_non_null(strstr(alert->summary, "of half of all layers"));
+    stage_free(stage);
+}
+
 /* Steady growth below the threshold, after a bump that was told of. */
 static void it_is_well_again_when_growth_is_as_before(void **state)
 {
@@ -419,6 +435,7 @@ int main(void)
         cmocka_unit_test(the_half_of_the_layers_must_grow),
         cmocka_unit_test(growth_that_goes_on_becomes_critical),
         cmocka_unit_test(one_layer_is_judged_by_the_clock),
+        cmocka_unit_test(what_all_layers_do_is_told_first),
         cmocka_unit_test(a_warm_restart_is_healthy),
         cmocka_unit_test(a_tail_without_learning_rate_is_healthy),
         cmocka_unit_test(it_is_well_again_when_growth_is_as_before),
