@@ -72,7 +72,6 @@ bool elasticity_put(struct elasticity *elasticity, double t, double value, doubl
             .elasticity = log(value / past.value) / log(t / anchor->t),
             .past = past.elasticity,
             .from_t = anchor->t,
-            .from_value = past.value,
         };
     }
     anchor_keep(elasticity, t, value, anchor != NULL ? growth->elasticity : NAN);

@@ -32,7 +32,7 @@ struct elasticity {
 struct growth {
     double elasticity;
     double past; /* the largest elasticity from 0.4 t to t'; NaN: there was none yet */
-    double from_t, from_value; /* what it is compared with: t', x' */
+    double from_t; /* t' */
 };
 
 /* Takes x(t) > 0 and compares it with the past; t' is the newest sample at or before `lookback` t
