@@ -5,7 +5,9 @@
 #define FORESHOCK_ALERTS_DESCENT_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
+#include "daemon/alerts/history.h"
 #include "daemon/alerts/level.h"
 
 #define DESCENT_STEPS 40.0 /* of a level */
@@ -18,6 +20,7 @@ struct descent {
     double last;          /* loss */
     double noise; /* mean step from one loss to the next, in magnitude; a jump does not spoil it */
     double steps; /* that it is the mean of */
+    struct history peaks; /* of single losses, above the lowest level of then */
 };
 
 /* Takes a finite loss; t increases. False while there is no level yet. */
@@ -26,7 +29,10 @@ bool descent_put(struct descent *descent, double t, double loss);
 /* Of a level where the loss is now: above the lowest one. */
 double descent_rise(const struct descent *descent);
 
+/* The highest that a single loss of the past was above the lowest level of then; 0: there is none. */
+double descent_peak(const struct descent *descent, double t);
+
 /* What counts as the way down; `noise`: so many times the noise is the least. 0: nothing came down. */
-double descent_way(const struct descent *descent, double noise);
+double descent_way(const struct descent *descent, double noise, int64_t begin);
 
 #endif

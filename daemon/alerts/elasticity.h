@@ -31,7 +31,7 @@ struct elasticity {
 
 struct growth {
     double elasticity;
-    double past; /* the largest elasticity from 0.4 t to t'; NaN: there was none yet */
+    double past;   /* the largest elasticity from 0.4 t to t'; NaN: there was none yet */
     double from_t; /* t' */
 };
 

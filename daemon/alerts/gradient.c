@@ -20,13 +20,17 @@
 #define LEVEL_LEAST  4     /* values */
 #define BURST_MEMORY 100.0 /* steps */
 #define LONG_MEMORY  1000.0
+#define RAISED                                                                                     \
+    2.0 /* times the lowest learning rate of the last steps: what rises then is explained */
 
-enum { LOSS, GRADIENT, FIGURES }; /* of a row */
+enum { LOSS, GRADIENT, LR, FIGURES }; /* of a row */
 
 struct gradient_state {
     struct row row;
     struct level gradient; /* of logarithms */
     struct history gradients;
+    struct history idleness; /* negative learning rates, so that the largest is the lowest rate */
+    double lr;               /* the newest; 0: none came */
     struct descent loss;
     double t;                   /* of the newest gradient */
     double bursts, past_bursts; /* with forgetting */
@@ -40,9 +44,12 @@ struct finding {
 };
 
 /* Beyond its noise and in shares of its way down; 0: it did not. */
-static double loss_rise(const struct descent *loss, const struct rule_settings *settings)
+static double loss_rise(
+    const struct descent *loss, const struct rule_settings *settings, int64_t begin, double t)
 {
-    double rise = descent_rise(loss), way = descent_way(loss, 0);
+    if (descent_rise(loss) < settings->gradient.loss_peaks * descent_peak(loss, t))
+        return 0;
+    double rise = descent_rise(loss), way = descent_way(loss, 0, begin);
     return loss->begun && way > 0 && rise > settings->gradient.loss_noise * loss->noise ? rise / way
                                                                                         : 0;
 }
@@ -57,6 +64,21 @@ static void count_burst(
     state->t = t;
     state->bursts = state->bursts * exp(-steps / BURST_MEMORY) + burst;
     state->past_bursts = state->past_bursts * exp(-steps / LONG_MEMORY) + burst;
+}
+
+static void note_lr(struct gradient_state *state, double t, double lr)
+{
+    if (!isfinite(lr) || lr < 0)
+        return;
+    state->lr = lr;
+    history_put(&state->idleness, t, -lr);
+}
+
+/* The learning rate came up again of late, as schedules with cycles and people let it. */
+static bool was_raised(const struct gradient_state *state, double t)
+{
+    double lowest = -history_largest(&state->idleness, PAST_TO * t, INFINITY, 1);
+    return state->lr > RAISED * lowest;
 }
 
 static enum verdict verdict_of(const struct rule_settings *settings, const struct finding *finding)
@@ -98,14 +120,16 @@ static void tell(const struct gradient_state *state, const struct rule_settings 
 }
 
 static void judge_row(struct gradient_state *state, const struct rule_settings *settings,
-    const struct row *row, double t, struct judgement *judgement)
+    const struct row *row, int64_t begin, struct judgement *judgement)
 {
+    double t = steps_taken(row->step, begin);
     double gradient = row->figures[GRADIENT];
     struct finding finding = {0};
     judgement->step = row->step;
     judgement->time = row->time;
     if (isfinite(row->figures[LOSS]))
         descent_put(&state->loss, t, row->figures[LOSS]);
+    note_lr(state, t, row->figures[LR]);
     if (isnan(gradient) || gradient <= 0)
         return;
     count_burst(state, settings, t, gradient);
@@ -118,13 +142,15 @@ static void judge_row(struct gradient_state *state, const struct rule_settings *
     history_put(&state->gradients, t, finding.level);
     if (isnan(finding.past) || t < settings->gradient.arm_steps)
         return;
-    finding.loss_rise = loss_rise(&state->loss, settings);
+    finding.loss_rise = loss_rise(&state->loss, settings, begin, t);
     double risen =
         finding.loss_rise > 0 && state->loss.lowest > 0 ? state->loss.now / state->loss.lowest : 1;
     finding.ratio = exp(finding.level - finding.past) / risen;
     finding.bursts = state->bursts;
     finding.steady = state->past_bursts * BURST_MEMORY / fmin(LONG_MEMORY, t);
     judgement->verdict = verdict_of(settings, &finding);
+    if (judgement->verdict == VERDICT_BAD && was_raised(state, t))
+        judgement->verdict = VERDICT_UNCLEAR;
     judgement_read(judgement, READING_GRADIENT, finding.level - finding.past);
     tell(state, settings, &finding, judgement);
 }
@@ -133,17 +159,19 @@ static bool judge(void *opaque, const struct rule_settings *settings, const stru
     struct judgement *judgement)
 {
     struct gradient_state *state = opaque;
-    size_t which = sample->metric == METRIC_LOSS ? LOSS : GRADIENT;
+    size_t which = sample->metric == METRIC_LOSS ? LOSS
+                   : sample->metric == METRIC_LR ? LR
+                                                 : GRADIENT;
     struct row ready;
     if (!row_put(&state->row, FIGURES, which, sample->step, sample->time, sample->value, &ready))
         return false;
-    judge_row(state, settings, &ready, steps_taken(ready.step, sample->begin), judgement);
+    judge_row(state, settings, &ready, sample->begin, judgement);
     return true;
 }
 
 const struct detector gradient_detector = {
     .rule = RULE_GRADIENT,
-    .metrics = 1u << METRIC_GRAD_NORM | 1u << METRIC_LOSS,
+    .metrics = 1u << METRIC_GRAD_NORM | 1u << METRIC_LOSS | 1u << METRIC_LR,
     .state_size = sizeof(struct gradient_state),
     .judge = judge,
 };

@@ -68,9 +68,9 @@ static double least(const struct loss_state *state, double share, double scale)
 
 /* True once the level has stayed up for long enough without coming down. */
 static bool has_climbed(struct loss_state *state, const struct rule_settings *settings, double t,
-    double rise, double scale)
+    double rise, double scale, double peak)
 {
-    if (rise < least(state, settings->loss_high.climb, scale)) {
+    if (rise < fmax(peak, least(state, settings->loss_high.climb, scale))) {
         state->crest = 0;
         return false;
     }
@@ -107,12 +107,15 @@ static void compare(struct loss_state *state, const struct rule_settings *settin
 {
     const struct descent *descent = &state->descent;
     double t = steps_taken(sample->step, sample->begin);
-    double scale = descent_way(descent, settings->loss_high.noise);
+    double scale = descent_way(descent, settings->loss_high.noise, sample->begin);
     double jump = floor_of(state) - descent->lowest, rise = descent_rise(descent);
     if (!(scale > 0) || !isfinite(scale)) /* a loss that is always 0 */
         return;
-    bool jumped = jump > least(state, settings->loss_high.jump, scale);
-    bool climbed = has_climbed(state, settings, t, rise, scale);
+    double peak = descent_peak(descent, t);
+    bool jumped = jump > fmax(least(state, settings->loss_high.jump, scale),
+                             settings->loss_high.jump_peaks * peak);
+    bool climbed =
+        has_climbed(state, settings, t, rise, scale, settings->loss_high.climb_peaks * peak);
     double share = jumped ? settings->loss_high.jump : settings->loss_high.climb;
     enum verdict verdict = jumped || climbed                            ? VERDICT_BAD
                            : rise < settings->loss_high.resolve * scale ? VERDICT_GOOD

@@ -13,10 +13,14 @@
 #include "daemon/alerts/clock.h"
 
 #define PLATEAU_STEPS 100.0
+#define RESUMED_FROM  100
+#define STANDING      0.9
 #define LEAP_SHARE    0.5 /* of the whole rise: a largest single step above it makes it a leap */
 
 struct lr_state {
     bool begun, has_plateau;
+    bool
+        first; /* the highest is the first that came in an attempt that goes on with an earlier one */
     double plateau; /* the highest before the rise in hand */
     double lr, highest, highest_t;
     double lowest; /* since the highest */
@@ -27,6 +31,8 @@ struct lr_state {
 
 static bool is_at_rest(const struct lr_state *state, double t)
 {
+    if (state->first && state->lowest < STANDING * state->highest)
+        return false;
     return t - state->highest_t >= plateau_steps(t, state->lowest, state->highest, PLATEAU_STEPS);
 }
 
@@ -42,6 +48,7 @@ static void rest(struct lr_state *state)
 static void take(struct lr_state *state, const struct sample *sample, double t)
 {
     double lr = sample->value;
+    bool first = !state->begun && sample->begin > RESUMED_FROM;
     if (state->begun && !(lr > state->highest)) {
         state->lowest = fmin(state->lowest, lr);
         if (is_at_rest(state, t))
@@ -54,6 +61,7 @@ static void take(struct lr_state *state, const struct sample *sample, double t)
         state->leap = fmax(state->leap, log(lr / state->highest));
     }
     state->begun = true;
+    state->first = first;
     state->highest = state->lowest = lr;
     state->highest_t = t;
 }

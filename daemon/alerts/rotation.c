@@ -4,9 +4,9 @@
  * square where they go straight on; faster than that, by the training clock, is an acceleration.
  * Standing still is exact: no layer's weights change any more, though they did and the training goes
  * on (an optimizer that skips every step, a detached model), for more than twice as long as they ever
- * stood still before. Where the learning rate has come down to nothing, that is why: a schedule that
- * has ended. Source of the curve: Carbonnelle and De Vleeschouwer, arXiv 1806.01603; of the limits:
- * measured (DETECTORS.md). */
+ * stood still before. Where the learning rate has come down to nothing, or the loss to exactly 0, that
+ * is why: a schedule that has ended, a task that is done. Source of the curve: Carbonnelle and De
+ * Vleeschouwer, arXiv 1806.01603; of the limits: measured (DETECTORS.md). */
 #include <math.h>
 
 #include "daemon/alerts/elasticity.h"
@@ -69,36 +69,44 @@ static bool judge_change(void *opaque, const struct rule_settings *settings,
     return true;
 }
 
-/* When the learning rate was next to nothing: since the newest time that it fell there, until it came
- * back. It may be ahead of the layers. */
+/* When a scalar gave a reason to stand still: since the newest time that it began to, until it ended.
+ * It may be ahead of the layers. */
 struct idle {
-    double highest; /* of all learning rates */
     double from, to;
     bool lasts;
 };
 
 /* Stretches without a change. */
 struct stretches {
-    struct idle idle;
+    double highest_lr;
+    struct idle by_lr, by_loss;
     bool changed;   /* the weights have, once */
     double since;   /* the step of the newest change */
     double longest; /* stretch that ended: gradients may be accumulated over many steps */
 };
 
-static bool note_idle(void *opaque, const struct rule_settings *settings,
-    const struct sample *sample, struct judgement *judgement)
+static void idle_put(struct idle *idle, double t, bool rests)
 {
-    struct idle *idle = &((struct stretches *)opaque)->idle;
-    double t = steps_taken(sample->step, sample->begin), lr = sample->value;
-    if (!isfinite(lr) || lr < 0)
-        return false;
-    idle->highest = fmax(idle->highest, lr);
-    bool rests = lr <= IDLE * idle->highest;
     if (rests && !idle->lasts)
         idle->from = t;
     if (!rests && idle->lasts)
         idle->to = t;
     idle->lasts = rests;
+}
+
+static bool note_idle(void *opaque, const struct rule_settings *settings,
+    const struct sample *sample, struct judgement *judgement)
+{
+    struct stretches *state = opaque;
+    double t = steps_taken(sample->step, sample->begin), value = sample->value;
+    if (!isfinite(value) || value < 0)
+        return false;
+    if (sample->metric == METRIC_LOSS) {
+        idle_put(&state->by_loss, t, value <= 0);
+        return false;
+    }
+    state->highest_lr = fmax(state->highest_lr, value);
+    idle_put(&state->by_lr, t, value <= IDLE * state->highest_lr);
     return false;
 }
 
@@ -121,7 +129,8 @@ static void judge_still(void *opaque, const struct rule_settings *settings,
     }
     if (!state->changed || t < settings->rotation.arm_steps)
         return;
-    bool unusual = stretch > 2 * state->longest && !is_idle(&state->idle, t);
+    bool unusual =
+        stretch > 2 * state->longest && !is_idle(&state->by_lr, t) && !is_idle(&state->by_loss, t);
     judgement->verdict = changes ? VERDICT_GOOD : unusual ? VERDICT_BAD : VERDICT_UNCLEAR;
     judgement->evidence[0] = (struct alert_evidence){.metric = "rotation.change",
         .value = panel->top[0].value,
@@ -157,7 +166,7 @@ const struct detector rotation_change_detector = {
 
 const struct detector rotation_still_detector = {
     .rule = RULE_ROTATION_STILL,
-    .metrics = 1u << METRIC_LR,
+    .metrics = 1u << METRIC_LR | 1u << METRIC_LOSS,
     .state_size = sizeof(struct stretches),
     .judge = note_idle,
     .shared_by = &rotation_change_detector,

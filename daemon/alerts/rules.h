@@ -79,7 +79,7 @@ struct rule_settings {
         double rises, rise_steps;
     } lr_runaway;
     struct {
-        double ratio, ratio_resolve, loss_rise, loss_noise;
+        double ratio, ratio_resolve, loss_rise, loss_noise, loss_peaks;
         double burst, bursts;
         double arm_steps;
     } gradient;
@@ -98,7 +98,7 @@ struct rule_settings {
     } rotation;
     struct {
         double jump, climb, climb_steps, resolve, critical, critical_steps;
-        double noise;
+        double noise, jump_peaks, climb_peaks;
         double arm_steps;
     } loss_high;
     struct rule_override overrides[RULE_OVERRIDES_MAX]; /* the last one that fits a layer decides */

@@ -17,7 +17,14 @@ from .healthy import Run
 Values = dict[str, Any]
 
 HEALTHY_RUNS, FAILING_RUNS = 160, 60
-LOTS = {"drawn": 20_261, "drawn2": 31_847, "drawn3": 47_713, "drawn4": 58_889}  # first seeds of the draws
+LOTS = {  # first seeds of the draws
+    "drawn": 20_261,
+    "drawn2": 31_847,
+    "drawn3": 47_713,
+    "drawn4": 58_889,
+    "drawn5": 69_203,
+    "drawn6": 81_517,
+}
 
 
 def _log(lot: random.Random, low: float, high: float) -> float:

@@ -1,4 +1,4 @@
-"""The sets of runs: `heldout`, `again`, `drawn`, `drawn2` to `drawn4`, and `live`. Seeds and ids follow from a run's place in
+"""The sets of runs: `heldout`, `again`, `drawn`, `drawn2` to `drawn6`, and `live`. Seeds and ids follow from a run's place in
 its list."""
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from .settings import Settings
 HELDOUT_SEED = 640_000  # the first seed; those of other sets lie elsewhere
 AGAIN_SEED = 740_000
 DRAWN_SEED, DRAWN2_SEED, DRAWN3_SEED, DRAWN4_SEED = 840_000, 850_000, 860_000, 870_000
+DRAWN5_SEED, DRAWN6_SEED = 880_000, 890_000
 LIVE_SEED = 910_000
 SAMPLED_HEALTHY, SAMPLED_FAILING = 10, 5  # steps between two samples
 
@@ -87,6 +88,14 @@ def drawn4() -> list[Settings]:
     return _lot("drawn4", "m", "n", DRAWN4_SEED)
 
 
+def drawn5() -> list[Settings]:
+    return _lot("drawn5", "p", "q", DRAWN5_SEED)
+
+
+def drawn6() -> list[Settings]:
+    return _lot("drawn6", "r", "s", DRAWN6_SEED)
+
+
 def live() -> list[Settings]:
     return [
         Settings.of(
@@ -111,6 +120,8 @@ SETS = {
     "drawn2": drawn2,
     "drawn3": drawn3,
     "drawn4": drawn4,
+    "drawn5": drawn5,
+    "drawn6": drawn6,
     "live": live,
 }
 
