@@ -5,8 +5,7 @@
 
 #define LEVEL_LEAST  6   /* values */
 #define LOWEST_SHARE 1.7 /* of its lowest level: the least way that counts as having come down */
-#define RESUMED_FROM 100 /* an attempt that begins after this step goes on with an earlier one */
-#define RESUMED_WAY  0.3 /* the least way there, in the units of the loss */
+#define RESUMED_WAY  0.3 /* the least way of a resumed attempt, in the units of the loss */
 #define NOISE_MEMORY 50.0
 #define NOISE_FIRST  6   /* steps before the noise is known well enough to be cut off by */
 #define NOISE_CLIP   3.0 /* times the noise that one step may count */
@@ -49,10 +48,10 @@ double descent_peak(const struct descent *descent, double t)
     return fmax(0, history_largest(&descent->peaks, PAST_FROM * t, PAST_TO * t, PAST_LEAST));
 }
 
-double descent_way(const struct descent *descent, double noise, int64_t begin)
+double descent_way(const struct descent *descent, double noise, bool resumed)
 {
     double least = fmax(LOWEST_SHARE * fabs(descent->lowest), noise * descent->noise);
-    if (begin > RESUMED_FROM)
+    if (resumed)
         least = fmax(least, RESUMED_WAY);
     return fmax(descent->start - descent->lowest, least);
 }

@@ -1,11 +1,11 @@
 /* How a loss came down, and how far it is above the lowest level that it had: in shares of the way
  * down, which counts as a share of its lowest level and so many times its noise at least. Levels are
- * medians, so that single losses do not count. A plain value: all zero is one that has seen nothing. */
+ * medians, so that single losses do not count; how high those went in the past is told beside it. A
+ * plain value: all zero is one that has seen nothing. */
 #ifndef FORESHOCK_ALERTS_DESCENT_H
 #define FORESHOCK_ALERTS_DESCENT_H
 
 #include <stdbool.h>
-#include <stdint.h>
 
 #include "daemon/alerts/history.h"
 #include "daemon/alerts/level.h"
@@ -32,7 +32,9 @@ double descent_rise(const struct descent *descent);
 /* The highest that a single loss of the past was above the lowest level of then; 0: there is none. */
 double descent_peak(const struct descent *descent, double t);
 
-/* What counts as the way down; `noise`: so many times the noise is the least. 0: nothing came down. */
-double descent_way(const struct descent *descent, double noise, int64_t begin);
+/* What counts as the way down; `noise`: so many times the noise is the least. 0: nothing came down.
+ * `resumed`: its beginning was not seen, so that a loss that is next to nothing may be at the end of a
+ * long way. */
+double descent_way(const struct descent *descent, double noise, bool resumed);
 
 #endif

@@ -94,6 +94,14 @@ static inline double steps_taken(int64_t step, int64_t begin)
     return (double)(step - begin);
 }
 
+/* An attempt that begins later goes on with an earlier one: how it began nobody saw. */
+#define RESUMED_FROM 100
+
+static inline bool is_resumed(int64_t begin)
+{
+    return begin > RESUMED_FROM;
+}
+
 extern const struct detector nonfinite_weights_detector;
 extern const struct detector nonfinite_activations_detector;
 extern const struct detector nonfinite_loss_detector;

@@ -5,7 +5,8 @@
  * beyond what the loss itself rose. Levels and bursts rise in healthy trainings as well (smaller
  * batches, harder data, a task that is nearly learned by heart, where a few hard samples decide),
  * and then the loss falls or stands, or loss and gradient rise in proportion; a gradient that
- * outgrows a rising loss is a backward pass that does harm. Bursts are counted with forgetting, over
+ * outgrows a rising loss is a backward pass that does harm. What rises after the learning rate came
+ * up again (cycles, warm restarts) is explained. Bursts are counted with forgetting, over
  * two memories: what is frequent by nature is frequent in both. */
 #include "daemon/alerts/detector.h"
 
@@ -20,8 +21,7 @@
 #define LEVEL_LEAST  4     /* values */
 #define BURST_MEMORY 100.0 /* steps */
 #define LONG_MEMORY  1000.0
-#define RAISED                                                                                     \
-    2.0 /* times the lowest learning rate of the last steps: what rises then is explained */
+#define RAISED       2.0 /* times the lowest learning rate of late: explains what rises */
 
 enum { LOSS, GRADIENT, LR, FIGURES }; /* of a row */
 
@@ -29,8 +29,8 @@ struct gradient_state {
     struct row row;
     struct level gradient; /* of logarithms */
     struct history gradients;
-    struct history idleness; /* negative learning rates, so that the largest is the lowest rate */
-    double lr;               /* the newest; 0: none came */
+    struct history negated_lr; /* its largest is the lowest learning rate */
+    double lr;                 /* the newest; 0: none came */
     struct descent loss;
     double t;                   /* of the newest gradient */
     double bursts, past_bursts; /* with forgetting */
@@ -41,17 +41,17 @@ struct finding {
     double level, past, ratio; /* of the gradient: logarithms; beyond what the loss rose */
     double loss_rise;
     double bursts, steady; /* as many as a steady rate would leave */
+    bool explained;        /* by the learning rate */
 };
 
-/* Beyond its noise and in shares of its way down; 0: it did not. */
+/* In shares of its way down, beyond its noise and the single losses of its past; 0: it did not. */
 static double loss_rise(
-    const struct descent *loss, const struct rule_settings *settings, int64_t begin, double t)
+    const struct descent *loss, const struct rule_settings *settings, bool resumed, double t)
 {
-    if (descent_rise(loss) < settings->gradient.loss_peaks * descent_peak(loss, t))
-        return 0;
-    double rise = descent_rise(loss), way = descent_way(loss, 0, begin);
-    return loss->begun && way > 0 && rise > settings->gradient.loss_noise * loss->noise ? rise / way
-                                                                                        : 0;
+    double rise = descent_rise(loss), way = descent_way(loss, 0, resumed);
+    double usual = fmax(settings->gradient.loss_noise * loss->noise,
+        settings->gradient.loss_peaks * descent_peak(loss, t));
+    return loss->begun && way > 0 && rise > usual ? rise / way : 0;
 }
 
 /* A burst is counted against the level before it. */
@@ -71,13 +71,13 @@ static void note_lr(struct gradient_state *state, double t, double lr)
     if (!isfinite(lr) || lr < 0)
         return;
     state->lr = lr;
-    history_put(&state->idleness, t, -lr);
+    history_put(&state->negated_lr, t, -lr);
 }
 
 /* The learning rate came up again of late, as schedules with cycles and people let it. */
 static bool was_raised(const struct gradient_state *state, double t)
 {
-    double lowest = -history_largest(&state->idleness, PAST_TO * t, INFINITY, 1);
+    double lowest = -history_largest(&state->negated_lr, PAST_TO * t, INFINITY, 1);
     return state->lr > RAISED * lowest;
 }
 
@@ -87,7 +87,7 @@ static enum verdict verdict_of(const struct rule_settings *settings, const struc
     bool bursting =
         finding->bursts > settings->gradient.bursts && finding->bursts > 2 * finding->steady;
     if ((grown || bursting) && finding->loss_rise > settings->gradient.loss_rise)
-        return VERDICT_BAD;
+        return finding->explained ? VERDICT_UNCLEAR : VERDICT_BAD;
     return finding->ratio < settings->gradient.ratio_resolve && !bursting ? VERDICT_GOOD
                                                                           : VERDICT_UNCLEAR;
 }
@@ -119,12 +119,37 @@ static void tell(const struct gradient_state *state, const struct rule_settings 
     judgement->evidence_count = 2;
 }
 
+/* False where there is nothing to compare yet. */
+static bool compare(struct gradient_state *state, const struct rule_settings *settings, double t,
+    bool resumed, struct finding *finding)
+{
+    const struct descent *loss = &state->loss;
+    double level = level_median(&state->gradient, LEVEL_STEPS, LEVEL_LEAST);
+    if (isnan(level))
+        return false;
+    double past = history_median(&state->gradients, PAST_FROM * t, PAST_TO * t, PAST_LEAST);
+    history_put(&state->gradients, t, level);
+    if (isnan(past) || t < settings->gradient.arm_steps)
+        return false;
+    double rise = loss_rise(loss, settings, resumed, t);
+    double risen = rise > 0 && loss->lowest > 0 ? loss->now / loss->lowest : 1;
+    *finding = (struct finding){
+        .level = level,
+        .past = past,
+        .ratio = exp(level - past) / risen,
+        .loss_rise = rise,
+        .bursts = state->bursts,
+        .steady = state->past_bursts * BURST_MEMORY / fmin(LONG_MEMORY, t),
+        .explained = was_raised(state, t),
+    };
+    return true;
+}
+
 static void judge_row(struct gradient_state *state, const struct rule_settings *settings,
     const struct row *row, int64_t begin, struct judgement *judgement)
 {
-    double t = steps_taken(row->step, begin);
-    double gradient = row->figures[GRADIENT];
-    struct finding finding = {0};
+    double t = steps_taken(row->step, begin), gradient = row->figures[GRADIENT];
+    struct finding finding;
     judgement->step = row->step;
     judgement->time = row->time;
     if (isfinite(row->figures[LOSS]))
@@ -133,24 +158,10 @@ static void judge_row(struct gradient_state *state, const struct rule_settings *
     if (isnan(gradient) || gradient <= 0)
         return;
     count_burst(state, settings, t, gradient);
-    if (!isfinite(gradient) || !level_put(&state->gradient, t, log(gradient), LEVEL_STEPS))
+    if (!isfinite(gradient) || !level_put(&state->gradient, t, log(gradient), LEVEL_STEPS) ||
+        !compare(state, settings, t, is_resumed(begin), &finding))
         return;
-    finding.level = level_median(&state->gradient, LEVEL_STEPS, LEVEL_LEAST);
-    if (isnan(finding.level))
-        return;
-    finding.past = history_median(&state->gradients, PAST_FROM * t, PAST_TO * t, PAST_LEAST);
-    history_put(&state->gradients, t, finding.level);
-    if (isnan(finding.past) || t < settings->gradient.arm_steps)
-        return;
-    finding.loss_rise = loss_rise(&state->loss, settings, begin, t);
-    double risen =
-        finding.loss_rise > 0 && state->loss.lowest > 0 ? state->loss.now / state->loss.lowest : 1;
-    finding.ratio = exp(finding.level - finding.past) / risen;
-    finding.bursts = state->bursts;
-    finding.steady = state->past_bursts * BURST_MEMORY / fmin(LONG_MEMORY, t);
     judgement->verdict = verdict_of(settings, &finding);
-    if (judgement->verdict == VERDICT_BAD && was_raised(state, t))
-        judgement->verdict = VERDICT_UNCLEAR;
     judgement_read(judgement, READING_GRADIENT, finding.level - finding.past);
     tell(state, settings, &finding, judgement);
 }

@@ -1,8 +1,9 @@
 /* A loss that is well above the lowest level it had: at once when it jumps, later when it climbs.
  *
  * Both are measured in shares of the way that the loss came down, or of its level where it began
- * low. A jump is told when all but one of the losses of JUMP_STEPS are up there, so that a burst of
- * bad batches passes; a climb when the level of the last steps stays above and does not come down,
+ * low, and against how high single losses went in the past, which says what the task and its batches do
+ * by nature. A jump is told when all but one of the losses of JUMP_STEPS are up there, so that a burst
+ * of bad batches passes; a climb when the level of the last steps stays above and does not come down,
  * so that the dent of new data, which heals, passes too. A height from which the loss came back by
  * itself is known from then on (tasks in turn, games of two networks), also one of the first steps,
  * of which nothing is told: only what exceeds it by a quarter is told again. Critical is what stays
@@ -25,8 +26,10 @@ struct loss_state {
     size_t count;
     double crest; /* highest rise of the climb in hand; 0: none */
     double climb_t;
-    bool up;       /* it was told of and has not come back */
+    bool up;       /* it went up and has not come back */
     double top;    /* the highest rise since then */
+    bool told;     /* it was told of that */
+    double usual;  /* how high single losses went before: what is told of is not its own past */
     double known;  /* the highest rise from which it came back by itself */
     double lost_t; /* since when it is critically high */
     bool lost;
@@ -60,80 +63,115 @@ static double floor_of(const struct loss_state *state)
     return taken == JUMP_VALUES ? next : lowest;
 }
 
-/* The least rise that is told: a share of the way, or more than the loss is known to come back from. */
-static double least(const struct loss_state *state, double share, double scale)
+/* Where the loss is, above its lowest level, and the least rises that are told. */
+struct finding {
+    double way; /* down */
+    double jump, rise;
+    double usual; /* how high single losses went in the past */
+    double least_jump, least_climb, least_critical;
+};
+
+/* A share of the way, more than the loss is known to come back from, and than single losses reached
+ * before. */
+static double least(const struct loss_state *state, double share_of_way, double usual)
 {
-    return fmax(share * scale, KNOWN_MARGIN * state->known);
+    return fmax(fmax(share_of_way, KNOWN_MARGIN * state->known), usual);
+}
+
+static struct finding measure(const struct loss_state *state, const struct rule_settings *settings,
+    const struct sample *sample, double t)
+{
+    const struct descent *descent = &state->descent;
+    double way = descent_way(descent, settings->loss_high.noise, is_resumed(sample->begin));
+    double usual = state->told ? state->usual : descent_peak(descent, t);
+    return (struct finding){
+        .way = way,
+        .jump = floor_of(state) - descent->lowest,
+        .rise = descent_rise(descent),
+        .usual = usual,
+        .least_jump =
+            least(state, settings->loss_high.jump * way, settings->loss_high.jump_peaks * usual),
+        .least_climb =
+            least(state, settings->loss_high.climb * way, settings->loss_high.climb_peaks * usual),
+        .least_critical = least(state, settings->loss_high.critical * way, 0),
+    };
 }
 
 /* True once the level has stayed up for long enough without coming down. */
-static bool has_climbed(struct loss_state *state, const struct rule_settings *settings, double t,
-    double rise, double scale, double peak)
+static bool has_climbed(struct loss_state *state, const struct rule_settings *settings,
+    const struct finding *finding, double t)
 {
-    if (rise < fmax(peak, least(state, settings->loss_high.climb, scale))) {
+    if (finding->rise < finding->least_climb) {
         state->crest = 0;
         return false;
     }
     if (state->crest <= 0)
         state->climb_t = t;
-    state->crest = fmax(state->crest, rise);
+    state->crest = fmax(state->crest, finding->rise);
     return t - state->climb_t >= settings->loss_high.climb_steps &&
-           rise > CLIMB_HEALING * state->crest;
+           finding->rise > CLIMB_HEALING * state->crest;
 }
 
-static bool is_lost(struct loss_state *state, const struct rule_settings *settings, double t,
-    double jump, double scale)
+static bool is_lost(struct loss_state *state, const struct rule_settings *settings,
+    const struct finding *finding, double t)
 {
-    bool high = jump > least(state, settings->loss_high.critical, scale);
+    bool high = finding->jump > finding->least_critical;
     if (high && !state->lost)
         state->lost_t = t;
     state->lost = high;
     return high && t - state->lost_t >= settings->loss_high.critical_steps;
 }
 
-static void note_recovery(struct loss_state *state, enum verdict verdict, double rise)
+/* Up and down again, also before it is armed: then nothing is told, but the height is known. */
+static void note_course(
+    struct loss_state *state, enum verdict verdict, const struct finding *finding, bool armed)
 {
     if (verdict == VERDICT_BAD) {
+        double rise = fmax(finding->jump, finding->rise);
         state->top = state->up ? fmax(state->top, rise) : rise;
         state->up = true;
+        if (armed && !state->told)
+            state->usual = finding->usual;
+        state->told = state->told || armed;
     } else if (verdict == VERDICT_GOOD && state->up) {
         state->known = fmax(state->known, state->top);
-        state->up = false;
+        state->up = state->told = false;
     }
+}
+
+static void tell(const struct loss_state *state, const struct finding *finding, bool jumped,
+    struct judgement *judgement)
+{
+    double lowest = state->descent.lowest;
+    judgement_read(judgement, READING_LOSS_LEVEL, finding->rise / finding->way);
+    judgement_read(judgement, READING_LOSS_JUMP, finding->jump / finding->way);
+    judgement->score = finding->jump / finding->way;
+    judgement->evidence[0] = (struct alert_evidence){.metric = "loss",
+        .value = lowest + (jumped ? finding->jump : finding->rise),
+        .threshold = lowest + (jumped ? finding->least_jump : finding->least_climb),
+        .baseline = lowest,
+        .window = jumped ? JUMP_STEPS : DESCENT_STEPS,
+        .step = judgement->step};
+    judgement->evidence_count = 1;
 }
 
 static void compare(struct loss_state *state, const struct rule_settings *settings,
     const struct sample *sample, struct judgement *judgement)
 {
-    const struct descent *descent = &state->descent;
     double t = steps_taken(sample->step, sample->begin);
-    double scale = descent_way(descent, settings->loss_high.noise, sample->begin);
-    double jump = floor_of(state) - descent->lowest, rise = descent_rise(descent);
-    if (!(scale > 0) || !isfinite(scale)) /* a loss that is always 0 */
+    struct finding finding = measure(state, settings, sample, t);
+    if (!(finding.way > 0) || !isfinite(finding.way)) /* a loss that is always 0 */
         return;
-    double peak = descent_peak(descent, t);
-    bool jumped = jump > fmax(least(state, settings->loss_high.jump, scale),
-                             settings->loss_high.jump_peaks * peak);
-    bool climbed =
-        has_climbed(state, settings, t, rise, scale, settings->loss_high.climb_peaks * peak);
-    double share = jumped ? settings->loss_high.jump : settings->loss_high.climb;
-    enum verdict verdict = jumped || climbed                            ? VERDICT_BAD
-                           : rise < settings->loss_high.resolve * scale ? VERDICT_GOOD
-                                                                        : VERDICT_UNCLEAR;
-    note_recovery(state, verdict, fmax(jump, rise)); /* before it is armed, too */
-    if (t >= settings->loss_high.arm_steps)
+    bool armed = t >= settings->loss_high.arm_steps;
+    bool jumped = finding.jump > finding.least_jump;
+    bool climbed = has_climbed(state, settings, &finding, t);
+    bool well = finding.rise < settings->loss_high.resolve * finding.way;
+    enum verdict verdict = jumped || climbed ? VERDICT_BAD : well ? VERDICT_GOOD : VERDICT_UNCLEAR;
+    note_course(state, verdict, &finding, armed);
+    if (armed)
         judgement->verdict = verdict;
-    judgement_read(judgement, READING_LOSS_LEVEL, rise / scale);
-    judgement_read(judgement, READING_LOSS_JUMP, jump / scale);
-    judgement->score = jump / scale;
-    judgement->critical = is_lost(state, settings, t, jump, scale);
-    judgement->evidence[0] = (struct alert_evidence){.metric = "loss",
-        .value = jumped ? floor_of(state) : descent->now,
-        .threshold = descent->lowest + least(state, share, scale),
-        .baseline = descent->lowest,
-        .window = jumped ? JUMP_STEPS : DESCENT_STEPS,
-        .step = sample->step};
-    judgement->evidence_count = 1;
+    judgement->critical = is_lost(state, settings, &finding, t);
+    tell(state, &finding, jumped, judgement);
 }
 
 static bool judge(void *opaque, const struct rule_settings *settings, const struct sample *sample,

@@ -2,7 +2,8 @@
  * warm-up that does not stop, a schedule in the wrong units.
  *
  * The plateau is the highest learning rate that has stood for a quarter of the steps (100 at least),
- * or been fallen from for most of them. A rise begins where the learning rate exceeds it, and is a
+ * or been fallen from for most of them (the first of a resumed attempt, which may be anywhere in a
+ * cycle, must have stood). A rise begins where the learning rate exceeds it, and is a
  * runaway when it has come far, in many small steps: one step up, or a stair, is somebody's
  * decision, unless it is so high that it must be a slip. A rise that stops for long enough is the
  * new plateau. */
@@ -13,14 +14,11 @@
 #include "daemon/alerts/clock.h"
 
 #define PLATEAU_STEPS 100.0
-#define RESUMED_FROM  100
-#define STANDING      0.9
 #define LEAP_SHARE    0.5 /* of the whole rise: a largest single step above it makes it a leap */
 
 struct lr_state {
     bool begun, has_plateau;
-    bool
-        first; /* the highest is the first that came in an attempt that goes on with an earlier one */
+    bool unknown;   /* how it came to the highest: that is the first of a resumed attempt */
     double plateau; /* the highest before the rise in hand */
     double lr, highest, highest_t;
     double lowest; /* since the highest */
@@ -31,7 +29,7 @@ struct lr_state {
 
 static bool is_at_rest(const struct lr_state *state, double t)
 {
-    if (state->first && state->lowest < STANDING * state->highest)
+    if (state->unknown && state->lowest < LR_STANDS * state->highest)
         return false;
     return t - state->highest_t >= plateau_steps(t, state->lowest, state->highest, PLATEAU_STEPS);
 }
@@ -48,7 +46,6 @@ static void rest(struct lr_state *state)
 static void take(struct lr_state *state, const struct sample *sample, double t)
 {
     double lr = sample->value;
-    bool first = !state->begun && sample->begin > RESUMED_FROM;
     if (state->begun && !(lr > state->highest)) {
         state->lowest = fmin(state->lowest, lr);
         if (is_at_rest(state, t))
@@ -60,8 +57,8 @@ static void take(struct lr_state *state, const struct sample *sample, double t)
             state->rise_t = t;
         state->leap = fmax(state->leap, log(lr / state->highest));
     }
+    state->unknown = !state->begun && is_resumed(sample->begin);
     state->begun = true;
-    state->first = first;
     state->highest = state->lowest = lr;
     state->highest_t = t;
 }

@@ -339,10 +339,10 @@ static void a_loss_that_climbs_and_stays_fires(void **state)
     const int64_t intervals[] = {1, 5, 20};
     for (size_t i = 0; i < 3; i++) {
         int64_t step = loss_alert(slow_rise, intervals[i], 1);
-        /* The way counts as 1.7 times the lowest median, which lies up to 0.1 below 2: 0.2 of it
-         * are passed at 2323 to 2340, give or take the noise of 0.15 (75 steps); the median lags
-         * half of its 40 steps or 6 samples, and 50 steps of patience come on top. */
-        assert_true(step >= 2323 - 75 + 50 && step <= 2340 + 20 + 50 + 5 * intervals[i]);
+        /* The way counts as 1.7 times the lowest median, which lies up to 0.1 below 2: 0.3 of it
+         * are passed at 2485 to 2510, give or take the noise of 0.15 (75 steps); the median lags
+         * half of its 40 steps or 6 samples, and 100 steps of patience come on top. */
+        assert_true(step >= 2485 - 75 + 100 && step <= 2510 + 20 + 100 + 5 * intervals[i]);
         assert_int_equal(loss_alert(slow_rise, intervals[i], 1e-3), step); /* units do not matter */
     }
 }
@@ -387,7 +387,7 @@ static void a_height_that_the_loss_came_back_from_is_known(void **state)
     assert_int_equal(opened, 1);
     stage_figure(stage, 0, "loss", 8000, 1);
     for (int64_t t = 8001; t < 8010; t++)
-        stage_figure(stage, 0, "loss", t, 5);
+        stage_figure(stage, 0, "loss", t, 7);
     assert_int_equal(stage_open(stage, RULE_LOSS_HIGH)->started_step, 8005);
     stage_free(stage);
 }
@@ -405,13 +405,53 @@ static void the_first_heights_are_known(void **state)
     }
     stage_free(stage);
     stage = stage_new(NULL);
-    for (int64_t t = 0; t < 400; t++) {
+    for (int64_t t = 0; t < 500; t++) {
         stage_figure(stage, 0, "loss", t, t < 100 ? 5 * exp(-(double)t / 50) + 1 : 6);
-        if (t < 300)
+        if (t < 400)
             assert_quiet(stage, RULE_LOSS_HIGH);
     }
-    assert_int_equal(stage_open(stage, RULE_LOSS_HIGH)->started_step, 300);
+    assert_int_equal(stage_open(stage, RULE_LOSS_HIGH)->started_step, 400);
     stage_free(stage);
+}
+
+/* Single losses of 4 above the rest, each 50 steps: five of them in a row are nothing new, losses of 9
+ * above are. */
+static void what_single_losses_reach_by_nature_is_healthy(void **state)
+{
+    struct stage *stage = stage_new(NULL);
+    uint32_t seed = 13;
+    for (int64_t t = 0; t < 2000; t++) {
+        bool spike = t % 50 == 7 || (t >= 1500 && t < 1510);
+        stage_figure(
+            stage, 0, "loss", t, 1 + 4 * exp(-(double)t / 100) + 0.05 * noise(&seed) + 4 * spike);
+        assert_quiet(stage, RULE_LOSS_HIGH);
+    }
+    for (int64_t t = 2000; t < 2010; t++)
+        stage_figure(stage, 0, "loss", t, 10);
+    assert_int_equal(stage_open(stage, RULE_LOSS_HIGH)->started_step, 2004);
+    stage_free(stage);
+}
+
+/* A loss of 1e-4 goes up to `high`, in an attempt that begins at step `begin`. */
+static bool small_loss_is_told(int64_t begin, double high)
+{
+    struct stage *stage = stage_new(NULL);
+    uint32_t seed = 17;
+    alert_engine_begins(stage->engine, begin);
+    for (int64_t t = 0; t < 1200; t++)
+        stage_figure(
+            stage, 0, "loss", begin + t, t < 1000 ? 1e-4 * (1 + 0.1 * noise(&seed)) : high);
+    bool told = alert_engine_open(stage->engine, RULE_LOSS_HIGH) != NULL;
+    stage_free(stage);
+    return told;
+}
+
+/* Where the beginning was not seen, next to nothing may be the end of a long way. */
+static void a_resumed_loss_is_not_measured_by_next_to_nothing(void **state)
+{
+    assert_true(small_loss_is_told(0, 0.03));
+    assert_false(small_loss_is_told(20000, 0.03));
+    assert_true(small_loss_is_told(20000, 0.3));
 }
 
 static void a_loss_of_zero_is_healthy(void **state)
@@ -474,6 +514,8 @@ int main(void)
         cmocka_unit_test(a_loss_that_is_merely_noisy_is_healthy),
         cmocka_unit_test(a_height_that_the_loss_came_back_from_is_known),
         cmocka_unit_test(the_first_heights_are_known),
+        cmocka_unit_test(what_single_losses_reach_by_nature_is_healthy),
+        cmocka_unit_test(a_resumed_loss_is_not_measured_by_next_to_nothing),
         cmocka_unit_test(a_loss_of_zero_is_healthy),
         cmocka_unit_test(a_loss_that_stays_above_where_it_began_becomes_critical),
         cmocka_unit_test(a_loss_around_zero_is_healthy),

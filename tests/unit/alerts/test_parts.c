@@ -155,8 +155,8 @@ static void a_descent_is_measured_by_its_way(void **state)
         descent_put(&descent, (double)t, 1 + 4 * exp(-(double)t / 50) + 0.1 * sign);
     assert_near(descent.lowest, 1, 0.11);
     assert_near(descent.noise, 0.2, 0.01);
-    assert_near(descent_way(&descent, 0, 0), descent.start - descent.lowest, 1e-9);
-    assert_near(descent_way(&descent, 50, 0), 10, 0.5);
+    assert_near(descent_way(&descent, 0, false), descent.start - descent.lowest, 1e-9);
+    assert_near(descent_way(&descent, 50, false), 10, 0.5);
     assert_near(descent_rise(&descent), 0, 0.21);
     for (int64_t t = 1000; t < 1100; t++, sign = -sign)
         descent_put(&descent, (double)t, t == 1050 ? 1000 : 3 + 0.1 * sign);
@@ -165,7 +165,7 @@ static void a_descent_is_measured_by_its_way(void **state)
     struct descent flat = {0};
     for (int64_t t = 0; t < 100; t++)
         descent_put(&flat, (double)t, 0);
-    assert_near(descent_way(&flat, 10, 0), 0, 0);
+    assert_near(descent_way(&flat, 10, false), 0, 0);
 }
 
 /* Feeds learning rates up to `last`, then compares ln(clock(t) / clock(before)). */

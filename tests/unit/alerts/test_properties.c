@@ -83,7 +83,7 @@ static void world_make(struct world *world, uint64_t seed, int64_t every)
     for (size_t i = 0; i < LAYERS; i++)
         manners[i] = (struct manner){1 + random_unit(), 0, 0.7, 0, false};
     for (int64_t step = 0; step < STEPS * every; step += every) {
-        loss = random_below(40) == 0 ? 1 + 5 * random_unit() : loss;
+        loss = random_below(40) == 0 ? exp(5 * random_unit()) : loss;
         world_put(world, 0, "loss", step, random_below(60) ? loss + 0.1 * random_unit() : NAN);
         world_put(world, 0, "grad_norm", step, random_below(4) ? 1 : INFINITY);
         lr *= random_below(50) == 0 ? 0.5 + 2 * random_unit() : 1;

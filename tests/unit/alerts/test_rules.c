@@ -59,7 +59,7 @@ static void thresholds_on_the_wrong_side_are_found(void **state)
     settings.loss_high.resolve = 0.5;
     assert_int_equal(rule_settings_check(&settings, err, sizeof err), -1);
     assert_string_equal(
-        err, "rule loss_high: resolve is 0.5, expected at most climb, which is 0.2");
+        err, "rule loss_high: resolve is 0.5, expected at most climb, which is 0.3");
 }
 
 static void names_are_found(void **state)

@@ -242,6 +242,32 @@ static void a_schedule_is_healthy(void **state)
     }
 }
 
+static double cycles(int64_t t)
+{
+    return 1e-4 + 9e-4 * fabs((double)(t % 700) / 350 - 1);
+}
+
+/* The schedule goes on from step `at` on: how it came there nobody saw. */
+static bool resumed_lr_is_told(double (*lr)(int64_t), int64_t at)
+{
+    struct stage *stage = stage_new(NULL);
+    alert_engine_begins(stage->engine, at);
+    bool told = false;
+    for (int64_t t = at; t <= at + 2000; t++) {
+        stage_figure(stage, 0, "lr", t, lr(t));
+        told = told || alert_engine_open(stage->engine, RULE_LR_RUNAWAY) != NULL;
+    }
+    stage_free(stage);
+    return told;
+}
+
+static void a_cycle_that_is_resumed_anywhere_is_healthy(void **state)
+{
+    for (int64_t at = 7000; at < 7700; at += 70)
+        assert_false(resumed_lr_is_told(cycles, at));
+    assert_true(resumed_lr_is_told(ramp, 500));
+}
+
 static double noise(uint32_t *seed)
 {
     *seed = *seed * 1664525u + 1013904223u;
@@ -301,11 +327,37 @@ static int64_t bursts_alert(int64_t before, int64_t after, double loss)
 
 static void bursts_that_were_rare_before_fire(void **state)
 {
-    int64_t step = bursts_alert(1000, 15, 0.5);
+    int64_t step = bursts_alert(1000, 10, 0.5);
     assert_true(step > 2000 && step < 2200);
-    assert_int_equal(bursts_alert(1000, 15, 0), -1);
+    assert_int_equal(bursts_alert(1000, 10, 0), -1);
     assert_int_equal(bursts_alert(1000, 1000, 0.5), -1);
-    assert_int_equal(bursts_alert(15, 15, 0.5), -1);
+    assert_int_equal(bursts_alert(10, 10, 0.5), -1);
+}
+
+/* Gradient and loss are ten times as high for the first 300 steps of each cycle, whose learning rate
+ * begins at 1e-3 and is down at `low` when it ends. */
+static bool cycles_are_told(double low)
+{
+    struct stage *stage = stage_new(NULL);
+    uint32_t seed = 3;
+    bool told = false;
+    for (int64_t t = 0; t <= 4000; t++) {
+        double phase = (double)(t % 1600) / 1600;
+        double high = t >= 1600 && t % 1600 < 300 ? 1 : 0;
+        stage_figure(stage, 0, "lr", t, 1e-3 - (1e-3 - low) * phase);
+        stage_figure(stage, 0, "loss", t,
+            0.1 + 3 * exp(-(double)t / 200) + 0.01 * noise(&seed) + 0.5 * high);
+        stage_figure(stage, 0, "grad_norm", t, exp(0.3 * noise(&seed)) * (1 + 19 * high));
+        told = told || alert_engine_open(stage->engine, RULE_GRADIENT) != NULL;
+    }
+    stage_free(stage);
+    return told;
+}
+
+static void what_a_warm_restart_does_to_the_gradient_is_healthy(void **state)
+{
+    assert_false(cycles_are_told(1e-4));
+    assert_true(cycles_are_told(8e-4));
 }
 
 static void neurons_that_turn_the_same_way_fire(void **state)
@@ -367,6 +419,22 @@ static void weights_that_nothing_trains_are_healthy(void **state)
             assert_false(stillness_is_told(stops[i], 1e-5, ahead));
             assert_true(stillness_is_told(stops[i], 1e-4, ahead));
         }
+}
+
+/* A loss of exactly 0 leaves nothing to learn; one that is next to nothing does. */
+static void weights_that_have_learned_all_are_healthy(void **state)
+{
+    for (int done = 0; done < 2; done++) {
+        struct stage *stage = decoder();
+        for (int64_t t = 0; t <= 2500; t += 10) {
+            stage_figure(stage, 0, "loss", t, t < 700 ? 1 : done ? 0 : 1e-9);
+            for (int64_t layer = 1; layer <= LAYERS; layer++)
+                stage_figure(
+                    stage, layer, "rotation.from_init", t, 1e-4 * (double)(t < 700 ? t : 700));
+        }
+        assert_int_equal(alert_engine_open(stage->engine, RULE_ROTATION_STILL) != NULL, !done);
+        stage_free(stage);
+    }
 }
 
 /* Gradients accumulated over 64 samples, and a model of which nothing is trained. */
@@ -441,11 +509,14 @@ int main(void)
         cmocka_unit_test(it_is_well_again_when_growth_is_as_before),
         cmocka_unit_test(a_learning_rate_that_runs_away_fires),
         cmocka_unit_test(a_schedule_is_healthy),
+        cmocka_unit_test(a_cycle_that_is_resumed_anywhere_is_healthy),
         cmocka_unit_test(gradient_and_loss_that_rise_together_fire),
         cmocka_unit_test(bursts_that_were_rare_before_fire),
+        cmocka_unit_test(what_a_warm_restart_does_to_the_gradient_is_healthy),
         cmocka_unit_test(neurons_that_turn_the_same_way_fire),
         cmocka_unit_test(weights_that_stand_still_fire),
         cmocka_unit_test(weights_that_nothing_trains_are_healthy),
+        cmocka_unit_test(weights_that_have_learned_all_are_healthy),
         cmocka_unit_test(weights_that_move_seldom_or_never_are_healthy),
         cmocka_unit_test(rotation_that_runs_away_is_observed),
         cmocka_unit_test(the_standing_of_the_run_is_told),
