@@ -10,7 +10,7 @@ import pytest
 import foreshock
 from harness import until
 
-STEPS = 400
+STEPS = 480
 KILLS = 50
 LAYERS = ("a", "b")
 
@@ -21,7 +21,7 @@ def stream(rng):
     for step in range(STEPS):
         W = {name: w + 0.01 * rng.standard_normal(w.shape).astype(np.float32) for name, w in W.items()}
         X = {name: rng.standard_normal((16, 24)).astype(np.float32) for name in LAYERS}
-        loss = 2.0 + 0.02 * rng.standard_normal() + (3.0 if 310 <= step < 360 else 0.0)
+        loss = 2.0 + 0.02 * rng.standard_normal() + (3.0 if 410 <= step < 450 else 0.0)
         yield step, W, X, float("nan") if step == 250 else loss
 
 
