@@ -6,11 +6,12 @@
 #define SPACING      1.005
 #define STANDS_SHARE 0.25
 #define FALLEN_SHARE 0.7
+#define STANDING     0.9  /* of the highest: near it */
 #define LEAP_MAX     10.0 /* of the warm-up from one sample to the next: more is a slip of the pen */
 
 double plateau_steps(double t, double lowest, double highest, double least)
 {
-    return fmax(least, (lowest >= LR_STANDS * highest ? STANDS_SHARE : FALLEN_SHARE) * t);
+    return fmax(least, (lowest >= STANDING * highest ? STANDS_SHARE : FALLEN_SHARE) * t);
 }
 
 static void keep(struct training_clock *clock)
@@ -35,7 +36,7 @@ static void note_highest(struct training_clock *clock, double lr)
         clock->highest_t = clock->t;
         clock->stands = 0;
         clock->raised = false;
-    } else if (lr >= LR_STANDS * clock->highest) {
+    } else if (lr >= STANDING * clock->highest) {
         clock->stands++;
     }
 }

@@ -21,7 +21,6 @@
 #define CLOCK_STAND   20.0 /* steps */
 #define CLOCK_STANDS  5    /* samples */
 #define CLOCK_RAISE   4.0
-#define LR_STANDS     0.9 /* of the highest: near it */
 
 /* For how many of t steps, `least` at least, the highest learning rate must not have risen to be a
  * plateau: a quarter where the lowest since then is still near it; where it has fallen, most of them,

@@ -6,6 +6,7 @@
 #define LEVEL_LEAST  6   /* values */
 #define LOWEST_SHARE 1.7 /* of its lowest level: the least way that counts as having come down */
 #define RESUMED_WAY  0.3 /* the least way of a resumed attempt, in the units of the loss */
+#define PEAK_TIMES   2   /* entries of the history that reach a height that is one by nature */
 #define NOISE_MEMORY 50.0
 #define NOISE_FIRST  6   /* steps before the noise is known well enough to be cut off by */
 #define NOISE_CLIP   3.0 /* times the noise that one step may count */
@@ -34,7 +35,7 @@ bool descent_put(struct descent *descent, double t, double loss)
     if (!descent->begun)
         descent->start = descent->lowest = descent->now;
     descent->begun = true;
-    history_put(&descent->peaks, t, loss - descent->lowest);
+    history_put(&descent->peaks, t, loss - descent->now);
     return true;
 }
 
@@ -45,7 +46,7 @@ double descent_rise(const struct descent *descent)
 
 double descent_peak(const struct descent *descent, double t)
 {
-    return fmax(0, history_largest(&descent->peaks, PAST_FROM * t, PAST_TO * t, PAST_LEAST));
+    return fmax(0, history_reached(&descent->peaks, PAST_FROM * t, PAST_TO * t, PEAK_TIMES));
 }
 
 double descent_way(const struct descent *descent, double noise, bool resumed)

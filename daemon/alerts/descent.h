@@ -20,7 +20,7 @@ struct descent {
     double last;          /* loss */
     double noise; /* mean step from one loss to the next, in magnitude; a jump does not spoil it */
     double steps; /* that it is the mean of */
-    struct history peaks; /* of single losses, above the lowest level of then */
+    struct history peaks; /* of single losses, above the level of then */
 };
 
 /* Takes a finite loss; t increases. False while there is no level yet. */
@@ -29,7 +29,7 @@ bool descent_put(struct descent *descent, double t, double loss);
 /* Of a level where the loss is now: above the lowest one. */
 double descent_rise(const struct descent *descent);
 
-/* The highest that a single loss of the past was above the lowest level of then; 0: there is none. */
+/* How far single losses of the past went above the level of then, more than once; 0: not known yet. */
 double descent_peak(const struct descent *descent, double t);
 
 /* What counts as the way down; `noise`: so many times the noise is the least. 0: nothing came down.

@@ -94,8 +94,9 @@ static inline double steps_taken(int64_t step, int64_t begin)
     return (double)(step - begin);
 }
 
-/* An attempt that begins later goes on with an earlier one: how it began nobody saw. */
-#define RESUMED_FROM 100
+/* An attempt that begins later goes on with an earlier one: how it began nobody saw. A begin is the
+ * first step that was told of, so that it lies above 0 where trainings tell seldom. */
+#define RESUMED_FROM 1000
 
 static inline bool is_resumed(int64_t begin)
 {

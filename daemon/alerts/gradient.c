@@ -22,8 +22,9 @@
 #define BURST_MEMORY 100.0 /* steps */
 #define LONG_MEMORY  1000.0
 #define RAISED       2.0 /* times the lowest learning rate of late: explains what rises */
+#define RAISED_STEPS 300.0
 
-enum { LOSS, GRADIENT, LR, FIGURES }; /* of a row */
+enum { LOSS, GRADIENT, FIGURES }; /* of a row */
 
 struct gradient_state {
     struct row row;
@@ -68,7 +69,7 @@ static void count_burst(
 
 static void note_lr(struct gradient_state *state, double t, double lr)
 {
-    if (!isfinite(lr) || lr < 0)
+    if (!isfinite(lr) || lr <= 0)
         return;
     state->lr = lr;
     history_put(&state->negated_lr, t, -lr);
@@ -77,7 +78,8 @@ static void note_lr(struct gradient_state *state, double t, double lr)
 /* The learning rate came up again of late, as schedules with cycles and people let it. */
 static bool was_raised(const struct gradient_state *state, double t)
 {
-    double lowest = -history_largest(&state->negated_lr, PAST_TO * t, INFINITY, 1);
+    double lowest =
+        -history_largest(&state->negated_lr, fmax(PAST_TO * t, t - RAISED_STEPS), INFINITY, 1);
     return state->lr > RAISED * lowest;
 }
 
@@ -86,7 +88,8 @@ static enum verdict verdict_of(const struct rule_settings *settings, const struc
     bool grown = finding->ratio > settings->gradient.ratio;
     bool bursting =
         finding->bursts > settings->gradient.bursts && finding->bursts > 2 * finding->steady;
-    if ((grown || bursting) && finding->loss_rise > settings->gradient.loss_rise)
+    if ((grown && finding->loss_rise > settings->gradient.loss_rise) ||
+        (bursting && finding->loss_rise > settings->gradient.burst_loss_rise))
         return finding->explained ? VERDICT_UNCLEAR : VERDICT_BAD;
     return finding->ratio < settings->gradient.ratio_resolve && !bursting ? VERDICT_GOOD
                                                                           : VERDICT_UNCLEAR;
@@ -154,7 +157,6 @@ static void judge_row(struct gradient_state *state, const struct rule_settings *
     judgement->time = row->time;
     if (isfinite(row->figures[LOSS]))
         descent_put(&state->loss, t, row->figures[LOSS]);
-    note_lr(state, t, row->figures[LR]);
     if (isnan(gradient) || gradient <= 0)
         return;
     count_burst(state, settings, t, gradient);
@@ -170,10 +172,12 @@ static bool judge(void *opaque, const struct rule_settings *settings, const stru
     struct judgement *judgement)
 {
     struct gradient_state *state = opaque;
-    size_t which = sample->metric == METRIC_LOSS ? LOSS
-                   : sample->metric == METRIC_LR ? LR
-                                                 : GRADIENT;
+    size_t which = sample->metric == METRIC_LOSS ? LOSS : GRADIENT;
     struct row ready;
+    if (sample->metric == METRIC_LR) {
+        note_lr(state, steps_taken(sample->step, sample->begin), sample->value);
+        return false;
+    }
     if (!row_put(&state->row, FIGURES, which, sample->step, sample->time, sample->value, &ready))
         return false;
     judge_row(state, settings, &ready, sample->begin, judgement);

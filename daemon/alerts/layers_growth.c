@@ -13,27 +13,37 @@
 
 #define LAYERS_LEAST 3    /* fewer are no company */
 #define MOVED_LEAST  0.05 /* of the clock, for an elasticity that is worth keeping */
+#define STEEPER      1.1 /* times its past: half of what that of an exponential gains since 0.8 t */
 
-/* While the learning rate still rises for the first time everything grows: only the worst counts. */
-static enum verdict verdict_of(
-    const struct layers_growth_limits *limits, bool warming_up, double growth, double past)
+/* Above it growth is bad. While the learning rate still rises for the first time everything grows:
+ * only the worst counts. */
+static double threshold_of(
+    const struct layers_growth_limits *limits, bool warming_up, double past, double t)
 {
-    double level = warming_up ? limits->critical : limits->level;
-    if (growth > level && growth - past > limits->rise)
+    double worst = warming_up ? limits->critical : 0;
+    double sudden = fmax(fmax(limits->level, worst), past + limits->rise);
+    double lasting = fmax(fmax(limits->exponential, worst), STEEPER * past);
+    return t < limits->exponential_arm_steps ? sudden : fmin(sudden, lasting);
+}
+
+static enum verdict verdict_of(
+    const struct layers_growth_limits *limits, double threshold, double growth, double past)
+{
+    if (growth > threshold)
         return VERDICT_BAD;
     bool usual = growth < limits->level && growth - past < limits->rise / 2;
     return growth < limits->resolve || usual ? VERDICT_GOOD : VERDICT_UNCLEAR;
 }
 
 static void tell(const struct layers_growth_limits *limits, const struct panel *panel,
-    double growth, double past, struct judgement *judgement)
+    double growth, double threshold, double past, struct judgement *judgement)
 {
     judgement->score = growth;
     judgement->critical = growth > limits->critical && panel->loss_level > limits->critical_loss;
     judgement->evidence[judgement->evidence_count++] =
         (struct alert_evidence){.metric = limits->metric,
             .value = growth,
-            .threshold = fmax(limits->level, past + limits->rise),
+            .threshold = threshold,
             .baseline = past,
             .window = panel->window,
             .step = panel->step};
@@ -78,8 +88,9 @@ void layers_growth_judge(struct layers_growth *state, const struct layers_growth
     }
     if (t < limits->arm_steps)
         return;
-    judgement->verdict = verdict_of(limits, training_clock_warms_up(&state->clock), growth, past);
-    tell(limits, panel, growth, past, judgement);
+    double threshold = threshold_of(limits, training_clock_warms_up(&state->clock), past, t);
+    judgement->verdict = verdict_of(limits, threshold, growth, past);
+    tell(limits, panel, growth, threshold, past, judgement);
 }
 
 bool layers_growth_clock(void *opaque, const struct rule_settings *settings,
@@ -96,6 +107,8 @@ static void judge_panel(void *opaque, const struct rule_settings *settings,
     const struct layers_growth_limits limits = {
         .level = settings->sigma_growth.together,
         .rise = settings->sigma_growth.together_rise,
+        .exponential = settings->sigma_growth.exponential,
+        .exponential_arm_steps = settings->sigma_growth.exponential_arm_steps,
         .resolve = settings->sigma_growth.together_resolve,
         .critical = settings->sigma_growth.together_critical,
         .critical_loss = settings->sigma_growth.together_critical_loss,

@@ -13,7 +13,9 @@ struct layers_growth {
 };
 
 struct layers_growth_limits {
-    double level, rise;   /* bad above both: the growth, and its excess over its own past */
+    double level, rise; /* bad above both: the growth, and its excess over its own past */
+    double exponential; /* or above this while it rises against its past as exponentials do */
+    double exponential_arm_steps;
     double resolve;       /* good below */
     double critical;      /* critical above, while the loss is above its lowest level by ... */
     double critical_loss; /* ... this share of its way down */

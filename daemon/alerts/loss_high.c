@@ -6,7 +6,8 @@
  * of bad batches passes; a climb when the level of the last steps stays above and does not come down,
  * so that the dent of new data, which heals, passes too. A height from which the loss came back by
  * itself is known from then on (tasks in turn, games of two networks), also one of the first steps,
- * of which nothing is told: only what exceeds it by a quarter is told again. Critical is what stays
+ * of which nothing is told: only what exceeds it by a quarter is told again (while it is not long past,
+ * what exceeds it twice). Critical is what stays
  * above where it began. */
 #include "daemon/alerts/detector.h"
 
@@ -19,6 +20,7 @@
 #define JUMP_LEAST    3
 #define CLIMB_HEALING 0.9 /* of the highest level of this climb: below it comes down by itself */
 #define KNOWN_MARGIN  1.25
+#define NATURE_MAX    5.0
 
 struct loss_state {
     struct descent descent;
@@ -72,10 +74,10 @@ struct finding {
 };
 
 /* A share of the way, more than the loss is known to come back from, and than single losses reached
- * before. */
-static double least(const struct loss_state *state, double share_of_way, double usual)
+ * before; what went further up than the way down was no nature. */
+static double least(const struct loss_state *state, double way, double share, double usual)
 {
-    return fmax(fmax(share_of_way, KNOWN_MARGIN * state->known), usual);
+    return fmax(share * way, fmax(KNOWN_MARGIN * fmin(state->known, NATURE_MAX * way), usual));
 }
 
 static struct finding measure(const struct loss_state *state, const struct rule_settings *settings,
@@ -83,17 +85,17 @@ static struct finding measure(const struct loss_state *state, const struct rule_
 {
     const struct descent *descent = &state->descent;
     double way = descent_way(descent, settings->loss_high.noise, is_resumed(sample->begin));
-    double usual = state->told ? state->usual : descent_peak(descent, t);
+    double usual = state->told ? state->usual : fmin(descent_peak(descent, t), NATURE_MAX * way);
     return (struct finding){
         .way = way,
         .jump = floor_of(state) - descent->lowest,
         .rise = descent_rise(descent),
         .usual = usual,
         .least_jump =
-            least(state, settings->loss_high.jump * way, settings->loss_high.jump_peaks * usual),
+            least(state, way, settings->loss_high.jump, settings->loss_high.jump_peaks * usual),
         .least_climb =
-            least(state, settings->loss_high.climb * way, settings->loss_high.climb_peaks * usual),
-        .least_critical = least(state, settings->loss_high.critical * way, 0),
+            least(state, way, settings->loss_high.climb, settings->loss_high.climb_peaks * usual),
+        .least_critical = least(state, way, settings->loss_high.critical, 0),
     };
 }
 

@@ -2,8 +2,8 @@
  * warm-up that does not stop, a schedule in the wrong units.
  *
  * The plateau is the highest learning rate that has stood for a quarter of the steps (100 at least),
- * or been fallen from for most of them (the first of a resumed attempt, which may be anywhere in a
- * cycle, must have stood). A rise begins where the learning rate exceeds it, and is a
+ * or been fallen from for most of them; the first rate of a resumed attempt, which may be anywhere in a
+ * cycle, is only a guess of it unless it stood exactly. A rise begins where the learning rate exceeds it, and is a
  * runaway when it has come far, in many small steps: one step up, or a stair, is somebody's
  * decision, unless it is so high that it must be a slip. A rise that stops for long enough is the
  * new plateau. */
@@ -19,6 +19,7 @@
 struct lr_state {
     bool begun, has_plateau;
     bool unknown;   /* how it came to the highest: that is the first of a resumed attempt */
+    bool guessed;   /* the plateau is: that highest has fallen at once */
     double plateau; /* the highest before the rise in hand */
     double lr, highest, highest_t;
     double lowest; /* since the highest */
@@ -29,8 +30,6 @@ struct lr_state {
 
 static bool is_at_rest(const struct lr_state *state, double t)
 {
-    if (state->unknown && state->lowest < LR_STANDS * state->highest)
-        return false;
     return t - state->highest_t >= plateau_steps(t, state->lowest, state->highest, PLATEAU_STEPS);
 }
 
@@ -38,6 +37,7 @@ static bool is_at_rest(const struct lr_state *state, double t)
 static void rest(struct lr_state *state)
 {
     state->has_plateau = true;
+    state->guessed = state->unknown && state->lowest < state->highest;
     state->plateau = state->highest;
     state->rises = 0;
     state->leap = 0;
@@ -71,6 +71,15 @@ static bool came_in_small_steps(
            state->leap < LEAP_SHARE * log(state->lr / state->plateau);
 }
 
+/* Times the plateau; what was guessed may lie deep in a cycle, so that only a slip exceeds it. */
+static double limit_of(const struct lr_state *state, const struct rule_settings *settings, double t)
+{
+    double leap = settings->lr_runaway.leap;
+    if (state->guessed)
+        return leap * leap;
+    return came_in_small_steps(state, settings, t) ? settings->lr_runaway.ratio : leap;
+}
+
 static bool judge(void *opaque, const struct rule_settings *settings, const struct sample *sample,
     struct judgement *judgement)
 {
@@ -85,8 +94,7 @@ static bool judge(void *opaque, const struct rule_settings *settings, const stru
     if (!state->has_plateau)
         return true;
     double ratio = state->lr / state->plateau;
-    double limit = came_in_small_steps(state, settings, t) ? settings->lr_runaway.ratio
-                                                           : settings->lr_runaway.leap;
+    double limit = limit_of(state, settings, t);
     judgement->verdict = ratio > limit                                ? VERDICT_BAD
                          : ratio < settings->lr_runaway.ratio_resolve ? VERDICT_GOOD
                                                                       : VERDICT_UNCLEAR;

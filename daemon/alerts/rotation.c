@@ -39,6 +39,7 @@ static void judge_runaway(void *opaque, const struct rule_settings *settings,
     const struct layers_growth_limits limits = {
         .level = settings->rotation.elasticity,
         .rise = settings->rotation.rise,
+        .exponential = INFINITY,
         .resolve = settings->rotation.elasticity_resolve,
         .critical = INFINITY,
         .critical_loss = INFINITY,
@@ -99,12 +100,12 @@ static bool note_idle(void *opaque, const struct rule_settings *settings,
 {
     struct stretches *state = opaque;
     double t = steps_taken(sample->step, sample->begin), value = sample->value;
-    if (!isfinite(value) || value < 0)
-        return false;
     if (sample->metric == METRIC_LOSS) {
-        idle_put(&state->by_loss, t, value <= 0);
+        idle_put(&state->by_loss, t, value == 0);
         return false;
     }
+    if (!isfinite(value) || value < 0)
+        return false;
     state->highest_lr = fmax(state->highest_lr, value);
     idle_put(&state->by_lr, t, value <= IDLE * state->highest_lr);
     return false;

@@ -71,6 +71,7 @@ struct rule_settings {
         double arm_steps;
         double residual;
         double together, together_rise, together_resolve;
+        double exponential, exponential_arm_steps;
         double together_critical, together_critical_loss;
         double together_arm_steps;
     } sigma_growth;
@@ -79,7 +80,7 @@ struct rule_settings {
         double rises, rise_steps;
     } lr_runaway;
     struct {
-        double ratio, ratio_resolve, loss_rise, loss_noise, loss_peaks;
+        double ratio, ratio_resolve, loss_rise, burst_loss_rise, loss_noise, loss_peaks;
         double burst, bursts;
         double arm_steps;
     } gradient;
