@@ -21,8 +21,8 @@
 #define LEVEL_LEAST  4     /* values */
 #define BURST_MEMORY 100.0 /* steps */
 #define LONG_MEMORY  1000.0
-#define RAISED       2.0 /* times the lowest learning rate of late: explains what rises */
-#define RAISED_STEPS 300.0
+#define RAISED       2.0   /* times the lowest learning rate of late: explains what rises */
+#define RAISED_STEPS 300.0 /* of late */
 
 enum { LOSS, GRADIENT, FIGURES }; /* of a row */
 

@@ -20,7 +20,7 @@
 #define JUMP_LEAST    3
 #define CLIMB_HEALING 0.9 /* of the highest level of this climb: below it comes down by itself */
 #define KNOWN_MARGIN  1.25
-#define NATURE_MAX    5.0
+#define NATURE_MAX    5.0 /* times the way down: what went further up is not by nature */
 
 struct loss_state {
     struct descent descent;
@@ -74,7 +74,7 @@ struct finding {
 };
 
 /* A share of the way, more than the loss is known to come back from, and than single losses reached
- * before; what went further up than the way down was no nature. */
+ * before. */
 static double least(const struct loss_state *state, double way, double share, double usual)
 {
     return fmax(share * way, fmax(KNOWN_MARGIN * fmin(state->known, NATURE_MAX * way), usual));

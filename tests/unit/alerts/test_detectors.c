@@ -324,6 +324,11 @@ static double jump(int64_t step)
     return step < 2000 ? 0 : 1.6;
 }
 
+static double rise_among_bad_batches(int64_t step)
+{
+    return (step < 2000 ? 0 : 1.5) + (step % 200 == 100 ? 8 : 0);
+}
+
 static double new_data(int64_t step)
 {
     return step < 2000 ? 0 : 1.0 * exp(-(double)(step - 2000) / 40);
@@ -370,6 +375,7 @@ static void a_loss_that_is_merely_noisy_is_healthy(void **state)
         assert_int_equal(loss_alert(no_bump, intervals[i], 1), -1);
         assert_int_equal(loss_alert(warm_up_bump, intervals[i], 1), -1);
         assert_int_equal(loss_alert(one_bad_batch, intervals[i], 1), -1);
+        assert_int_equal(loss_alert(rise_among_bad_batches, intervals[i], 1), -1);
     }
 }
 
@@ -414,7 +420,7 @@ static void the_first_heights_are_known(void **state)
     stage_free(stage);
 }
 
-/* Single losses of 4 above the rest, each 50 steps: five of them in a row are nothing new, losses of 9
+/* Single losses of 4 above the rest, each 50 steps: ten of them in a row are nothing new, losses of 9
  * above are. */
 static void what_single_losses_reach_by_nature_is_healthy(void **state)
 {
@@ -430,6 +436,39 @@ static void what_single_losses_reach_by_nature_is_healthy(void **state)
         stage_figure(stage, 0, "loss", t, 10);
     assert_int_equal(stage_open(stage, RULE_LOSS_HIGH)->started_step, 2004);
     stage_free(stage);
+}
+
+/* What happened once is no nature: neither a single loss of 1e30, nor eight of them in the first steps. */
+static void what_single_losses_reach_once_silences_nothing(void **state)
+{
+    for (int64_t many = 1; many <= 8; many += 7) {
+        struct stage *stage = stage_new(NULL);
+        uint32_t seed = 13;
+        for (int64_t t = 0; t < 1800; t++) {
+            bool spike = many == 1 ? t == 1000 : t >= 50 && t < 50 + many;
+            double usual = 1 + 4 * exp(-(double)t / 100) + 0.05 * noise(&seed);
+            stage_figure(stage, 0, "loss", t, spike ? 1e30 : t < 1700 ? usual : many == 1 ? 5 : 50);
+            if (t >= 400 && t < 1700)
+                assert_quiet(stage, RULE_LOSS_HIGH);
+        }
+        assert_int_equal(stage_open(stage, RULE_LOSS_HIGH)->started_step, 1704);
+        stage_free(stage);
+    }
+}
+
+/* An explosion in the first steps that stays is told of, though nothing is told of as early as that. */
+static void an_early_explosion_that_stays_is_told(void **state)
+{
+    for (int64_t at = 120; at <= 400; at += 40) {
+        struct stage *stage = stage_new(NULL);
+        uint32_t seed = 19;
+        for (int64_t t = 0; t < 1200; t++)
+            stage_figure(stage, 0, "loss", t,
+                (t < at ? 1 + 4 * exp(-(double)t / 50) : 6) + 0.1 * noise(&seed));
+        assert_true(
+            stage_open(stage, RULE_LOSS_HIGH)->started_step <= fmax(404, 2.5 * (double)at + 50));
+        stage_free(stage);
+    }
 }
 
 /* A loss of 1e-4 goes up to `high`, in an attempt that begins at step `begin`. */
@@ -515,6 +554,8 @@ int main(void)
         cmocka_unit_test(a_height_that_the_loss_came_back_from_is_known),
         cmocka_unit_test(the_first_heights_are_known),
         cmocka_unit_test(what_single_losses_reach_by_nature_is_healthy),
+        cmocka_unit_test(what_single_losses_reach_once_silences_nothing),
+        cmocka_unit_test(an_early_explosion_that_stays_is_told),
         cmocka_unit_test(a_resumed_loss_is_not_measured_by_next_to_nothing),
         cmocka_unit_test(a_loss_of_zero_is_healthy),
         cmocka_unit_test(a_loss_that_stays_above_where_it_began_becomes_critical),

@@ -43,6 +43,23 @@ static void a_history_finds_the_largest_of_any_stretch(void **state)
     }
 }
 
+/* Peaks of 9, 7 and 5 in a stretch of ones, and a higher one behind it. */
+static void a_history_finds_what_was_reached_so_often(void **state)
+{
+    struct history history = {0};
+    for (int64_t t = 1; t <= 10000; t++)
+        history_put(&history, (double)t,
+            t == 5000   ? 9
+            : t == 6000 ? 7
+            : t == 7000 ? 5
+            : t == 9000 ? 20
+                        : 1);
+    const double reached[] = {9, 7, 5, 1};
+    for (size_t times = 1; times <= 4; times++)
+        assert_near(history_reached(&history, 4000, 8000, times), reached[times - 1], 0);
+    assert_true(isnan(history_reached(&history, 4000, 4001, 2)));
+}
+
 static void a_history_finds_the_median_of_any_stretch(void **state)
 {
     struct history history = {0};
@@ -380,6 +397,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_history_finds_the_largest_of_any_stretch),
+        cmocka_unit_test(a_history_finds_what_was_reached_so_often),
         cmocka_unit_test(a_history_finds_the_median_of_any_stretch),
         cmocka_unit_test(a_level_is_that_of_its_span_or_of_the_least),
         cmocka_unit_test(a_row_is_judged_when_complete_or_left),

@@ -59,10 +59,34 @@ static void the_half_of_the_layers_must_grow(void **state)
     assert_int_equal(growth_alert(5, 0, LAYERS, 0, NULL), -1);
 }
 
+/* Exponential from the first step on, so slow that it never leaves its past behind: 0.0012 a step is an
+ * elasticity of 1.4 at step 1.4 ln(1 / 0.8) / (0.2 * 0.0012) = 1302. A power is none at any height. */
+static void slow_growth_that_is_exponential_fires(void **state)
+{
+    const int64_t intervals[] = {1, 5, 10, 20, 50};
+    for (size_t i = 0; i < 10; i++) {
+        bool power = i >= 5;
+        int64_t every = intervals[i % 5], step = -1;
+        struct stage *stage = decoder();
+        for (int64_t t = 0; t <= 3000 && step < 0; t += every) {
+            for (int64_t layer = 1; layer <= LAYERS; layer++)
+                stage_spectrum(stage, layer, t,
+                    power ? pow((double)t + 1, 1.8) : exp(0.0012 * (double)t), 0.8);
+            const struct alert *open = alert_engine_open(stage->engine, RULE_SIGMA_GROWTH);
+            step = open == NULL ? -1 : open->started_step;
+        }
+        if (power)
+            assert_int_equal(step, -1);
+        else
+            assert_true(step >= 1302 - 20 && step <= 1302 + 20 + 3 * every);
+        stage_free(stage);
+    }
+}
+
 static void growth_that_goes_on_becomes_critical(void **state)
 {
     struct alert alert;
-    assert_true(growth_alert(5, 0.0012, LAYERS, 0.5, &alert) > 1000);
+    assert_true(growth_alert(5, 0.0009, LAYERS, 0.5, &alert) > 1000);
     assert_int_equal(alert.severity, SEVERITY_WARNING);
     assert_true(growth_alert(5, 0.008, LAYERS, 0, &alert) > 1000);
     assert_int_equal(alert.severity, SEVERITY_WARNING); /* the loss does not suffer */
@@ -191,6 +215,11 @@ static double ramp(int64_t t)
     return t < 50 ? 2e-5 * (double)(t + 1) : t < 1000 ? 1e-3 : 1e-3 * pow(1.01, (double)(t - 1000));
 }
 
+static double late_ramp(int64_t t)
+{
+    return ramp(t - 3000);
+}
+
 static double long_warm_up(int64_t t)
 {
     return 1e-6 * (double)(t + 1);
@@ -247,13 +276,24 @@ static double cycles(int64_t t)
     return 1e-4 + 9e-4 * fabs((double)(t % 700) / 350 - 1);
 }
 
+static double slow_cycles(int64_t t)
+{
+    return 1e-4 + 9e-4 * fabs((double)(t % 7000) / 3500 - 1);
+}
+
+/* Decays, but for a slip at step 5000. */
+static double slip_in_a_decay(int64_t t)
+{
+    return 1e-3 * exp(-(double)t / 5000) * (t < 5000 ? 1 : 1000);
+}
+
 /* The schedule goes on from step `at` on: how it came there nobody saw. */
 static bool resumed_lr_is_told(double (*lr)(int64_t), int64_t at)
 {
     struct stage *stage = stage_new(NULL);
     alert_engine_begins(stage->engine, at);
     bool told = false;
-    for (int64_t t = at; t <= at + 2000; t++) {
+    for (int64_t t = at; t <= at + 9000; t++) {
         stage_figure(stage, 0, "lr", t, lr(t));
         told = told || alert_engine_open(stage->engine, RULE_LR_RUNAWAY) != NULL;
     }
@@ -263,9 +303,12 @@ static bool resumed_lr_is_told(double (*lr)(int64_t), int64_t at)
 
 static void a_cycle_that_is_resumed_anywhere_is_healthy(void **state)
 {
-    for (int64_t at = 7000; at < 7700; at += 70)
-        assert_false(resumed_lr_is_told(cycles, at));
-    assert_true(resumed_lr_is_told(ramp, 500));
+    for (int64_t phase = 0; phase < 10; phase++) {
+        assert_false(resumed_lr_is_told(cycles, 7000 + 70 * phase));
+        assert_false(resumed_lr_is_told(slow_cycles, 7000 + 700 * phase));
+    }
+    assert_true(resumed_lr_is_told(late_ramp, 3000));
+    assert_true(resumed_lr_is_told(slip_in_a_decay, 3000));
 }
 
 static double noise(uint32_t *seed)
@@ -306,6 +349,29 @@ static void gradient_and_loss_that_rise_together_fire(void **state)
     }
 }
 
+/* Gradient and loss rise at step 1000 where single losses are `spike` above the rest each 40 steps. */
+static bool rise_among_spikes_is_told(double spike)
+{
+    struct stage *stage = stage_new(NULL);
+    uint32_t seed = 3;
+    for (int64_t t = 0; t <= 1400; t++) {
+        double fault = t < 1000 ? 0 : 1;
+        stage_figure(stage, 0, "loss", t,
+            2 + 3 * exp(-(double)t / 200) + 0.1 * noise(&seed) + 0.8 * fault +
+                (t % 40 == 7 ? spike : 0));
+        stage_figure(stage, 0, "grad_norm", t, exp(log(5) * fault + 0.3 * noise(&seed)));
+    }
+    bool told = alert_engine_open(stage->engine, RULE_GRADIENT) != NULL;
+    stage_free(stage);
+    return told;
+}
+
+static void a_loss_that_spikes_by_nature_is_no_witness(void **state)
+{
+    assert_true(rise_among_spikes_is_told(0));
+    assert_false(rise_among_spikes_is_told(2));
+}
+
 /* Bursts of ten times the usual, each `before` steps and from 2000 on each `after`; the loss rises by
  * `loss` then. */
 static int64_t bursts_alert(int64_t before, int64_t after, double loss)
@@ -327,14 +393,14 @@ static int64_t bursts_alert(int64_t before, int64_t after, double loss)
 
 static void bursts_that_were_rare_before_fire(void **state)
 {
-    int64_t step = bursts_alert(1000, 10, 0.5);
+    int64_t step = bursts_alert(1000, 10, 1.5);
     assert_true(step > 2000 && step < 2200);
     assert_int_equal(bursts_alert(1000, 10, 0), -1);
-    assert_int_equal(bursts_alert(1000, 1000, 0.5), -1);
-    assert_int_equal(bursts_alert(10, 10, 0.5), -1);
+    assert_int_equal(bursts_alert(1000, 1000, 1.5), -1);
+    assert_int_equal(bursts_alert(10, 10, 1.5), -1);
 }
 
-/* Gradient and loss are ten times as high for the first 300 steps of each cycle, whose learning rate
+/* Gradient and loss are higher for the first 200 steps of each cycle, whose learning rate
  * begins at 1e-3 and is down at `low` when it ends. */
 static bool cycles_are_told(double low)
 {
@@ -343,7 +409,7 @@ static bool cycles_are_told(double low)
     bool told = false;
     for (int64_t t = 0; t <= 4000; t++) {
         double phase = (double)(t % 1600) / 1600;
-        double high = t >= 1600 && t % 1600 < 300 ? 1 : 0;
+        double high = t >= 1600 && t % 1600 < 200 ? 1 : 0;
         stage_figure(stage, 0, "lr", t, 1e-3 - (1e-3 - low) * phase);
         stage_figure(stage, 0, "loss", t,
             0.1 + 3 * exp(-(double)t / 200) + 0.01 * noise(&seed) + 0.5 * high);
@@ -501,6 +567,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(layers_that_grow_together_fire),
         cmocka_unit_test(the_half_of_the_layers_must_grow),
+        cmocka_unit_test(slow_growth_that_is_exponential_fires),
         cmocka_unit_test(growth_that_goes_on_becomes_critical),
         cmocka_unit_test(one_layer_is_judged_by_the_clock),
         cmocka_unit_test(what_all_layers_do_is_told_first),
@@ -511,6 +578,7 @@ int main(void)
         cmocka_unit_test(a_schedule_is_healthy),
         cmocka_unit_test(a_cycle_that_is_resumed_anywhere_is_healthy),
         cmocka_unit_test(gradient_and_loss_that_rise_together_fire),
+        cmocka_unit_test(a_loss_that_spikes_by_nature_is_no_witness),
         cmocka_unit_test(bursts_that_were_rare_before_fire),
         cmocka_unit_test(what_a_warm_restart_does_to_the_gradient_is_healthy),
         cmocka_unit_test(neurons_that_turn_the_same_way_fire),
