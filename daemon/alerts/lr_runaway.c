@@ -2,11 +2,11 @@
  * warm-up that does not stop, a schedule in the wrong units.
  *
  * The plateau is the highest learning rate that has stood for a quarter of the steps (100 at least),
- * or been fallen from for most of them; the first rate of a resumed attempt, which may be anywhere in a
- * cycle, is only a guess of it unless it stood exactly. A rise begins where the learning rate exceeds it, and is a
- * runaway when it has come far, in many small steps: one step up, or a stair, is somebody's
- * decision, unless it is so high that it must be a slip. A rise that stops for long enough is the
- * new plateau. */
+ * or been fallen from for most of them; the first rate of a resumed attempt, which may be anywhere
+ * in a cycle, is only a guess of it unless it stood exactly. A rise begins where the learning rate
+ * exceeds it, and is a runaway when it has come far, in many small steps: one step up, or a stair,
+ * is somebody's decision, unless it is so high that it must be a slip. A rise that stops for long
+ * enough is the new plateau. */
 #include "daemon/alerts/detector.h"
 
 #include <math.h>
@@ -98,7 +98,7 @@ static bool judge(void *opaque, const struct rule_settings *settings, const stru
     judgement->verdict = ratio > limit                                ? VERDICT_BAD
                          : ratio < settings->lr_runaway.ratio_resolve ? VERDICT_GOOD
                                                                       : VERDICT_UNCLEAR;
-    judgement_read(judgement, READING_LR, fmax(0, log(ratio)));
+    judgement_read(judgement, READING_LR, state->guessed ? 0 : fmax(0, log(ratio)));
     judgement->score = ratio;
     judgement->evidence[0] = (struct alert_evidence){.metric = "lr",
         .value = state->lr,
