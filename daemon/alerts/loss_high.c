@@ -2,8 +2,8 @@
  *
  * Both are measured in shares of the way that the loss came down, or of its level where it began
  * low, and against how high single losses went in the past, which says what the task and its batches do
- * by nature. A jump is told when all but one of the losses of JUMP_STEPS are up there, so that a burst
- * of bad batches passes; a climb when the level of the last steps stays above and does not come down,
+ * by nature. A jump is told when all but one of the losses of JUMP_STEPS are up there and most of
+ * the way there is new, so that a burst of bad batches passes; a climb when the level of the last steps stays above and does not come down,
  * so that the dent of new data, which heals, passes too. A height from which the loss came back by
  * itself is known from then on (tasks in turn, games of two networks), also one of the first steps,
  * of which nothing is told: only what exceeds it by a quarter is told again (while it is not long past,
@@ -20,11 +20,14 @@
 #define JUMP_LEAST    3
 #define CLIMB_HEALING 0.9 /* of the highest level of this climb: below it comes down by itself */
 #define KNOWN_MARGIN  1.25
+#define FRESH_SHARE   0.5 /* of a jump: what lies higher for long has climbed */
 #define NATURE_MAX    5.0 /* times the way down: what went further up is not by nature */
 
 struct loss_state {
     struct descent descent;
-    double losses[JUMP_VALUES], times[JUMP_VALUES]; /* the newest last */
+    struct recent_loss {
+        double t, loss, level; /* level: before it */
+    } recent[JUMP_VALUES];     /* the newest last */
     size_t count;
     double crest; /* highest rise of the climb in hand; 0: none */
     double climb_t;
@@ -37,30 +40,28 @@ struct loss_state {
     bool lost;
 };
 
-static void losses_put(struct loss_state *state, double t, double loss)
+static void recent_put(struct loss_state *state, double t, double loss)
 {
     if (state->count == JUMP_VALUES) {
-        for (size_t i = 1; i < JUMP_VALUES; i++) {
-            state->losses[i - 1] = state->losses[i];
-            state->times[i - 1] = state->times[i];
-        }
+        for (size_t i = 1; i < JUMP_VALUES; i++)
+            state->recent[i - 1] = state->recent[i];
         state->count--;
     }
-    state->losses[state->count] = loss;
-    state->times[state->count++] = t;
+    state->recent[state->count++] = (struct recent_loss){t, loss, state->descent.now};
 }
 
-/* What nearly all of the last losses exceed. */
-static double floor_of(const struct loss_state *state)
+/* What nearly all of the last losses exceed; *before: the level before them. */
+static double floor_of(const struct loss_state *state, double *before)
 {
-    double lowest = INFINITY, next = INFINITY;
+    double lowest = INFINITY, next = INFINITY, newest_t = state->recent[state->count - 1].t;
     size_t taken = 0;
     for (size_t i = state->count; i-- > 0; taken++) {
-        if (taken >= JUMP_LEAST && state->times[state->count - 1] - state->times[i] >= JUMP_STEPS)
+        if (taken >= JUMP_LEAST && newest_t - state->recent[i].t >= JUMP_STEPS)
             break;
-        double loss = state->losses[i];
+        double loss = state->recent[i].loss;
         next = fmin(next, fmax(loss, lowest));
         lowest = fmin(lowest, loss);
+        *before = state->recent[i].level;
     }
     return taken == JUMP_VALUES ? next : lowest;
 }
@@ -69,6 +70,7 @@ static double floor_of(const struct loss_state *state)
 struct finding {
     double way; /* down */
     double jump, rise;
+    double fresh; /* of the jump: above the level before it */
     double usual; /* how high single losses went in the past */
     double least_jump, least_climb, least_critical;
 };
@@ -86,9 +88,11 @@ static struct finding measure(const struct loss_state *state, const struct rule_
     const struct descent *descent = &state->descent;
     double way = descent_way(descent, settings->loss_high.noise, is_resumed(sample->begin));
     double usual = state->told ? state->usual : fmin(descent_peak(descent, t), NATURE_MAX * way);
+    double before = 0, floor = floor_of(state, &before);
     return (struct finding){
         .way = way,
-        .jump = floor_of(state) - descent->lowest,
+        .jump = floor - descent->lowest,
+        .fresh = floor - before,
         .rise = descent_rise(descent),
         .usual = usual,
         .least_jump =
@@ -165,7 +169,8 @@ static void compare(struct loss_state *state, const struct rule_settings *settin
     if (!(finding.way > 0) || !isfinite(finding.way)) /* a loss that is always 0 */
         return;
     bool armed = t >= settings->loss_high.arm_steps;
-    bool jumped = finding.jump > finding.least_jump;
+    bool jumped = finding.jump > finding.least_jump &&
+                  (state->told || finding.fresh > FRESH_SHARE * finding.jump);
     bool climbed = has_climbed(state, settings, &finding, t);
     bool well = finding.rise < settings->loss_high.resolve * finding.way;
     enum verdict verdict = jumped || climbed ? VERDICT_BAD : well ? VERDICT_GOOD : VERDICT_UNCLEAR;
@@ -185,7 +190,7 @@ static bool judge(void *opaque, const struct rule_settings *settings, const stru
     judgement->time = sample->time;
     if (!isfinite(sample->value))
         return true;
-    losses_put(state, t, sample->value);
+    recent_put(state, t, sample->value);
     if (descent_put(&state->descent, t, sample->value))
         compare(state, settings, sample, judgement);
     return true;

@@ -56,10 +56,10 @@ static void thresholds_on_the_wrong_side_are_found(void **state)
     struct rule_settings settings;
     char err[256];
     rule_settings_init(&settings);
-    settings.loss_high.resolve = 0.5;
+    settings.loss_high.resolve = 0.6;
     assert_int_equal(rule_settings_check(&settings, err, sizeof err), -1);
     assert_string_equal(
-        err, "rule loss_high: resolve is 0.5, expected at most climb, which is 0.3");
+        err, "rule loss_high: resolve is 0.6, expected at most climb, which is 0.5");
 }
 
 static void names_are_found(void **state)
