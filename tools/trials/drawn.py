@@ -24,6 +24,7 @@ LOTS = {  # first seeds of the draws
     "drawn4": 58_889,
     "drawn5": 69_203,
     "drawn6": 81_517,
+    "drawn7": 93_889,
 }
 
 

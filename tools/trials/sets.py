@@ -1,4 +1,4 @@
-"""The sets of runs: `heldout`, `again`, `drawn`, `drawn2` to `drawn6`, and `live`. Seeds and ids follow from a run's place in
+"""The sets of runs: `heldout`, `again`, `drawn`, `drawn2` to `drawn7`, and `live`. Seeds and ids follow from a run's place in
 its list."""
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from .settings import Settings
 HELDOUT_SEED = 640_000  # the first seed; those of other sets lie elsewhere
 AGAIN_SEED = 740_000
 DRAWN_SEED, DRAWN2_SEED, DRAWN3_SEED, DRAWN4_SEED = 840_000, 850_000, 860_000, 870_000
-DRAWN5_SEED, DRAWN6_SEED = 880_000, 890_000
+DRAWN5_SEED, DRAWN6_SEED, DRAWN7_SEED = 880_000, 890_000, 900_000
 LIVE_SEED = 910_000
 SAMPLED_HEALTHY, SAMPLED_FAILING = 10, 5  # steps between two samples
 
@@ -96,6 +96,10 @@ def drawn6() -> list[Settings]:
     return _lot("drawn6", "r", "s", DRAWN6_SEED)
 
 
+def drawn7() -> list[Settings]:
+    return _lot("drawn7", "a", "b", DRAWN7_SEED)
+
+
 def live() -> list[Settings]:
     return [
         Settings.of(
@@ -122,6 +126,7 @@ SETS = {
     "drawn4": drawn4,
     "drawn5": drawn5,
     "drawn6": drawn6,
+    "drawn7": drawn7,
     "live": live,
 }
 
