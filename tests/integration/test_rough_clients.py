@@ -177,6 +177,7 @@ def test_who_said_bye_is_not_lost_after_a_restart(daemon):
             a.hello()
             b.hello()
             a.bye()
+        until(lambda: d.request("/api/v1/runs/r")[0] == 200, "the run in the store")
         until(lambda: d.alerts("r", rule="run_lost", state="firing"), "the loss of rank 1")
         d.restart()
         b.hello()
