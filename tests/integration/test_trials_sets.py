@@ -15,12 +15,12 @@ sys.path.insert(0, str(ROOT / "tools"))
 from trials.events import EVENTS  # noqa: E402
 from trials.optimizers import OPTIMIZERS  # noqa: E402
 from trials.schedules import SCHEDULES  # noqa: E402
-from trials.sets import drawn, heldout  # noqa: E402
+from trials.sets import SETS, heldout  # noqa: E402
 from trials.tasks import TASKS  # noqa: E402
 from trials.training import Training  # noqa: E402
 
 RUNS = {s.id: s for s in heldout()}
-DRAWN = {s.id: s for s in drawn()}
+DRAWN = {s.id: s for s in SETS["drawn"]()}
 # The ends of what was appended together: who inserts a run changes the numbers, and so the seeds, of all after it.
 PLACES = {"h001": "adamw", "h131": "adversaries_rmsprop", "h132": "nadam", "h234": "averaged_weights",
           "f001": "ramp_slow", "f137": "attention_gain_post_norm"}
@@ -35,7 +35,7 @@ def test_runs_keep_their_places():
 
 
 def test_a_lot_is_drawn_the_same_each_time():
-    again = {s.id: s for s in drawn()}
+    again = {s.id: s for s in SETS["drawn"]()}
     assert again == DRAWN and len({s.seed for s in DRAWN.values()}) == len(DRAWN) == 220
     drawn_causes = {name: DRAWN[name].cause for name in ("d001", "d160", "e001", "e060")}
     assert drawn_causes == {"d001": "masked_transformer_amsgrad_exponential", "d160": "text_lstm_sgdw_restarts",

@@ -4,6 +4,7 @@ its list."""
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from . import drawn as lots
 from .failing import FAILING
@@ -13,8 +14,17 @@ from .settings import Settings
 
 HELDOUT_SEED = 640_000  # the first seed; those of other sets lie elsewhere
 AGAIN_SEED = 740_000
-DRAWN_SEED, DRAWN2_SEED, DRAWN3_SEED, DRAWN4_SEED = 840_000, 850_000, 860_000, 870_000
-DRAWN5_SEED, DRAWN6_SEED, DRAWN7_SEED = 880_000, 890_000, 900_000
+# Combinations drawn by lot (drawn.py), kinds that are in no list; each further one for when those before
+# were looked at. The letters of their ids, healthy and failing, and the first seed.
+DRAWN = {
+    "drawn": ("d", "e", 840_000),
+    "drawn2": ("u", "v", 850_000),
+    "drawn3": ("w", "y", 860_000),
+    "drawn4": ("m", "n", 870_000),
+    "drawn5": ("p", "q", 880_000),
+    "drawn6": ("r", "s", 890_000),
+    "drawn7": ("a", "b", 900_000),
+}
 LIVE_SEED = 910_000
 SAMPLED_HEALTHY, SAMPLED_FAILING = 10, 5  # steps between two samples
 
@@ -70,36 +80,6 @@ def _lot(name: str, healthy: str, failing: str, seed: int) -> list[Settings]:
     return _interleaved(well, ill)
 
 
-def drawn() -> list[Settings]:
-    """Combinations drawn by lot (drawn.py): kinds that are in no list."""
-    return _lot("drawn", "d", "e", DRAWN_SEED)
-
-
-def drawn2() -> list[Settings]:
-    """Another lot, for when that one was looked at."""
-    return _lot("drawn2", "u", "v", DRAWN2_SEED)
-
-
-def drawn3() -> list[Settings]:
-    return _lot("drawn3", "w", "y", DRAWN3_SEED)
-
-
-def drawn4() -> list[Settings]:
-    return _lot("drawn4", "m", "n", DRAWN4_SEED)
-
-
-def drawn5() -> list[Settings]:
-    return _lot("drawn5", "p", "q", DRAWN5_SEED)
-
-
-def drawn6() -> list[Settings]:
-    return _lot("drawn6", "r", "s", DRAWN6_SEED)
-
-
-def drawn7() -> list[Settings]:
-    return _lot("drawn7", "a", "b", DRAWN7_SEED)
-
-
 def live() -> list[Settings]:
     return [
         Settings.of(
@@ -120,13 +100,7 @@ def live() -> list[Settings]:
 SETS = {
     "heldout": heldout,
     "again": again,
-    "drawn": drawn,
-    "drawn2": drawn2,
-    "drawn3": drawn3,
-    "drawn4": drawn4,
-    "drawn5": drawn5,
-    "drawn6": drawn6,
-    "drawn7": drawn7,
+    **{name: partial(_lot, name, *lot) for name, lot in DRAWN.items()},
     "live": live,
 }
 
