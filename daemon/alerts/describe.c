@@ -73,13 +73,18 @@ static void describe_sigma_growth(char *out, size_t size, const struct story *st
         describe_layers_growth(out, size, story);
         return;
     }
+    char one_sided[128] = "";
+    if (story->worst->evidence_count > 1)
+        snprintf(one_sided, sizeof one_sided,
+            " while nearly all its inputs lie on one side of the principal direction (diversity "
+            "%.2f)",
+            diversity->value);
     text_print(out, size,
         "The spectral norm of %s runs away: since step %" PRId64
         " it grows like the steps to the power of %.2f (half of all layers: %.2f; over the last "
-        "%.0f steps) while nearly all its inputs lie on one side of the principal direction "
-        "(diversity %.2f), which tends to end in a loss explosion. " GROWTH_CAUSES,
+        "%.0f steps)%s, which tends to end in a loss explosion. " GROWTH_CAUSES,
         story->where, story->worst->first_step, growth->value, growth->baseline, growth->window,
-        diversity->value);
+        one_sided);
 }
 
 static void describe_lr_runaway(char *out, size_t size, const struct story *story)

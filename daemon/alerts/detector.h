@@ -51,10 +51,10 @@ struct judgement {
     struct {
         bool given;
         double value, window; /* as in struct panel */
-        bool alone;           /* the layer may be told of by itself; then what bears witness: */
-        double witness;
-    } share;       /* for the detectors of all layers together */
-    unsigned read; /* 1 << enum reading: those of the run that are told */
+        double limit;         /* the layer is told of by itself above it; 0: never */
+        double witness;       /* what says so beside the value; NaN: nothing does */
+    } share;                  /* for the detectors of all layers together */
+    unsigned read;            /* 1 << enum reading: those of the run that are told */
     double readings[READING_COUNT];
     struct alert_evidence evidence[ALERT_TRACK_EVIDENCE_MAX];
     size_t evidence_count;

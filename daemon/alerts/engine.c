@@ -383,7 +383,8 @@ static void share(struct alert_engine *engine, const struct layer *layer, size_t
     if (judgement->share.given)
         together_put(together, layer->id, judgement->step,
             &(struct together_value){judgement->time, judgement->share.value,
-                judgement->share.window, is_told(engine, layer, sharer) && judgement->share.alone,
+                judgement->share.window,
+                is_told(engine, layer, sharer) ? judgement->share.limit : 0,
                 judgement->share.witness});
     judge_panels(engine, sharer);
 }

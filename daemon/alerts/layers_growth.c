@@ -12,18 +12,18 @@
 
 #include <math.h>
 
-#define LAYERS_LEAST 3    /* fewer are no company */
-#define MOVED_LEAST  0.05 /* of the clock, for an elasticity that is worth keeping */
-#define STEEPER      1.1 /* times its past: half of what that of an exponential gains since 0.8 t */
+#define PAIR        2    /* layers: fewer are no company, more need no limit of their own */
+#define MOVED_LEAST 0.05 /* of the clock, for an elasticity that is worth keeping */
+#define STEEPER     1.1  /* times its past: half of what that of an exponential gains since 0.8 t */
 
 /* Above it growth is bad. While the learning rate still rises for the first time everything grows:
- * only the worst counts. */
+ * only the worst counts. What two layers do together is often chance. */
 static double threshold_of(
-    const struct layers_growth_limits *limits, bool warming_up, double past, double t)
+    const struct layers_growth_limits *limits, bool warming_up, bool pair, double past, double t)
 {
-    double worst = warming_up ? limits->critical : 0;
-    double sudden = fmax(fmax(limits->level, worst), past + limits->rise);
-    double lasting = fmax(fmax(limits->exponential, worst), STEEPER * past);
+    double least = fmax(warming_up ? limits->critical : 0, pair ? limits->pair : 0);
+    double sudden = fmax(fmax(limits->level, least), past + limits->rise);
+    double lasting = fmax(fmax(limits->exponential, least), STEEPER * past);
     return t < limits->exponential_arm_steps ? sudden : fmin(sudden, lasting);
 }
 
@@ -70,7 +70,7 @@ void layers_growth_judge(struct layers_growth *state, const struct layers_growth
     const struct panel *panel, int64_t begin, struct judgement *judgement)
 {
     double t = steps_taken(panel->step, begin), before = t - panel->window;
-    if (panel->count < LAYERS_LEAST || 2 * panel->count < panel->came || before <= 0)
+    if (panel->count < PAIR || 2 * panel->count < panel->came || before <= 0)
         return;
     double moved = training_clock_moved(&state->clock, before, t);
     double by_clock = log(t / before) / moved;
@@ -89,7 +89,8 @@ void layers_growth_judge(struct layers_growth *state, const struct layers_growth
     }
     if (t < limits->arm_steps)
         return;
-    double threshold = threshold_of(limits, training_clock_warms_up(&state->clock), past, t);
+    double threshold =
+        threshold_of(limits, training_clock_warms_up(&state->clock), panel->count == PAIR, past, t);
     judgement->verdict = verdict_of(limits, threshold, growth, past);
     tell(limits, panel, growth, threshold, past, judgement);
 }
@@ -108,6 +109,7 @@ static void judge_panel(void *opaque, const struct rule_settings *settings,
     const struct layers_growth_limits limits = {
         .level = settings->sigma_growth.together,
         .rise = settings->sigma_growth.together_rise,
+        .pair = settings->sigma_growth.pair,
         .exponential = settings->sigma_growth.exponential,
         .exponential_arm_steps = settings->sigma_growth.exponential_arm_steps,
         .resolve = settings->sigma_growth.together_resolve,

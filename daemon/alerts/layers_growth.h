@@ -14,6 +14,7 @@ struct layers_growth {
 
 struct layers_growth_limits {
     double level, rise; /* bad above both: the growth, and its excess over its own past */
+    double pair;        /* of two layers, where there are no more: bad above this at least */
     double exponential; /* or above this while it rises against its past as exponentials do */
     double exponential_arm_steps;
     double resolve;       /* good below */

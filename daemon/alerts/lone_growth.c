@@ -1,7 +1,7 @@
-/* Growth of one layer's spectral norm out of proportion to the training done, with low alignment
- * diversity as its witness: the fastest of the layers that grow faster than they ever did while
- * their inputs lie on one side of v1 (sigma_growth.c), by the training clock. It asks for more than
- * the half of all layers must show (layers_growth.c): one may grow by chance or by nature. */
+/* Growth of one layer's spectral norm out of proportion to the training done, by the training clock:
+ * of the layers that grow faster than they ever did, the one that is furthest in shares of its limit
+ * (sigma_growth.c). It asks for more than the half of all layers must show (layers_growth.c), as one may
+ * grow by chance or by nature, and for still more where no low alignment diversity is its witness. */
 #include "daemon/alerts/detector.h"
 
 #include <math.h>
@@ -19,14 +19,17 @@ static void tell(const struct rule_settings *settings, const struct panel *panel
     struct judgement *judgement)
 {
     /* By its threshold, so that what all layers do is told first where both are found. */
-    judgement->score = growth / settings->sigma_growth.elasticity;
+    judgement->score = growth / panel->alone.limit;
     judgement->evidence[0] = (struct alert_evidence){.layer = panel->alone.layer,
         .metric = "sigma_growth.elasticity",
         .value = growth,
-        .threshold = settings->sigma_growth.elasticity,
+        .threshold = panel->alone.limit,
         .baseline = panel->median,
         .window = panel->window,
         .step = panel->step};
+    judgement->evidence_count = 1;
+    if (isnan(panel->alone.witness))
+        return;
     judgement->evidence[1] = (struct alert_evidence){.layer = panel->alone.layer,
         .metric = "sa.diversity",
         .value = panel->alone.witness,
@@ -49,7 +52,7 @@ static void judge_panel(void *opaque, const struct rule_settings *settings,
     /* The clock explains growth; where it hardly moves it does not magnify what is left. */
     double growth =
         panel->alone.value * fmin(1, log(t / before) / training_clock_moved(opaque, before, t));
-    if (growth > settings->sigma_growth.elasticity)
+    if (growth > panel->alone.limit)
         judgement->verdict = VERDICT_BAD;
     else if (growth >= settings->sigma_growth.elasticity_resolve)
         judgement->verdict = VERDICT_UNCLEAR;

@@ -39,6 +39,7 @@ static void judge_runaway(void *opaque, const struct rule_settings *settings,
     const struct layers_growth_limits limits = {
         .level = settings->rotation.elasticity,
         .rise = settings->rotation.rise,
+        .pair = settings->rotation.elasticity,
         .exponential = INFINITY,
         .resolve = settings->rotation.elasticity_resolve,
         .critical = INFINITY,

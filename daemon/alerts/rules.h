@@ -66,11 +66,12 @@ struct rule_settings {
     } nonfinite;
     struct {
         double elasticity, elasticity_rise, elasticity_resolve;
-        double diversity;
+        double unwitnessed, diversity;
         double lookback, lookback_samples;
         double arm_steps;
         double residual;
         double together, together_rise, together_resolve;
+        double pair;
         double exponential, exponential_arm_steps;
         double together_critical, together_critical_loss;
         double together_arm_steps;

@@ -1,6 +1,7 @@
 /* How fast one layer's spectral norm grows: its elasticity (elasticity.h), for the detectors of all
- * layers. Those that grow faster than they ever did while their inputs lie on one side of v1 may be
- * told of by themselves (lone_growth.c); what layers do together is judged in layers_growth.c.
+ * layers. Those that grow faster than they ever did may be told of by themselves, most of all while
+ * their inputs lie on one side of v1 (lone_growth.c); what layers do together is judged in
+ * layers_growth.c.
  *
  * t counts from the beginning of the attempt: where a training resumes at a high step, growth is
  * then compared with the steps that were seen, which asks for more growth than the true count
@@ -21,17 +22,20 @@ struct sigma_growth_state {
     struct elasticity elasticity;
 };
 
-/* Growth that is the layer's own and has its witness. */
+/* Growth that is the layer's own; where it has its witness, less of it is enough. */
 static void compare(const struct sigma_growth_state *state, const struct rule_settings *settings,
     double t, const struct growth *growth, struct judgement *judgement)
 {
     judgement->share.given = true;
     judgement->share.value = growth->elasticity;
     judgement->share.window = t - growth->from_t;
-    judgement->share.alone =
-        state->has_diversity && state->diversity < settings->sigma_growth.diversity &&
-        growth->elasticity > growth->past + settings->sigma_growth.elasticity_rise;
-    judgement->share.witness = state->diversity;
+    judgement->share.witness = NAN;
+    if (growth->elasticity <= growth->past + settings->sigma_growth.elasticity_rise)
+        return;
+    bool one_sided = state->has_diversity && state->diversity < settings->sigma_growth.diversity;
+    judgement->share.limit =
+        one_sided ? settings->sigma_growth.elasticity : settings->sigma_growth.unwitnessed;
+    judgement->share.witness = one_sided ? state->diversity : NAN;
 }
 
 static bool is_usable(const struct row *row, const struct rule_settings *settings)

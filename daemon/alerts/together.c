@@ -168,12 +168,14 @@ static void rank(struct panel *panel, int64_t layer, double value)
 
 static void note_alone(struct panel *panel, int64_t layer, const struct together_value *value)
 {
-    if (!value->alone || (panel->alone.layer != 0 && (value->value < panel->alone.value ||
-                                                         (value->value <= panel->alone.value &&
-                                                             layer > panel->alone.layer))))
+    if (!(value->limit > 0))
+        return;
+    double lead = value->value / value->limit - panel->alone.value / panel->alone.limit;
+    if (panel->alone.layer != 0 && (lead < 0 || (lead <= 0 && layer > panel->alone.layer)))
         return;
     panel->alone.layer = layer;
     panel->alone.value = value->value;
+    panel->alone.limit = value->limit;
     panel->alone.witness = value->witness;
 }
 

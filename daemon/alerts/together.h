@@ -34,8 +34,8 @@ struct panel {
     } top[TOGETHER_TOP]; /* the largest, in order; layer 0: fewer values */
     struct {
         int64_t layer;
-        double value, witness;
-    } alone; /* the largest of those that may be told of by themselves; layer 0: none */
+        double value, limit, witness;
+    } alone; /* of those that have a limit, the largest in shares of it; layer 0: none */
 };
 
 struct together *together_new(void); /* NULL if memory is short */
@@ -44,11 +44,10 @@ void together_free(struct together *together);
 /* A layer comes to a step. 0, or -1: memory is short. */
 int together_come(struct together *together, int64_t layer, int64_t step);
 
-/* Its value there, after it came; `window`, `alone` and `witness` as in struct judgement. */
+/* Its value there, after it came; `window`, `limit` and `witness` as in struct judgement. */
 struct together_value {
     double time, value, window;
-    bool alone;
-    double witness;
+    double limit, witness;
 };
 void together_put(
     struct together *together, int64_t layer, int64_t step, const struct together_value *value);

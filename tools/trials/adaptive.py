@@ -72,7 +72,8 @@ class AdaBelief(AdamW):
 
 class AdEMAMix(AdamW):
     """A second, slow momentum beside the first, its share growing over 1000 updates (arXiv
-    2409.03137, with 0.999 and 3)."""
+    2409.03137, with 0.999 and 3). It is divided by the root of beta2's moment: a beta2 that forgets
+    much faster than 0.999 divides old, large gradients by new, small ones."""
 
     def direction(self, g: torch.Tensor) -> torch.Tensor:
         way = super().direction(g)

@@ -25,6 +25,7 @@ LOTS = {  # first seeds of the draws
     "drawn5": 69_203,
     "drawn6": 81_517,
     "drawn7": 93_889,
+    "drawn8": 104_729,
 }
 
 
@@ -164,7 +165,7 @@ OPTIMIZERS: list[tuple[str, float, float, Callable[[random.Random], Values]]] = 
     ("radam", 5e-4, 3e-3, lambda lot: {"beta2": 0.999}),
     ("amsgrad", 1e-3, 4e-3, lambda lot: {"beta2": 0.99}),
     ("adabelief", 3e-4, 1.5e-3, lambda lot: {"beta2": 0.99}),
-    ("ademamix", 3e-4, 1.5e-3, lambda lot: {}),
+    ("ademamix", 3e-4, 1.5e-3, lambda lot: {"beta2": 0.999}),
     ("sophia", 3e-4, 1.5e-3, lambda lot: {"beta1": 0.95, "beta2": 0.99, "weight_decay": 0.1}),
     ("lamb", 2e-3, 8e-3, lambda lot: {"beta2": 0.99, "weight_decay": lot.choice([0.0, 0.01])}),
     ("lars", 1e-3, 5e-3, lambda lot: {"weight_decay": lot.choice([0.0, 1e-4])}),

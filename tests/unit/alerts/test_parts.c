@@ -270,11 +270,12 @@ static size_t panels(struct together *together, struct panel *panel, int64_t ste
     return count;
 }
 
+/* Told of by itself: above 5 where the value is above 100, never below. */
 static void come(struct together *together, int64_t layer, int64_t step, double value)
 {
     assert_int_equal(together_come(together, layer, step), 0);
     together_put(together, layer, step,
-        &(struct together_value){(double)step, value, 10, value > 100, value / 2});
+        &(struct together_value){(double)step, value, 10, value > 100 ? 5 : 0, value / 2});
 }
 
 static void a_panel_names_the_largest_that_may_stand_alone(void **state)
@@ -285,7 +286,14 @@ static void a_panel_names_the_largest_that_may_stand_alone(void **state)
         come(together, layer, 10, layer == 4 ? 90 : 200 + (double)(layer % 2));
     assert_true(together_next(together, INT64_MAX, &panel));
     assert_int_equal(panel.alone.layer, 1); /* 3 is as large */
-    assert_true(panel.alone.value == 201 && panel.alone.witness == 100.5);
+    assert_true(panel.alone.value == 201 && panel.alone.limit == 5 && panel.alone.witness == 100.5);
+    for (int64_t layer = 1; layer <= 4; layer++) {
+        assert_int_equal(together_come(together, layer, 15), 0);
+        together_put(together, layer, 15,
+            &(struct together_value){15, 10 + (double)layer, 10, layer == 2 ? 5 : 8, NAN});
+    }
+    assert_true(together_next(together, INT64_MAX, &panel));
+    assert_int_equal(panel.alone.layer, 2); /* 12 of 5 is more than 14 of 8 */
     for (int64_t layer = 1; layer <= 4; layer++)
         come(together, layer, 20, 90);
     assert_true(together_next(together, INT64_MAX, &panel));

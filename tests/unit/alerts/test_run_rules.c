@@ -54,9 +54,54 @@ static void layers_that_grow_together_fire(void **state)
 
 static void the_half_of_the_layers_must_grow(void **state)
 {
-    assert_true(growth_alert(5, 0.006, 3, 0, NULL) > 1000);
-    assert_int_equal(growth_alert(5, 0.006, 2, 0, NULL), -1);
+    assert_true(growth_alert(5, 0.003, 3, 0, NULL) > 1000);
+    assert_int_equal(growth_alert(5, 0.003, 2, 0, NULL), -1);
     assert_int_equal(growth_alert(5, 0, LAYERS, 0, NULL), -1);
+}
+
+/* A network of two layers; one or both grow by `rate` a step from step 1000 on. -1: nothing was told. */
+static int64_t pair_alert(int64_t every, double rate, int64_t grown)
+{
+    struct stage *stage = stage_new(NULL);
+    stage_layer(stage, 1, "in", "linear", "");
+    stage_layer(stage, 2, "out", "linear", "");
+    for (int64_t t = 0; t <= 1400; t += every)
+        for (int64_t layer = 1; layer <= 2; layer++) {
+            double faulty = t > 1000 && layer <= grown ? rate * (double)(t - 1000) : 0;
+            stage_spectrum(stage, layer, t, pow((double)t + 1, 0.2) * exp(faulty), 0.8);
+        }
+    const struct alert *open = alert_engine_open(stage->engine, RULE_SIGMA_GROWTH);
+    int64_t step = open == NULL ? -1 : open->started_step;
+    if (open != NULL)
+        assert_string_equal(open->evidence[0].metric, "sigma_growth.together");
+    stage_free(stage);
+    return step;
+}
+
+/* What two do together is often chance: both must grow like t^3, 0.2 + 0.006 n / ln(1 / 0.8) = 3, n = 104.
+ * 0.002 a step are t^2.7 at the most. */
+static void two_layers_must_grow_faster(void **state)
+{
+    const int64_t intervals[] = {1, 5, 10, 20, 50};
+    for (size_t i = 0; i < 5; i++) {
+        int64_t step = pair_alert(intervals[i], 0.006, 2);
+        assert_true(step >= 1095 && step <= 1105 + 20 + 3 * intervals[i]);
+        assert_int_equal(pair_alert(intervals[i], 0.002, 2), -1);
+        assert_int_equal(pair_alert(intervals[i], 0.006, 1), -1);
+    }
+}
+
+/* One layer of five, its inputs on both sides: like t^8, 0.2 + 0.008 n / ln(1 / 0.8) = 8, n = 218. */
+static void one_layer_without_its_witness_must_grow_much_faster(void **state)
+{
+    struct alert alert;
+    int64_t step = growth_alert(5, 0.008, 1, 0, &alert);
+    assert_true(step >= 1215 && step <= 1218 + 25);
+    assert_int_equal(alert.layers[0], 1);
+    assert_int_equal(alert.evidence_count, 1);
+    assert_true(alert.evidence[0].threshold == 8);
+    assert_non_null(strstr(alert.summary, "The spectral norm of l1 runs away: since step"));
+    assert_null(strstr(alert.summary, "on one side"));
 }
 
 /* Exponential from the first step on, so slow that it never leaves its past behind: 0.0012 a step is an
@@ -567,6 +612,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(layers_that_grow_together_fire),
         cmocka_unit_test(the_half_of_the_layers_must_grow),
+        cmocka_unit_test(two_layers_must_grow_faster),
+        cmocka_unit_test(one_layer_without_its_witness_must_grow_much_faster),
         cmocka_unit_test(slow_growth_that_is_exponential_fires),
         cmocka_unit_test(growth_that_goes_on_becomes_critical),
         cmocka_unit_test(one_layer_is_judged_by_the_clock),
