@@ -1,7 +1,7 @@
 /* Growth of one layer's spectral norm out of proportion to the training done, by the training clock:
- * of the layers that grow faster than they ever did, the one that is furthest in shares of its limit
- * (sigma_growth.c). It asks for more than the half of all layers must show (layers_growth.c), as one may
- * grow by chance or by nature, and for still more where no low alignment diversity is its witness. */
+ * of the layers that grow faster than they ever did the one that is largest in shares of its limit
+ * (sigma_growth.c). It asks for more than the half of all layers must show (layers_growth.c), as one
+ * may grow by chance or by nature, and for still more where no low alignment diversity is its witness. */
 #include "daemon/alerts/detector.h"
 
 #include <math.h>
@@ -27,9 +27,7 @@ static void tell(const struct rule_settings *settings, const struct panel *panel
         .baseline = panel->median,
         .window = panel->window,
         .step = panel->step};
-    judgement->evidence_count = 1;
-    if (isnan(panel->alone.witness))
-        return;
+    judgement->evidence_count = isnan(panel->alone.witness) ? 1 : 2;
     judgement->evidence[1] = (struct alert_evidence){.layer = panel->alone.layer,
         .metric = "sa.diversity",
         .value = panel->alone.witness,
@@ -37,7 +35,6 @@ static void tell(const struct rule_settings *settings, const struct panel *panel
         .baseline = NAN,
         .window = NAN,
         .step = panel->step};
-    judgement->evidence_count = 2;
 }
 
 static void judge_panel(void *opaque, const struct rule_settings *settings,

@@ -30,7 +30,7 @@ static void compare(const struct sigma_growth_state *state, const struct rule_se
     judgement->share.value = growth->elasticity;
     judgement->share.window = t - growth->from_t;
     judgement->share.witness = NAN;
-    if (growth->elasticity <= growth->past + settings->sigma_growth.elasticity_rise)
+    if (!(growth->elasticity > growth->past + settings->sigma_growth.elasticity_rise))
         return;
     bool one_sided = state->has_diversity && state->diversity < settings->sigma_growth.diversity;
     judgement->share.limit =

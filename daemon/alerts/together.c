@@ -166,12 +166,18 @@ static void rank(struct panel *panel, int64_t layer, double value)
     }
 }
 
+/* True if there is none yet, or one that is smaller in shares of its limit. */
+static bool leads(const struct panel *panel, int64_t layer, const struct together_value *value)
+{
+    if (panel->alone.layer == 0)
+        return true;
+    double lead = value->value / value->limit - panel->alone.value / panel->alone.limit;
+    return lead > 0 || (lead >= 0 && layer < panel->alone.layer);
+}
+
 static void note_alone(struct panel *panel, int64_t layer, const struct together_value *value)
 {
-    if (!(value->limit > 0))
-        return;
-    double lead = value->value / value->limit - panel->alone.value / panel->alone.limit;
-    if (panel->alone.layer != 0 && (lead < 0 || (lead <= 0 && layer > panel->alone.layer)))
+    if (!(value->limit > 0) || !leads(panel, layer, value))
         return;
     panel->alone.layer = layer;
     panel->alone.value = value->value;
