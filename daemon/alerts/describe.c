@@ -57,12 +57,13 @@ static void describe_nonfinite(char *out, size_t size, const struct story *story
 static void describe_layers_growth(char *out, size_t size, const struct story *story)
 {
     const struct alert_evidence *together = &story->worst->evidence[0];
+    bool pair = story->worst->evidence_count == 1 + 2; /* the layers of a larger company: 3 */
     text_print(out, size,
-        "The weights run away: since step %" PRId64
-        " the spectral norms of half of all layers grow "
+        "The weights run away: since step %" PRId64 " the spectral norms of %s layers grow "
         "like the steps to the power of %.2f or faster (%.2f at most before; over the last %.0f "
         "steps), which tends to end in a loss explosion. " GROWTH_CAUSES,
-        story->worst->first_step, together->value, together->baseline, together->window);
+        story->worst->first_step, pair ? "both" : "half of all", together->value,
+        together->baseline, together->window);
 }
 
 static void describe_sigma_growth(char *out, size_t size, const struct story *story)
@@ -73,7 +74,9 @@ static void describe_sigma_growth(char *out, size_t size, const struct story *st
         describe_layers_growth(out, size, story);
         return;
     }
-    char one_sided[128] = "";
+    char others[64] = "", one_sided[128] = "";
+    if (isfinite(growth->baseline))
+        snprintf(others, sizeof others, "half of all layers: %.2f; ", growth->baseline);
     if (story->worst->evidence_count > 1)
         snprintf(one_sided, sizeof one_sided,
             " while nearly all its inputs lie on one side of the principal direction (diversity "
@@ -81,10 +84,9 @@ static void describe_sigma_growth(char *out, size_t size, const struct story *st
             diversity->value);
     text_print(out, size,
         "The spectral norm of %s runs away: since step %" PRId64
-        " it grows like the steps to the power of %.2f (half of all layers: %.2f; over the last "
-        "%.0f steps)%s, which tends to end in a loss explosion. " GROWTH_CAUSES,
-        story->where, story->worst->first_step, growth->value, growth->baseline, growth->window,
-        one_sided);
+        " it grows like the steps to the power of %.2f (%sover the last %.0f steps)%s, which tends "
+        "to end in a loss explosion. " GROWTH_CAUSES,
+        story->where, story->worst->first_step, growth->value, others, growth->window, one_sided);
 }
 
 static void describe_lr_runaway(char *out, size_t size, const struct story *story)

@@ -24,7 +24,7 @@ static void tell(const struct rule_settings *settings, const struct panel *panel
         .metric = "sigma_growth.elasticity",
         .value = growth,
         .threshold = panel->alone.limit,
-        .baseline = panel->median,
+        .baseline = panel->count >= TOGETHER_COMPANY ? panel->median : NAN,
         .window = panel->window,
         .step = panel->step};
     judgement->evidence_count = isnan(panel->alone.witness) ? 1 : 2;
@@ -51,8 +51,9 @@ static void judge_panel(void *opaque, const struct rule_settings *settings,
         panel->alone.value * fmin(1, log(t / before) / training_clock_moved(opaque, before, t));
     if (growth > panel->alone.limit)
         judgement->verdict = VERDICT_BAD;
-    else if (growth >= settings->sigma_growth.elasticity_resolve)
-        judgement->verdict = VERDICT_UNCLEAR;
+    else if (growth / panel->alone.limit >=
+             settings->sigma_growth.elasticity_resolve / settings->sigma_growth.elasticity)
+        judgement->verdict = VERDICT_UNCLEAR; /* in shares, as the layer was chosen by them */
     tell(settings, panel, growth, judgement);
 }
 

@@ -33,8 +33,9 @@ static void compare(const struct sigma_growth_state *state, const struct rule_se
     if (!(growth->elasticity > growth->past + settings->sigma_growth.elasticity_rise))
         return;
     bool one_sided = state->has_diversity && state->diversity < settings->sigma_growth.diversity;
+    double witnessed = settings->sigma_growth.elasticity;
     judgement->share.limit =
-        one_sided ? settings->sigma_growth.elasticity : settings->sigma_growth.unwitnessed;
+        one_sided ? witnessed : fmax(witnessed, settings->sigma_growth.unwitnessed);
     judgement->share.witness = one_sided ? state->diversity : NAN;
 }
 

@@ -193,7 +193,7 @@ static int by_value(const void *a, const void *b)
 
 static void collect(struct together *together, int64_t step, struct panel *panel)
 {
-    *panel = (struct panel){.step = step};
+    *panel = (struct panel){.step = step, .known = together->count};
     for (size_t i = 0; i < together->count; i++) {
         struct giver *giver = &together->givers[i];
         const struct value *value = oldest(giver);

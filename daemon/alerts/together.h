@@ -16,6 +16,7 @@
 #define TOGETHER_LAG       16  /* values */
 #define TOGETHER_LAG_STEPS 300 /* steps, and three values */
 #define TOGETHER_TOP       4
+#define TOGETHER_COMPANY   3 /* layers whose half says something about all of them */
 
 struct together;
 
@@ -24,6 +25,7 @@ struct panel {
     int64_t step;
     double time;        /* the newest of them */
     size_t count, came; /* values; layers that came to the step, with one or without */
+    size_t known;       /* layers that ever came */
     double median;      /* the lower one of an even number */
     double quarter;     /* reached by at least a quarter of the layers, and by two */
     double window;      /* steps that the values look back: the largest */

@@ -164,7 +164,7 @@ static void growth_in_proportion_is_healthy(void **state)
         assert_int_equal(actual_growth(intervals[i], 5000, 0.95, 5000, 0, 0.05), -1);
 }
 
-static void growth_without_its_witness_says_nothing(void **state)
+static void growth_without_its_witness_must_be_larger(void **state)
 {
     assert_int_equal(actual_growth(5, 2000, 0.5, 1000, 0.003, 0.25), -1);
     struct stage *stage = one_layer();
@@ -557,7 +557,7 @@ int main(void)
         cmocka_unit_test(growth_is_compared_over_four_samples_at_least),
         cmocka_unit_test(growth_that_was_always_as_fast_is_healthy),
         cmocka_unit_test(growth_in_proportion_is_healthy),
-        cmocka_unit_test(growth_without_its_witness_says_nothing),
+        cmocka_unit_test(growth_without_its_witness_must_be_larger),
         cmocka_unit_test(samples_of_a_large_residual_are_left_out),
         cmocka_unit_test(weights_and_inputs_may_be_sampled_apart),
         cmocka_unit_test(a_resumed_attempt_counts_from_its_own_beginning),

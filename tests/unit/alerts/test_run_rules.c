@@ -72,8 +72,10 @@ static int64_t pair_alert(int64_t every, double rate, int64_t grown)
         }
     const struct alert *open = alert_engine_open(stage->engine, RULE_SIGMA_GROWTH);
     int64_t step = open == NULL ? -1 : open->started_step;
-    if (open != NULL)
+    if (open != NULL) {
         assert_string_equal(open->evidence[0].metric, "sigma_growth.together");
+        assert_non_null(strstr(open->summary, "of both layers grow"));
+    }
     stage_free(stage);
     return step;
 }
@@ -89,6 +91,29 @@ static void two_layers_must_grow_faster(void **state)
         assert_int_equal(pair_alert(intervals[i], 0.002, 2), -1);
         assert_int_equal(pair_alert(intervals[i], 0.006, 1), -1);
     }
+}
+
+/* Of three layers one is left out at every other sample (its residual): what is left is no network of
+ * two, and does not break the row of samples at which all three grow. */
+static void two_of_three_layers_are_no_pair(void **state)
+{
+    struct stage *stage = stage_new(NULL);
+    const struct alert *alert = NULL;
+    for (int64_t layer = 1; layer <= 3; layer++)
+        stage_layer(stage, layer, layer == 1 ? "a" : layer == 2 ? "b" : "c", "linear", "");
+    for (int64_t t = 0; t <= 1100 && alert == NULL; t += 5) {
+        for (int64_t layer = 1; layer <= 3; layer++) {
+            bool lost = t > 1000 && t % 10 == 0 && layer == 3;
+            stage_figure(stage, layer, "sa.diversity", t, 0.8);
+            stage_figure(stage, layer, "spectral.residual", t, lost ? 0.5 : 1e-4);
+            stage_figure(stage, layer, "spectral.sigma1", t,
+                pow((double)t + 1, 0.2) * exp(t > 1000 ? 0.006 * (double)(t - 1000) : 0));
+        }
+        alert = alert_engine_open(stage->engine, RULE_SIGMA_GROWTH);
+    }
+    assert_non_null(alert); /* like t^1.2 at 1038, like t^3 not before 1104 */
+    assert_non_null(strstr(alert->summary, "of half of all layers grow"));
+    stage_free(stage);
 }
 
 /* One layer of five, its inputs on both sides: like t^8, 0.2 + 0.008 n / ln(1 / 0.8) = 8, n = 218. */
@@ -613,6 +638,7 @@ int main(void)
         cmocka_unit_test(layers_that_grow_together_fire),
         cmocka_unit_test(the_half_of_the_layers_must_grow),
         cmocka_unit_test(two_layers_must_grow_faster),
+        cmocka_unit_test(two_of_three_layers_are_no_pair),
         cmocka_unit_test(one_layer_without_its_witness_must_grow_much_faster),
         cmocka_unit_test(slow_growth_that_is_exponential_fires),
         cmocka_unit_test(growth_that_goes_on_becomes_critical),
