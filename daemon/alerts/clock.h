@@ -3,12 +3,12 @@
  *
  * While the learning rate first rises (the warm-up), a step counts as its learning rate. Once it
  * has stood for a quarter of the steps (CLOCK_PLATEAU at least), or been below for most of them,
- * the highest one so far becomes the ceiling, and a step counts min(learning rate, ceiling). So a warm-up, a decay and a warm
- * restart explain the growth that they cause. A learning rate that goes on rising above the ceiling
- * explains nothing, because that is a fault to be found; one that was raised and then stands (for
- * CLOCK_STAND steps and samples) is somebody's decision and the new ceiling, up to CLOCK_RAISE
- * times the old one. Without a learning rate every step counts the same. A plain value: all zero is
- * a clock that has not started. */
+ * the highest one so far becomes the ceiling, and a step counts min(learning rate, ceiling). So a
+ * warm-up, a decay and a warm restart explain the growth that they cause. A learning rate that
+ * goes on rising above the ceiling explains nothing, because that is a fault to be found; one that
+ * was raised and then stands (for CLOCK_STAND steps and samples) is somebody's decision and the
+ * new ceiling, up to CLOCK_RAISE times the old one. Without a learning rate every step counts the
+ * same. A plain value: all zero is a clock that has not started. */
 #ifndef FORESHOCK_ALERTS_CLOCK_H
 #define FORESHOCK_ALERTS_CLOCK_H
 

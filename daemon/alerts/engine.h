@@ -3,10 +3,10 @@
  * The engine holds plain numbers and nothing else: no I/O, no clock, no thread. One thread at a
  * time may use it. What comes out depends on the set of figures that went in, not on how the
  * layers' figures were interleaved or how the figures of a step were ordered, as long as the
- * figures of a layer come in order of step and no layer lags more behind the others than together.h
- * allows (TOGETHER_LAG samples or TOGETHER_LAG_STEPS; what comes later is judged for its layer alone)
- * and ENGINE_LAG_MAX steps. So an engine that was lost is rebuilt by feeding the stored figures again, in order
- * of step:
+ * figures of a layer come in order of step and no layer lags more behind the others than
+ * together.h allows (TOGETHER_LAG samples or TOGETHER_LAG_STEPS; what comes later is judged for
+ * its layer alone) and ENGINE_LAG_MAX steps. So an engine that was lost is rebuilt by feeding the
+ * stored figures again, in order of step:
  *
  *     engine = alert_engine_new(settings);
  *     alert_engine_layer(...)        each layer

@@ -1,14 +1,14 @@
 /* A loss that is well above the lowest level it had: at once when it jumps, later when it climbs.
  *
  * Both are measured in shares of the way that the loss came down, or of its level where it began
- * low, and against how high single losses went in the past, which says what the task and its batches do
- * by nature. A jump is told when all but one of the losses of JUMP_STEPS are up there and most of
- * the way there is new, so that a burst of bad batches passes; a climb when the level of the last steps stays above and does not come down,
- * so that the dent of new data, which heals, passes too. A height from which the loss came back by
- * itself is known from then on (tasks in turn, games of two networks), also one of the first steps,
- * of which nothing is told: only what exceeds it by a quarter is told again (while it is not long past,
- * what exceeds it twice). Critical is what stays
- * above where it began. */
+ * low, and against how high single losses went in the past, which says what the task and its
+ * batches do by nature. A jump is told when all but one of the losses of JUMP_STEPS are up there
+ * and most of the way there is new, so that a burst of bad batches passes; a climb when the level
+ * of the last steps stays above and does not come down, so that the dent of new data, which heals,
+ * passes too. A height from which the loss came back by itself is known from then on (tasks in
+ * turn, games of two networks), also one of the first steps, of which nothing is told: only what
+ * exceeds it by a quarter is told again (while it is not long past, what exceeds it twice).
+ * Critical is what stays above where it began. */
 #include "daemon/alerts/detector.h"
 
 #include <math.h>

@@ -1,6 +1,6 @@
-/* The figures of one step put together, in whatever order they come, as long as all come before the
- * next step's: a row is judged as soon as it is complete, else when the next step begins. A plain value: all zero is one that waits for
- * its first step. */
+/* The figures of one step put together, in whatever order they come, as long as all come before
+ * the next step's: a row is judged as soon as it is complete, else when the next step begins. A
+ * plain value: all zero is one that waits for its first step. */
 #ifndef FORESHOCK_ALERTS_ROW_H
 #define FORESHOCK_ALERTS_ROW_H
 

@@ -94,4 +94,25 @@ static inline void assert_quiet(struct stage *stage, enum alert_rule rule)
     assert_null(alert_engine_open(stage->engine, rule));
 }
 
+#define STAGE_LAYERS 5
+
+/* A run of so many plain layers that has begun. */
+static inline struct stage *stage_of_layers(void)
+{
+    struct stage *stage = stage_new(NULL);
+    for (int64_t layer = 1; layer <= STAGE_LAYERS; layer++) {
+        char name[16];
+        snprintf(name, sizeof name, "l%" PRId64, layer);
+        stage_layer(stage, layer, name, "linear", "");
+    }
+    alert_engine_begins(stage->engine, 0);
+    return stage;
+}
+
+/* A learning rate that decays at 400 and comes up again. */
+static inline double restarts_at_1000(int64_t t)
+{
+    return t < 400 || t > 1000 ? 1e-3 : 1e-5;
+}
+
 #endif

@@ -1,271 +1,6 @@
-/* The rules of the run as a whole, on series made for them: what must fire, when, and what must
+/* The other rules of the run as a whole, on series made for them: what must fire, when, and what must
  * not. */
 #include "stage.h"
-
-#define LAYERS 5
-
-static struct stage *decoder(void)
-{
-    struct stage *stage = stage_new(NULL);
-    for (int64_t layer = 1; layer <= LAYERS; layer++) {
-        char name[16];
-        snprintf(name, sizeof name, "l%" PRId64, layer);
-        stage_layer(stage, layer, name, "linear", "");
-    }
-    alert_engine_begins(stage->engine, 0);
-    return stage;
-}
-
-/* sigma1 like the square root of the steps until step 1000, then also by `rate` a step, in `grown`
- * of the layers; the inputs lie on both sides, and the loss rises by `loss` at 1200. */
-static int64_t growth_alert(
-    int64_t every, double rate, int64_t grown, double loss, struct alert *alert)
-{
-    struct stage *stage = decoder();
-    for (int64_t t = 0; t <= 2000; t += every) {
-        stage_figure(stage, 0, "loss", t, 2 + 3 * exp(-(double)t / 100) + (t < 1200 ? 0 : loss));
-        for (int64_t layer = 1; layer <= LAYERS; layer++) {
-            double faulty = t > 1000 && layer <= grown ? rate * (double)(t - 1000) : 0;
-            stage_spectrum(stage, layer, t, pow((double)t + 1, 0.2) * exp(faulty), 0.8);
-        }
-    }
-    const struct alert *open = alert_engine_open(stage->engine, RULE_SIGMA_GROWTH);
-    int64_t step = open == NULL ? -1 : open->started_step;
-    if (open != NULL && alert != NULL)
-        *alert = *open;
-    stage_free(stage);
-    return step;
-}
-
-static void layers_that_grow_together_fire(void **state)
-{
-    const int64_t intervals[] = {1, 5, 10, 20, 50};
-    struct alert alert;
-    for (size_t i = 0; i < 5; i++) {
-        int64_t step = growth_alert(intervals[i], 0.006, LAYERS, 0, &alert);
-        /* the elasticity passes 1 when 0.006 n = 0.8 ln(1 / 0.8), n = 30 */
-        assert_true(step >= 1030 && step <= 1030 + 20 + 3 * intervals[i]);
-        assert_int_equal(alert.layers[0], 0);
-        assert_int_equal(alert.layer_count, 1 + 3);
-        assert_string_equal(alert.evidence[0].metric, "sigma_growth.together");
-        assert_string_equal(alert.title, "Spectral norms grow out of proportion");
-    }
-}
-
-static void the_half_of_the_layers_must_grow(void **state)
-{
-    assert_true(growth_alert(5, 0.003, 3, 0, NULL) > 1000);
-    assert_int_equal(growth_alert(5, 0.003, 2, 0, NULL), -1);
-    assert_int_equal(growth_alert(5, 0, LAYERS, 0, NULL), -1);
-}
-
-/* A network of two layers; one or both grow by `rate` a step from step 1000 on. -1: nothing was told. */
-static int64_t pair_alert(int64_t every, double rate, int64_t grown)
-{
-    struct stage *stage = stage_new(NULL);
-    stage_layer(stage, 1, "in", "linear", "");
-    stage_layer(stage, 2, "out", "linear", "");
-    for (int64_t t = 0; t <= 1400; t += every)
-        for (int64_t layer = 1; layer <= 2; layer++) {
-            double faulty = t > 1000 && layer <= grown ? rate * (double)(t - 1000) : 0;
-            stage_spectrum(stage, layer, t, pow((double)t + 1, 0.2) * exp(faulty), 0.8);
-        }
-    const struct alert *open = alert_engine_open(stage->engine, RULE_SIGMA_GROWTH);
-    int64_t step = open == NULL ? -1 : open->started_step;
-    if (open != NULL) {
-        assert_string_equal(open->evidence[0].metric, "sigma_growth.together");
-        assert_non_null(strstr(open->summary, "of both layers grow"));
-    }
-    stage_free(stage);
-    return step;
-}
-
-/* What two do together is often chance: both must grow like t^3, 0.2 + 0.006 n / ln(1 / 0.8) = 3, n = 104.
- * 0.002 a step are t^2.7 at the most. */
-static void two_layers_must_grow_faster(void **state)
-{
-    const int64_t intervals[] = {1, 5, 10, 20, 50};
-    for (size_t i = 0; i < 5; i++) {
-        int64_t step = pair_alert(intervals[i], 0.006, 2);
-        assert_true(step >= 1095 && step <= 1105 + 20 + 3 * intervals[i]);
-        assert_int_equal(pair_alert(intervals[i], 0.002, 2), -1);
-        assert_int_equal(pair_alert(intervals[i], 0.006, 1), -1);
-    }
-}
-
-/* Of three layers one is left out at every other sample (its residual): what is left is no network of
- * two, and does not break the row of samples at which all three grow. */
-static void two_of_three_layers_are_no_pair(void **state)
-{
-    struct stage *stage = stage_new(NULL);
-    const struct alert *alert = NULL;
-    for (int64_t layer = 1; layer <= 3; layer++)
-        stage_layer(stage, layer, layer == 1 ? "a" : layer == 2 ? "b" : "c", "linear", "");
-    for (int64_t t = 0; t <= 1100 && alert == NULL; t += 5) {
-        for (int64_t layer = 1; layer <= 3; layer++) {
-            bool lost = t > 1000 && t % 10 == 0 && layer == 3;
-            stage_figure(stage, layer, "sa.diversity", t, 0.8);
-            stage_figure(stage, layer, "spectral.residual", t, lost ? 0.5 : 1e-4);
-            stage_figure(stage, layer, "spectral.sigma1", t,
-                pow((double)t + 1, 0.2) * exp(t > 1000 ? 0.006 * (double)(t - 1000) : 0));
-        }
-        alert = alert_engine_open(stage->engine, RULE_SIGMA_GROWTH);
-    }
-    assert_non_null(alert); /* like t^1.2 at 1038, like t^3 not before 1104 */
-    assert_non_null(strstr(alert->summary, "of half of all layers grow"));
-    stage_free(stage);
-}
-
-/* One layer of five, its inputs on both sides: like t^8, 0.2 + 0.008 n / ln(1 / 0.8) = 8, n = 218. */
-static void one_layer_without_its_witness_must_grow_much_faster(void **state)
-{
-    struct alert alert;
-    int64_t step = growth_alert(5, 0.008, 1, 0, &alert);
-    assert_true(step >= 1215 && step <= 1218 + 25);
-    assert_int_equal(alert.layers[0], 1);
-    assert_int_equal(alert.evidence_count, 1);
-    assert_true(alert.evidence[0].threshold == 8);
-    assert_non_null(strstr(alert.summary, "The spectral norm of l1 runs away: since step"));
-    assert_null(strstr(alert.summary, "on one side"));
-}
-
-/* Exponential from the first step on, so slow that it never leaves its past behind: 0.0012 a step is an
- * elasticity of 1.4 at step 1.4 ln(1 / 0.8) / (0.2 * 0.0012) = 1302. A power is none at any height. */
-static void slow_growth_that_is_exponential_fires(void **state)
-{
-    const int64_t intervals[] = {1, 5, 10, 20, 50};
-    for (size_t i = 0; i < 10; i++) {
-        bool power = i >= 5;
-        int64_t every = intervals[i % 5], step = -1;
-        struct stage *stage = decoder();
-        for (int64_t t = 0; t <= 3000 && step < 0; t += every) {
-            for (int64_t layer = 1; layer <= LAYERS; layer++)
-                stage_spectrum(stage, layer, t,
-                    power ? pow((double)t + 1, 1.8) : exp(0.0012 * (double)t), 0.8);
-            const struct alert *open = alert_engine_open(stage->engine, RULE_SIGMA_GROWTH);
-            step = open == NULL ? -1 : open->started_step;
-        }
-        if (power)
-            assert_int_equal(step, -1);
-        else
-            assert_true(step >= 1302 - 20 && step <= 1302 + 20 + 3 * every);
-        stage_free(stage);
-    }
-}
-
-static void growth_that_goes_on_becomes_critical(void **state)
-{
-    struct alert alert;
-    assert_true(growth_alert(5, 0.0009, LAYERS, 0.5, &alert) > 1000);
-    assert_int_equal(alert.severity, SEVERITY_WARNING);
-    assert_true(growth_alert(5, 0.008, LAYERS, 0, &alert) > 1000);
-    assert_int_equal(alert.severity, SEVERITY_WARNING); /* the loss does not suffer */
-    assert_true(growth_alert(5, 0.008, LAYERS, 0.5, &alert) > 1000);
-    assert_int_equal(alert.severity, SEVERITY_CRITICAL);
-}
-
-static double restarts_at_1000(int64_t t)
-{
-    return t < 400 || t > 1000 ? 1e-3 : 1e-5;
-}
-
-/* Norms that go on as the learning rate does: the clock explains them. */
-static void a_warm_restart_is_healthy(void **state)
-{
-    struct stage *stage = decoder();
-    double trained = 0;
-    for (int64_t t = 0; t <= 2500; t++) {
-        trained += restarts_at_1000(t) / 1e-3;
-        stage_figure(stage, 0, "lr", t, restarts_at_1000(t));
-        for (int64_t layer = 1; t % 5 == 0 && layer <= LAYERS; layer++)
-            stage_spectrum(stage, layer, t, pow(trained + 1, 0.8), 0.8);
-    }
-    assert_quiet(stage, RULE_SIGMA_GROWTH);
-    stage_free(stage);
-}
-
-/* A decay to a long tail of next to no learning rate, where sigma1 only jitters. */
-static void a_tail_without_learning_rate_is_healthy(void **state)
-{
-    const double tails[] = {1e-2, 1e-3, 1e-5, 0};
-    for (size_t i = 0; i < 4; i++) {
-        struct stage *stage = decoder();
-        uint32_t seed = 9;
-        for (int64_t t = 0; t <= 6000; t += 10) {
-            double share = t < 1000 ? 1 : fmax(tails[i], 1 - (double)(t - 1000) / 1000);
-            stage_figure(stage, 0, "lr", t, 1e-3 * share);
-            for (int64_t layer = 1; layer <= LAYERS; layer++) {
-                seed = seed * 1664525u + 1013904223u;
-                double jitter = 0.01 * ((double)(seed >> 8) / (double)(1u << 23) - 1.0);
-                stage_spectrum(
-                    stage, layer, t, pow(fmin((double)t, 2000) + 1, 0.2) * (1 + jitter), 0.8);
-            }
-            assert_quiet(stage, RULE_SIGMA_GROWTH);
-        }
-        stage_free(stage);
-    }
-}
-
-/* One layer of five grows as the learning rate does, which is raised threefold and stands, or as if it
- * were. */
-static void one_layer_is_judged_by_the_clock(void **state)
-{
-    const double raised[] = {3, 1};
-    for (size_t i = 0; i < 2; i++) {
-        struct stage *stage = decoder();
-        const struct alert *alert = NULL;
-        for (int64_t t = 0; t <= 2500 && alert == NULL; t += 5) {
-            double trained = (double)t + (t > 1000 ? 2 * (double)(t - 1000) : 0);
-            stage_figure(stage, 0, "lr", t, t > 1000 ? raised[i] * 1e-3 : 1e-3);
-            for (int64_t layer = 1; layer <= LAYERS; layer++)
-                stage_spectrum(stage, layer, t,
-                    layer == 2 ? pow(trained + 1, 2.5) : pow((double)t + 1, 0.2), 0.1);
-            alert = alert_engine_open(stage->engine, RULE_SIGMA_GROWTH);
-        }
-        assert_int_equal(alert != NULL, raised[i] < 2);
-        if (alert != NULL) {
-            assert_int_equal(alert->layers[0], 2);
-            assert_int_equal(alert->layer_total, 1);
-            assert_string_equal(alert->title, "Spectral norms grow out of proportion: l2");
-            assert_non_null(
-                strstr(alert->summary, "The spectral norm of l2 runs away: since step"));
-        }
-        stage_free(stage);
-    }
-}
-
-/* All run away, one of them fastest: it is about all of them. */
-static void what_all_layers_do_is_told_first(void **state)
-{
-    struct stage *stage = decoder();
-    for (int64_t t = 0; t <= 1200; t += 5)
-        for (int64_t layer = 1; layer <= LAYERS; layer++) {
-            double faulty = t > 1000 ? (layer == 2 ? 0.012 : 0.006) * (double)(t - 1000) : 0;
-            stage_spectrum(stage, layer, t, pow((double)t + 1, 0.2) * exp(faulty), 0.1);
-        }
-    const struct alert *alert = stage_open(stage, RULE_SIGMA_GROWTH);
-    assert_int_equal(alert->layers[0], 0);
-    assert_string_equal(alert->evidence[0].metric, "sigma_growth.together");
-    assert_non_null(strstr(alert->summary, "of half of all layers"));
-    stage_free(stage);
-}
-
-/* Steady growth below the threshold, after a bump that was told of. */
-static void it_is_well_again_when_growth_is_as_before(void **state)
-{
-    struct stage *stage = decoder();
-    size_t resolved = 0;
-    for (int64_t t = 0; t <= 9000; t += 10) {
-        double bump = 0.003 * fmin(fmax((double)t - 2000, 0), 300);
-        for (int64_t layer = 1; layer <= LAYERS; layer++)
-            stage_spectrum(stage, layer, t, pow((double)t + 1, 0.6) * exp(bump), 0.8);
-        for (size_t told = stage_drain(stage); told > 0; told--)
-            resolved += stage->changes[told - 1] == ALERT_RESOLVED;
-    }
-    assert_int_equal(resolved, 1);
-    assert_quiet(stage, RULE_SIGMA_GROWTH);
-    stage_free(stage);
-}
 
 static int64_t lr_alert(double (*lr)(int64_t), int64_t every)
 {
@@ -512,9 +247,9 @@ static void neurons_that_turn_the_same_way_fire(void **state)
 
 static void weights_that_stand_still_fire(void **state)
 {
-    struct stage *stage = decoder();
+    struct stage *stage = stage_of_layers();
     for (int64_t t = 0; t <= 2000; t += 10)
-        for (int64_t layer = 1; layer <= LAYERS; layer++) {
+        for (int64_t layer = 1; layer <= STAGE_LAYERS; layer++) {
             /* layer 1 is frozen from the beginning, the others from step 700 on */
             double turned = layer == 1 ? 0.25 : 1e-4 * (double)(t < 700 ? t : 700);
             stage_figure(stage, layer, "rotation.from_init", t, turned);
@@ -530,11 +265,11 @@ static void weights_that_stand_still_fire(void **state)
  * from then on and comes `ahead` steps before the figures of the layers. */
 static bool stillness_is_told(int64_t stop, double rate, int64_t ahead)
 {
-    struct stage *stage = decoder();
+    struct stage *stage = stage_of_layers();
     for (int64_t t = 0; t <= stop + 1300 + ahead; t++) {
         if (t % 5 == 0)
             stage_figure(stage, 0, "lr", t, t <= stop ? 1e-3 : rate);
-        for (int64_t layer = 1; t >= ahead && t % 10 == 0 && layer <= LAYERS; layer++) {
+        for (int64_t layer = 1; t >= ahead && t % 10 == 0 && layer <= STAGE_LAYERS; layer++) {
             int64_t step = t - ahead;
             double turned = 1e-6 * (double)(step < stop ? step : stop);
             stage_figure(stage, layer, "rotation.from_init", step, turned);
@@ -561,10 +296,10 @@ static void weights_that_nothing_trains_are_healthy(void **state)
 static void weights_that_have_learned_all_are_healthy(void **state)
 {
     for (int done = 0; done < 2; done++) {
-        struct stage *stage = decoder();
+        struct stage *stage = stage_of_layers();
         for (int64_t t = 0; t <= 2500; t += 10) {
             stage_figure(stage, 0, "loss", t, t < 700 ? 1 : done ? 0 : 1e-9);
-            for (int64_t layer = 1; layer <= LAYERS; layer++)
+            for (int64_t layer = 1; layer <= STAGE_LAYERS; layer++)
                 stage_figure(
                     stage, layer, "rotation.from_init", t, 1e-4 * (double)(t < 700 ? t : 700));
         }
@@ -576,16 +311,16 @@ static void weights_that_have_learned_all_are_healthy(void **state)
 /* Gradients accumulated over 64 samples, and a model of which nothing is trained. */
 static void weights_that_move_seldom_or_never_are_healthy(void **state)
 {
-    struct stage *stage = decoder();
+    struct stage *stage = stage_of_layers();
     for (int64_t t = 0; t <= 3000; t += 1)
-        for (int64_t layer = 1; layer <= LAYERS; layer++) {
+        for (int64_t layer = 1; layer <= STAGE_LAYERS; layer++) {
             stage_figure(stage, layer, "rotation.from_init", t, 1e-4 * (double)(t / 64));
             assert_quiet(stage, RULE_ROTATION_STILL);
         }
     stage_free(stage);
-    stage = decoder();
+    stage = stage_of_layers();
     for (int64_t t = 0; t <= 3000; t += 10)
-        for (int64_t layer = 1; layer <= LAYERS; layer++)
+        for (int64_t layer = 1; layer <= STAGE_LAYERS; layer++)
             stage_figure(stage, layer, "rotation.from_init", t, 0);
     assert_quiet(stage, RULE_ROTATION_STILL);
     stage_free(stage);
@@ -593,9 +328,9 @@ static void weights_that_move_seldom_or_never_are_healthy(void **state)
 
 static void rotation_that_runs_away_is_observed(void **state)
 {
-    struct stage *stage = decoder();
+    struct stage *stage = stage_of_layers();
     for (int64_t t = 0; t <= 1600; t += 10)
-        for (int64_t layer = 1; layer <= LAYERS; layer++)
+        for (int64_t layer = 1; layer <= STAGE_LAYERS; layer++)
             stage_figure(stage, layer, "rotation.from_init", t,
                 1e-5 * (double)t * (t < 1000 ? 1 : exp(0.01 * (double)(t - 1000))));
     assert_true(stage_open(stage, RULE_ROTATION_RUNAWAY)->started_step > 1000);
@@ -605,12 +340,12 @@ static void rotation_that_runs_away_is_observed(void **state)
 
 static void the_standing_of_the_run_is_told(void **state)
 {
-    struct stage *stage = decoder();
+    struct stage *stage = stage_of_layers();
     struct alert_standing standing;
     double healthy = 1;
     int64_t steps = 0, last = 0;
     for (int64_t t = 0; t <= 2000; t += 5) {
-        for (int64_t layer = 1; layer <= LAYERS; layer++)
+        for (int64_t layer = 1; layer <= STAGE_LAYERS; layer++)
             stage_spectrum(stage, layer, t,
                 pow((double)t + 1, 0.2) * exp(t < 1000 ? 0 : 0.01 * (double)(t - 1000)), 0.8);
         while (alert_engine_standing(stage->engine, &standing)) {
@@ -635,18 +370,6 @@ static void the_standing_of_the_run_is_told(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(layers_that_grow_together_fire),
-        cmocka_unit_test(the_half_of_the_layers_must_grow),
-        cmocka_unit_test(two_layers_must_grow_faster),
-        cmocka_unit_test(two_of_three_layers_are_no_pair),
-        cmocka_unit_test(one_layer_without_its_witness_must_grow_much_faster),
-        cmocka_unit_test(slow_growth_that_is_exponential_fires),
-        cmocka_unit_test(growth_that_goes_on_becomes_critical),
-        cmocka_unit_test(one_layer_is_judged_by_the_clock),
-        cmocka_unit_test(what_all_layers_do_is_told_first),
-        cmocka_unit_test(a_warm_restart_is_healthy),
-        cmocka_unit_test(a_tail_without_learning_rate_is_healthy),
-        cmocka_unit_test(it_is_well_again_when_growth_is_as_before),
         cmocka_unit_test(a_learning_rate_that_runs_away_fires),
         cmocka_unit_test(a_schedule_is_healthy),
         cmocka_unit_test(a_cycle_that_is_resumed_anywhere_is_healthy),
