@@ -34,6 +34,12 @@ void text_print(char *out, size_t size, const char *format, ...)
         out[start - 1] = '\0';
 }
 
+/* A figure for "%.2f": "-0.00" would make a reader wonder. */
+static double signless_zero(double figure)
+{
+    return fabs(figure) < 0.005 ? 0.0 : figure;
+}
+
 static void describe_nonfinite(char *out, size_t size, const struct story *story)
 {
     const struct alert_evidence *found = &story->worst->evidence[0];
@@ -63,7 +69,7 @@ static void describe_layers_growth(char *out, size_t size, const struct story *s
         "like the steps to the power of %.2f or faster (%.2f at most before; over the last %.0f "
         "steps), which tends to end in a loss explosion. " GROWTH_CAUSES,
         story->worst->first_step, pair ? "both" : "half of all", together->value,
-        together->baseline, together->window);
+        signless_zero(together->baseline), together->window);
 }
 
 static void describe_sigma_growth(char *out, size_t size, const struct story *story)
@@ -76,7 +82,8 @@ static void describe_sigma_growth(char *out, size_t size, const struct story *st
     }
     char others[64] = "", one_sided[128] = "";
     if (isfinite(growth->baseline))
-        snprintf(others, sizeof others, "half of all layers: %.2f; ", growth->baseline);
+        snprintf(
+            others, sizeof others, "half of all layers: %.2f; ", signless_zero(growth->baseline));
     if (story->worst->evidence_count > 1)
         snprintf(one_sided, sizeof one_sided,
             " while nearly all its inputs lie on one side of the principal direction (diversity "
@@ -130,7 +137,8 @@ static void describe_cosine_shift(char *out, size_t size, const struct story *st
         "before, as when one new direction takes over all of them. Usual causes: gradients or "
         "weights rounded with a bias, a corrupted optimizer state. Look at the precision of the "
         "updates, and keep a checkpoint now.",
-        story->where, story->worst->first_step, found->value, found->baseline);
+        story->where, story->worst->first_step, signless_zero(found->value),
+        signless_zero(found->baseline));
 }
 
 static void describe_rotation_runaway(char *out, size_t size, const struct story *story)
@@ -140,7 +148,7 @@ static void describe_rotation_runaway(char *out, size_t size, const struct story
         "The layers turn away from their initialization faster and faster since step %" PRId64
         " (like training steps to the power of %.2f, %.2f at most before). Usual causes: a "
         "learning rate too high or rising, a change of the optimizer.",
-        story->worst->first_step, found->value, found->baseline);
+        story->worst->first_step, found->value, signless_zero(found->baseline));
 }
 
 static void describe_rotation_still(char *out, size_t size, const struct story *story)

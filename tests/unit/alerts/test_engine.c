@@ -2,6 +2,8 @@
  */
 #include "stage.h"
 
+#include "daemon/alerts/describe.h"
+
 static void fire(struct stage *stage, int64_t layer, int64_t step)
 {
     stage_figure(stage, layer, "weights.nonfinite", step, 1);
@@ -354,6 +356,21 @@ static void long_names_are_cut_between_characters(void **state)
     }
 }
 
+static void assert_told(double baseline, const char *words)
+{
+    struct alert alert = {.rule = RULE_ROTATION_RUNAWAY};
+    struct spell spell = {.evidence = {{.value = 1.5, .baseline = baseline}}, .evidence_count = 1};
+    alert_describe(&alert, NULL, &spell, NULL);
+    assert_non_null(strstr(alert.summary, words));
+}
+
+static void a_figure_near_zero_is_told_without_sign(void **state)
+{
+    assert_told(-0.0049, "1.50, 0.00 at most");
+    assert_told(-0.0051, "1.50, -0.01 at most");
+    assert_told(0.0051, "1.50, 0.01 at most");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -374,6 +391,7 @@ int main(void)
         cmocka_unit_test(an_unbound_alert_is_told_after_a_discard),
         cmocka_unit_test(what_did_not_arrive_is_told_again),
         cmocka_unit_test(long_names_are_cut_between_characters),
+        cmocka_unit_test(a_figure_near_zero_is_told_without_sign),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
