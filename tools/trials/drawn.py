@@ -26,6 +26,7 @@ LOTS = {  # first seeds of the draws
     "drawn6": 81_517,
     "drawn7": 93_889,
     "drawn8": 104_729,
+    "drawn9": 115_249,
 }
 
 

@@ -1,4 +1,4 @@
-"""The sets of runs: `heldout`, `again`, `drawn`, `drawn2` to `drawn8`, and `live`. Seeds and ids follow from a run's place in
+"""The sets of runs: `heldout`, `again`, `drawn`, `drawn2` to `drawn9`, and `live`. Seeds and ids follow from a run's place in
 its list."""
 
 from __future__ import annotations
@@ -25,6 +25,7 @@ DRAWN = {
     "drawn6": ("r", "s", 890_000),
     "drawn7": ("a", "b", 900_000),
     "drawn8": ("c", "g", 910_000),
+    "drawn9": ("i", "j", 920_000),
 }
 LIVE_SEED = 800_000
 SAMPLED_HEALTHY, SAMPLED_FAILING = 10, 5  # steps between two samples
