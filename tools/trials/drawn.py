@@ -27,6 +27,7 @@ LOTS = {  # first seeds of the draws
     "drawn7": 93_889,
     "drawn8": 104_729,
     "drawn9": 115_249,
+    "drawn10": 127_031,
 }
 
 

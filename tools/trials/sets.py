@@ -1,4 +1,4 @@
-"""The sets of runs: `heldout`, `again`, `drawn`, `drawn2` to `drawn9`, and `live`. Seeds and ids follow from a run's place in
+"""The sets of runs: `heldout`, `again`, `drawn`, `drawn2` to `drawn10`, and `live`. Seeds and ids follow from a run's place in
 its list."""
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ DRAWN = {
     "drawn7": ("a", "b", 900_000),
     "drawn8": ("c", "g", 910_000),
     "drawn9": ("i", "j", 920_000),
+    "drawn10": ("t", "z", 930_000),
 }
 LIVE_SEED = 800_000
 SAMPLED_HEALTHY, SAMPLED_FAILING = 10, 5  # steps between two samples
