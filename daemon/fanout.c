@@ -24,6 +24,9 @@ struct watched {
     char *key; /* what people call the run */
     struct alert_engine *engine;
     struct layer_id *layers; /* that the engine knows */
+    bool untold;             /* the store had no room for what its alerts say by now */
+    double ended_at;         /* of the attempt; 0: it goes on */
+    struct watched *next;    /* among those that have ended */
     UT_hash_handle hh;
 };
 
@@ -32,6 +35,7 @@ struct fanout {
     struct rule_settings settings;
     struct announced *announced;
     struct watched *runs;
+    struct watched *ended; /* whose alerts the store has not yet as resolved */
     int64_t next_alert;
 };
 
@@ -181,16 +185,32 @@ static void drain(struct fanout *fanout, struct watched *watched, struct store_b
     alert_engine_drain(watched->engine, on_change, &drain);
 }
 
-/* 0, or -1: what is in the batch is lost. */
-static int submit(struct fanout *fanout, struct store_batch *batch)
+/* False: the store has no room, and what is in the batch is lost. */
+static bool hand_over(struct fanout *fanout, struct store_batch *batch)
 {
     static struct log_limit limit = LOG_LIMIT(1);
 
     if (store_submit(fanout->store, batch) == 0)
-        return 0;
-    log_limited(
-        &limit, LOG_LEVEL_ERROR, "figures are lost: the store is behind and its queue is full");
-    return -1;
+        return true;
+    log_limited(&limit, LOG_LEVEL_ERROR,
+        "the store is behind and its queue is full: figures are lost, alerts are told later");
+    return false;
+}
+
+/* What was told of alerts in vain is told again, with the next figures or by fanout_settle. */
+static void submit(struct fanout *fanout, struct watched *watched, struct store_batch *batch)
+{
+    watched->untold = !hand_over(fanout, batch);
+    if (watched->untold)
+        alert_engine_retell(watched->engine);
+}
+
+static void tell_changes(struct fanout *fanout, struct watched *watched)
+{
+    struct store_batch *batch = store_batch_new();
+
+    drain(fanout, watched, batch);
+    submit(fanout, watched, batch);
 }
 
 static void put_figure(struct store_batch *batch, const struct watched *watched,
@@ -225,26 +245,39 @@ static void on_publish(
     struct fanout *fanout = ctx;
     struct watched *watched = watched_of(fanout, run);
 
-    for (size_t i = 0; watched && i < count; i++) {
+    if (!watched) {
+        hand_over(fanout, batch);
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
         const struct figure *f = &figures[i];
 
         /* What another rank still sends of an attempt that has ended is stored, and judged no more. */
         if (f->attempt == watched->attempt)
             alert_engine_figure(watched->engine, f->layer, f->metric, f->step, f->time, f->value);
     }
-    if (watched) {
-        put_standings(batch, watched);
-        drain(fanout, watched, batch);
-    }
-    if (submit(fanout, batch) != 0 && watched)
-        alert_engine_retell(watched->engine);
+    put_standings(batch, watched);
+    drain(fanout, watched, batch);
+    submit(fanout, watched, batch);
+}
+
+static void watched_free(struct watched *watched)
+{
+    struct layer_id *layer, *next;
+
+    if (!watched)
+        return;
+    alert_engine_free(watched->engine);
+    free(watched->key);
+    LL_FOREACH_SAFE(watched->layers, layer, next)
+    free(layer);
+    free(watched);
 }
 
 /* The attempt or the run is over, and with it what was wrong in it. */
 static void resolve_all(struct fanout *fanout, struct watched *watched)
 {
     struct store_batch *batch = store_batch_new();
-    double now = now_seconds();
 
     drain(fanout, watched, batch);
     for (int rule = 0; rule < RULE_COUNT; rule++) {
@@ -255,28 +288,12 @@ static void resolve_all(struct fanout *fanout, struct watched *watched)
             continue;
         alert = *open;
         alert.state = ALERT_RESOLVED_STATE;
-        alert.resolved_at = now;
+        alert.resolved_at = watched->ended_at;
         strncat(alert.summary, " It was still firing when the attempt ended.",
             sizeof alert.summary - strlen(alert.summary) - 1);
         put_alert(batch, watched, &alert);
     }
-    submit(fanout, batch);
-}
-
-static void on_forget(void *ctx, int64_t run)
-{
-    struct fanout *fanout = ctx;
-    struct watched *watched = watched_of(fanout, run);
-    struct layer_id *layer, *next;
-
-    if (!watched)
-        return;
-    HASH_DEL(fanout->runs, watched);
-    alert_engine_free(watched->engine);
-    free(watched->key);
-    LL_FOREACH_SAFE(watched->layers, layer, next)
-    free(layer);
-    free(watched);
+    submit(fanout, watched, batch);
 }
 
 static void on_ended(void *ctx, int64_t run)
@@ -286,8 +303,49 @@ static void on_ended(void *ctx, int64_t run)
 
     if (!watched)
         return;
+    HASH_DEL(fanout->runs, watched);
+    watched->ended_at = now_seconds();
     resolve_all(fanout, watched);
-    on_forget(fanout, run);
+    if (watched->untold)
+        LL_APPEND(fanout->ended, watched);
+    else
+        watched_free(watched);
+}
+
+void fanout_settle(struct fanout *fanout)
+{
+    struct watched *watched, *next;
+
+    if (!store_has_room(fanout->store))
+        return;
+    for (watched = fanout->runs; watched; watched = watched->hh.next)
+        if (watched->untold)
+            tell_changes(fanout, watched);
+    LL_FOREACH_SAFE(fanout->ended, watched, next)
+    {
+        resolve_all(fanout, watched);
+        if (watched->untold)
+            return;
+        LL_DELETE(fanout->ended, watched);
+        watched_free(watched);
+    }
+}
+
+static void on_forget(void *ctx, int64_t run)
+{
+    struct fanout *fanout = ctx;
+    struct watched *watched = watched_of(fanout, run), *next;
+
+    if (watched)
+        HASH_DEL(fanout->runs, watched);
+    watched_free(watched);
+    LL_FOREACH_SAFE(fanout->ended, watched, next)
+    {
+        if (watched->run != run)
+            continue;
+        LL_DELETE(fanout->ended, watched);
+        watched_free(watched);
+    }
 }
 
 static void on_attempt(void *ctx, int64_t run, const char *key, uint32_t attempt)
@@ -300,9 +358,7 @@ static void on_attempt(void *ctx, int64_t run, const char *key, uint32_t attempt
     if (!watched || !(watched->key = strdup(key)) ||
         !(watched->engine = alert_engine_new(&fanout->settings))) {
         log_error("no detectors for a run: memory is short", LOG_STR("run", key));
-        if (watched)
-            free(watched->key);
-        free(watched);
+        watched_free(watched);
         return;
     }
     watched->run = run;
@@ -337,16 +393,12 @@ static void condition(struct fanout *fanout, int64_t run, enum alert_rule rule, 
     bool on, int64_t step, const char *text)
 {
     struct watched *watched = watched_of(fanout, run);
-    struct store_batch *batch;
 
     if (!watched)
         return;
     alert_engine_condition(
         watched->engine, rule, layer, on, step < 0 ? 0 : step, now_seconds(), text);
-    batch = store_batch_new();
-    drain(fanout, watched, batch);
-    if (submit(fanout, batch) != 0)
-        alert_engine_retell(watched->engine);
+    tell_changes(fanout, watched);
 }
 
 static void on_lost(void *ctx, int64_t run, bool on, int64_t step, const char *text)
@@ -462,7 +514,7 @@ static void on_open_alert(void *ctx, const struct store_alert *row)
     resolved.resolved_at = now_seconds();
     batch = store_batch_new();
     store_put_alert(batch, &resolved);
-    submit(fanout, batch);
+    hand_over(fanout, batch); /* or it is open still at the next start */
 }
 
 int fanout_restore(struct fanout *fanout, char *err)
@@ -484,11 +536,8 @@ void fanout_retune(struct fanout *fanout, const struct rule_settings *settings)
 {
     fanout->settings = *settings;
     for (struct watched *watched = fanout->runs; watched; watched = watched->hh.next) {
-        struct store_batch *batch = store_batch_new();
-
         alert_engine_retune(watched->engine, settings, now_seconds());
-        drain(fanout, watched, batch);
-        submit(fanout, batch);
+        tell_changes(fanout, watched);
     }
 }
 
@@ -498,5 +547,7 @@ void fanout_free(struct fanout *fanout)
         return;
     while (fanout->runs)
         on_forget(fanout, fanout->runs->run);
+    while (fanout->ended)
+        on_forget(fanout, fanout->ended->run);
     free(fanout);
 }

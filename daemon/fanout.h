@@ -25,6 +25,10 @@ int fanout_restore(struct fanout *fanout, char *err);
 /* New thresholds for what comes from now on. */
 void fanout_retune(struct fanout *fanout, const struct rule_settings *settings);
 
+/* Tells the store again what it had no room for: of alerts that fire, of those that are resolved, of attempts that ended.
+ * To be called now and then. */
+void fanout_settle(struct fanout *fanout);
+
 void fanout_free(struct fanout *fanout);
 
 #endif

@@ -308,6 +308,8 @@ static void on_stamp(uv_timer_t *timer)
 
     stats_set(&daemon->stats.loop_turn_ms, uv_now(&daemon->loop));
     expire_silences(daemon);
+    if (daemon->store && daemon->fanout)
+        fanout_settle(daemon->fanout);
 }
 
 static int start_loop(struct daemon *daemon)
