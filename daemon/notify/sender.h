@@ -4,8 +4,9 @@
  *          ┌──────────── nothing due, or a pause: sleeps until woken ◀─┐
  *          ▼                                                          │
  *        look ── a row is due ──▶ POST ── 2xx ─────────▶ delivered ───┤
- *          │                        ├──── 408 429 5xx, no answer ─▶ put off; a pause of all rows
- *          │                        └──── other ─▶ put off, after LIMIT_REFUSED_TRIES given up
+ *          │                        ├──── 400 410 413 414 415 422 ─▶ put off, after
+ *          │                        │                                LIMIT_REFUSED_TRIES given up
+ *          │                        └──── other, no answer ─▶ put off; a pause of all rows
  *          └─ Alertmanager, each resend_seconds ──▶ POST of all that fires
  */
 #ifndef FORESHOCK_NOTIFY_SENDER_H
