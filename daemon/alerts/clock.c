@@ -47,8 +47,10 @@ static void find_ceiling(struct training_clock *clock)
 {
     double stood = clock->t - clock->highest_t;
     if (clock->ceiling <= 0) {
-        if (stood >= plateau_steps(clock->t, clock->lowest, clock->highest, CLOCK_PLATEAU))
+        if (stood >= plateau_steps(clock->t, clock->lowest, clock->highest, CLOCK_PLATEAU)) {
             clock->ceiling = clock->highest;
+            clock->ceiling_t = clock->t;
+        }
         return;
     }
     if (clock->highest <= 0 || clock->raised || stood < CLOCK_STAND || clock->stands < CLOCK_STANDS)
@@ -92,9 +94,9 @@ static double reading_in(const struct training_clock *clock, const struct clock_
     return later.reading * t / later.t;
 }
 
-bool training_clock_warms_up(const struct training_clock *clock)
+bool training_clock_warms_up(const struct training_clock *clock, double t)
 {
-    return clock->started && clock->ceiling <= 0;
+    return clock->started && (clock->ceiling <= 0 || t < clock->ceiling_t);
 }
 
 double training_clock_moved(const struct training_clock *clock, double before, double t)

@@ -32,7 +32,7 @@ struct training_clock {
     double t;                  /* steps since the attempt began, of the newest learning rate */
     double reading;            /* then */
     double rate;               /* of the newest step */
-    double ceiling;            /* 0: not yet */
+    double ceiling, ceiling_t; /* 0: not yet; when the first was found */
     double highest, highest_t; /* of the warm-up, or while above the ceiling; else 0 */
     double lowest;             /* since then */
     double above_t;            /* when it left the ceiling upwards */
@@ -48,8 +48,9 @@ struct training_clock {
  * out. */
 void training_clock_put(struct training_clock *clock, double t, double lr);
 
-/* True while the learning rate that is told has no ceiling yet. */
-bool training_clock_warms_up(const struct training_clock *clock);
+/* True if at t the learning rate that is told had no ceiling yet; it may have been told for later steps
+ * already. */
+bool training_clock_warms_up(const struct training_clock *clock, double t);
 
 /* The share by which the clock moved on from `before` to t: ln(reading(t) / reading(before)), NaN
  * where that means nothing. Learning rates may have come for later steps already, up to

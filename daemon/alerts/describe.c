@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/alerts/layers_growth.h"
+
 #define WHERE_MAX 320
 
 struct story {
@@ -60,10 +62,13 @@ static void describe_nonfinite(char *out, size_t size, const struct story *story
     "weight decay off or of the wrong sign. Look at the learning rate and at what changed before " \
     "that step, and keep a checkpoint now."
 
+/* One of all layers, then one of each of the fastest. */
+_Static_assert(ALERT_TRACK_EVIDENCE_MAX - 1 > LAYERS_GROWTH_PAIR, "more than a pair shows as more");
+
 static void describe_layers_growth(char *out, size_t size, const struct story *story)
 {
     const struct alert_evidence *together = &story->worst->evidence[0];
-    bool pair = story->worst->evidence_count == 1 + 2; /* the layers of a larger company: 3 */
+    bool pair = story->worst->evidence_count == 1 + LAYERS_GROWTH_PAIR;
     text_print(out, size,
         "The weights run away: since step %" PRId64 " the spectral norms of %s layers grow "
         "like the steps to the power of %.2f or faster (%.2f at most before; over the last %.0f "

@@ -12,7 +12,6 @@
 
 #include <math.h>
 
-#define PAIR        2 /* layers: where there are no more, they are company with a limit of its own */
 #define MOVED_LEAST 0.05 /* of the clock, for an elasticity that is worth keeping */
 #define STEEPER     1.1  /* times its past: half of what that of an exponential gains since 0.8 t */
 
@@ -70,9 +69,9 @@ void layers_growth_judge(struct layers_growth *state, const struct layers_growth
     const struct panel *panel, int64_t begin, struct judgement *judgement)
 {
     double t = steps_taken(panel->step, begin), before = t - panel->window;
-    bool pair = panel->known == PAIR;
-    if (panel->count < (pair ? PAIR : TOGETHER_COMPANY) || 2 * panel->count < panel->came ||
-        before <= 0)
+    bool pair = panel->known == LAYERS_GROWTH_PAIR;
+    if (panel->count < (pair ? LAYERS_GROWTH_PAIR : TOGETHER_COMPANY) ||
+        2 * panel->count < panel->came || before <= 0)
         return;
     double moved = training_clock_moved(&state->clock, before, t);
     double by_clock = log(t / before) / moved;
@@ -91,7 +90,8 @@ void layers_growth_judge(struct layers_growth *state, const struct layers_growth
     }
     if (t < limits->arm_steps)
         return;
-    double threshold = threshold_of(limits, training_clock_warms_up(&state->clock), pair, past, t);
+    double threshold =
+        threshold_of(limits, training_clock_warms_up(&state->clock, t), pair, past, t);
     judgement->verdict = verdict_of(limits, threshold, growth, past);
     tell(limits, panel, growth, threshold, past, judgement);
 }

@@ -7,6 +7,9 @@
 #include "daemon/alerts/detector.h"
 #include "daemon/alerts/history.h"
 
+/* Layers: where there are no more, they are company with a limit of their own. */
+#define LAYERS_GROWTH_PAIR 2
+
 struct layers_growth {
     struct training_clock clock;
     struct history growth;
