@@ -453,6 +453,14 @@ void alert_engine_condition(struct alert_engine *engine, enum alert_rule rule, i
         settle(engine, rule);
 }
 
+/* It gives nothing more to what is put together of all layers. */
+static void leave_together(struct alert_engine *engine, const struct layer *layer)
+{
+    for (size_t i = 0; i < DETECTOR_COUNT; i++)
+        if (engine->together[i] != NULL && layer->mode[detector_table[i]->rule] == RULE_OFF)
+            together_forget(engine->together[i], layer->id);
+}
+
 void alert_engine_retune(
     struct alert_engine *engine, const struct rule_settings *settings, double time)
 {
@@ -460,6 +468,7 @@ void alert_engine_retune(
     for (size_t i = 0; i < engine->layers.count; i++) {
         struct layer *layer = engine->layers.sorted[i];
         layer_set_modes(layer, settings);
+        leave_together(engine, layer);
         for (size_t j = 0; j < WATCH_COUNT; j++) {
             struct watch *watch = layer->watches[j];
             if (watch == NULL || layer->mode[watch_rule(j)] != RULE_OFF)

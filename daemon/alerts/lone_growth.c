@@ -43,6 +43,8 @@ static void judge_panel(void *opaque, const struct rule_settings *settings,
     double t = steps_taken(panel->step, begin), before = t - panel->window;
     if (before <= 0 || t < settings->sigma_growth.arm_steps)
         return;
+    if (panel->alone.layer != 0 && !panel->alone.fresh)
+        return; /* nothing new of it: neither one more bad sample nor a good one */
     judgement->verdict = VERDICT_GOOD;
     if (panel->alone.layer == 0)
         return;

@@ -17,8 +17,7 @@ enum { SIGMA1, RESIDUAL, DIVERSITY, FIGURES }; /* of a row */
 
 struct sigma_growth_state {
     struct row row;
-    bool has_diversity; /* of a step since the last sigma1 */
-    double diversity;
+    double diversity, diversity_t; /* the newest; t 0: none came */
     struct elasticity elasticity;
 };
 
@@ -32,7 +31,9 @@ static void compare(const struct sigma_growth_state *state, const struct rule_se
     judgement->share.witness = NAN;
     if (!(growth->elasticity > growth->past + settings->sigma_growth.elasticity_rise))
         return;
-    bool one_sided = state->has_diversity && state->diversity < settings->sigma_growth.diversity;
+    bool one_sided = state->diversity_t > 0 &&
+                     TOGETHER_STANDS(t - state->diversity_t, judgement->share.window) &&
+                     state->diversity < settings->sigma_growth.diversity;
     double witnessed = settings->sigma_growth.elasticity;
     judgement->share.limit =
         one_sided ? witnessed : fmax(witnessed, settings->sigma_growth.unwitnessed);
@@ -53,7 +54,7 @@ static void judge_row(struct sigma_growth_state *state, const struct rule_settin
     judgement->step = row->step;
     judgement->time = row->time;
     if (isfinite(row->figures[DIVERSITY])) {
-        state->has_diversity = true;
+        state->diversity_t = t;
         state->diversity = row->figures[DIVERSITY];
     }
     if (!is_usable(row, settings))
@@ -61,7 +62,6 @@ static void judge_row(struct sigma_growth_state *state, const struct rule_settin
     if (elasticity_put(&state->elasticity, t, row->figures[SIGMA1], settings->sigma_growth.lookback,
             settings->sigma_growth.lookback_samples, &growth))
         compare(state, settings, t, &growth, judgement);
-    state->has_diversity = false;
 }
 
 static bool judge(void *opaque, const struct rule_settings *settings, const struct sample *sample,

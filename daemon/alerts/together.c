@@ -13,6 +13,8 @@ struct giver {
     int64_t layer;
     int64_t newest;
     bool awaited;
+    bool holds;          /* a value of a step that is past */
+    struct value held;   /* the newest of them */
     size_t first, count; /* of the values that wait, in a ring */
     struct value waiting[TOGETHER_LAG];
 };
@@ -20,10 +22,11 @@ struct giver {
 struct together {
     size_t count, room;
     struct giver *givers;
-    double *scratch; /* room for one value of each giver */
-    int64_t closed;  /* all steps up to here are past; -1: none */
-    int64_t next;    /* the earliest step that waits; -1: none */
-    bool full;       /* some layer is so far ahead that the next step is waited for no longer */
+    double *scratch;   /* room for one value of each giver */
+    int64_t closed;    /* all steps up to here are past; -1: none */
+    int64_t next;      /* the earliest step that waits; -1: none */
+    int64_t newest[3]; /* steps of values, the last one first; -1: none */
+    bool full;         /* the next step is waited for no longer */
     /* Where to look first, so that a step of many layers does not search all for each. */
     size_t came, lagging;
 };
@@ -31,8 +34,11 @@ struct together {
 struct together *together_new(void)
 {
     struct together *together = calloc(1, sizeof *together);
-    if (together != NULL)
-        together->closed = together->next = -1;
+    if (together == NULL)
+        return NULL;
+    together->closed = together->next = -1;
+    for (size_t i = 0; i < 3; i++)
+        together->newest[i] = -1;
     return together;
 }
 
@@ -94,10 +100,21 @@ static const struct value *oldest(const struct giver *giver)
     return giver->count > 0 ? &giver->waiting[giver->first] : NULL;
 }
 
-static bool is_far_ahead(const struct together *together, const struct giver *giver)
+/* Three steps of values and so many steps later, whichever layers they are of: those of a model that
+ * is sampled in turn each have one in all that time. */
+static bool is_overdue(const struct together *together)
 {
-    return giver->count == TOGETHER_LAG ||
-           (giver->count >= 3 && giver->newest - together->next >= TOGETHER_LAG_STEPS);
+    return together->next >= 0 && together->newest[2] >= together->next &&
+           together->newest[0] - together->next >= TOGETHER_LAG_STEPS;
+}
+
+static void note_newest(struct together *together, int64_t step)
+{
+    if (step <= together->newest[0])
+        return;
+    together->newest[2] = together->newest[1];
+    together->newest[1] = together->newest[0];
+    together->newest[0] = step;
 }
 
 static void drop_oldest(struct giver *giver)
@@ -106,19 +123,30 @@ static void drop_oldest(struct giver *giver)
     giver->count--;
 }
 
+static void hold(struct giver *giver, const struct value *value)
+{
+    giver->holds = true;
+    giver->held = *value;
+}
+
 void together_put(
     struct together *together, int64_t layer, int64_t step, const struct together_value *value)
 {
     struct giver *giver = giver_of(together, layer);
-    if (giver == NULL || step <= together->closed)
+    if (giver == NULL)
         return;
+    if (step <= together->closed) { /* too late for its step, not for those to come */
+        hold(giver, &(struct value){step, *value});
+        return;
+    }
     if (giver->count == TOGETHER_LAG)
         drop_oldest(giver);
     size_t at = (giver->first + giver->count++) % TOGETHER_LAG;
     giver->waiting[at] = (struct value){step, *value};
     if (together->next < 0 || step < together->next)
         together->next = step;
-    together->full |= is_far_ahead(together, giver);
+    note_newest(together, step);
+    together->full |= giver->count == TOGETHER_LAG || is_overdue(together);
 }
 
 static void find_next(struct together *together)
@@ -127,11 +155,11 @@ static void find_next(struct together *together)
     together->full = false;
     for (size_t i = 0; i < together->count; i++) {
         const struct value *value = oldest(&together->givers[i]);
+        together->full |= together->givers[i].count == TOGETHER_LAG;
         if (value != NULL && (together->next < 0 || value->step < together->next))
             together->next = value->step;
     }
-    for (size_t i = 0; i < together->count; i++)
-        together->full |= is_far_ahead(together, &together->givers[i]);
+    together->full |= is_overdue(together);
 }
 
 static bool all_there(struct together *together, int64_t step)
@@ -175,11 +203,13 @@ static bool leads(const struct panel *panel, int64_t layer, const struct togethe
     return lead > 0 || (lead >= 0 && layer < panel->alone.layer);
 }
 
-static void note_alone(struct panel *panel, int64_t layer, const struct together_value *value)
+static void note_alone(
+    struct panel *panel, int64_t layer, const struct together_value *value, bool fresh)
 {
     if (!(value->limit > 0) || !leads(panel, layer, value))
         return;
     panel->alone.layer = layer;
+    panel->alone.fresh = fresh;
     panel->alone.value = value->value;
     panel->alone.limit = value->limit;
     panel->alone.witness = value->witness;
@@ -191,28 +221,51 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* The newest value up to a step, while it stands: NULL if there is none. `fresh`: it is of the step. */
+static const struct together_value *value_at(struct giver *giver, int64_t step, bool *fresh)
+{
+    const struct value *value = oldest(giver);
+    *fresh = value != NULL && value->step == step;
+    if (*fresh) {
+        hold(giver, value);
+        drop_oldest(giver);
+    }
+    bool stands = giver->holds &&
+                  TOGETHER_STANDS((double)(step - giver->held.step), giver->held.given.window);
+    return stands ? &giver->held.given : NULL;
+}
+
 static void collect(struct together *together, int64_t step, struct panel *panel)
 {
     *panel = (struct panel){.step = step, .known = together->count};
     for (size_t i = 0; i < together->count; i++) {
         struct giver *giver = &together->givers[i];
-        const struct value *value = oldest(giver);
+        bool fresh;
+        const struct together_value *value = value_at(giver, step, &fresh);
         giver->awaited &= giver->newest >= step;
-        panel->came += giver->awaited;
-        if (value == NULL || value->step != step)
+        panel->awaited += giver->awaited;
+        if (value == NULL)
             continue;
-        together->scratch[panel->count++] = value->given.value;
-        panel->time = fmax(panel->time, value->given.time);
-        panel->window = fmax(panel->window, value->given.window);
-        rank(panel, giver->layer, value->given.value);
-        note_alone(panel, giver->layer, &value->given);
-        drop_oldest(giver);
+        together->scratch[panel->count++] = value->value;
+        panel->time = fmax(panel->time, value->time);
+        panel->window = fmax(panel->window, value->window);
+        rank(panel, giver->layer, value->value);
+        note_alone(panel, giver->layer, value, fresh);
     }
     qsort(together->scratch, panel->count, sizeof together->scratch[0], by_value);
     panel->median = together->scratch[(panel->count - 1) / 2];
     size_t upper = panel->count > 8 ? (panel->count + 3) / 4 : 2;
     panel->quarter =
         together->scratch[panel->count - (upper < panel->count ? upper : panel->count)];
+}
+
+void together_forget(struct together *together, int64_t layer)
+{
+    struct giver *giver = giver_of(together, layer);
+    if (giver == NULL)
+        return;
+    *giver = together->givers[--together->count];
+    find_next(together);
 }
 
 bool together_next(struct together *together, int64_t until, struct panel *panel)

@@ -3,9 +3,10 @@
  *
  * Layers come to a step in any order among each other, each to its own in order of step, with a
  * value or without. A step is ready when every layer that came to an earlier one has come to this
- * one or a later one. A layer that falls TOGETHER_LAG values, or TOGETHER_LAG_STEPS, behind another is
- * no longer waited for until it has caught up; a value of a step that is past is left out. Owned by
- * the engine. */
+ * one or a later one. A layer that falls TOGETHER_LAG values, or TOGETHER_LAG_STEPS, behind the others
+ * is no longer waited for until it has caught up. Where a layer has no value at a step (a model that is
+ * sampled block by block in turn, a sample that was lost, one that came too late) its newest one stands
+ * for it, for half of the steps that it looked back. Owned by the engine. */
 #ifndef FORESHOCK_ALERTS_TOGETHER_H
 #define FORESHOCK_ALERTS_TOGETHER_H
 
@@ -13,23 +14,24 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TOGETHER_LAG       16  /* values */
-#define TOGETHER_LAG_STEPS 300 /* steps, and three values */
-#define TOGETHER_TOP       4
-#define TOGETHER_COMPANY   3 /* layers whose half says something about all of them */
+#define TOGETHER_LAG                 16  /* values */
+#define TOGETHER_LAG_STEPS           300 /* steps, and values of three */
+#define TOGETHER_TOP                 4
+#define TOGETHER_STANDS(age, window) (2 * (age) <= (window)) /* both in steps */
+#define TOGETHER_COMPANY             3 /* layers whose half says something about all of them */
 
 struct together;
 
-/* The values of one step. */
+/* The values that stand at one step; at least one is of it. */
 struct panel {
     int64_t step;
-    double time;        /* the newest of them */
-    size_t count, came; /* values; layers that came to the step, with one or without */
-    size_t known;       /* layers that ever came */
-    double median;      /* the lower one of an even number */
-    double quarter;     /* reached by at least a quarter of the layers, and by two */
-    double window;      /* steps that the values look back: the largest */
-    double loss_level;  /* of the loss just before, as READING_LOSS_LEVEL (risk.h); 0: not known */
+    double time;           /* the newest of them */
+    size_t count, awaited; /* values; layers that have not fallen behind, with one or without */
+    size_t known;          /* layers that ever came and were not forgotten */
+    double median;         /* the lower one of an even number */
+    double quarter;        /* reached by at least a quarter of the layers, and by two */
+    double window;         /* steps that the values look back: the largest */
+    double loss_level; /* of the loss just before, as READING_LOSS_LEVEL (risk.h); 0: not known */
     struct {
         int64_t layer;
         double value;
@@ -37,7 +39,8 @@ struct panel {
     struct {
         int64_t layer;
         double value, limit, witness;
-    } alone; /* of those that have a limit, the largest in shares of it; layer 0: none */
+        bool fresh; /* its value is of this step */
+    } alone;        /* of those that have a limit, the largest in shares of it; layer 0: none */
 };
 
 struct together *together_new(void); /* NULL if memory is short */
@@ -53,6 +56,9 @@ struct together_value {
 };
 void together_put(
     struct together *together, int64_t layer, int64_t step, const struct together_value *value);
+
+/* A layer that comes no more: it is neither waited for nor counted. */
+void together_forget(struct together *together, int64_t layer);
 
 /* The next step that is ready, up to `until`, or beyond it once layers are that far ahead. False if
  * there is none. */

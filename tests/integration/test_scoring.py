@@ -90,6 +90,19 @@ def test_figures_are_replayed_in_order_of_step_and_at_the_cadence_that_was_asked
         list(lines(recorded, Cadence(7), read))
 
 
+def test_layers_are_replayed_in_turn():
+    steps = np.arange(0, 60, 10)
+    layers = [Layer(f"{i}.in", "mlp.in", f"{i}.mlp", [Series("sa.diversity", steps, np.full(6, 0.5))]) for i in range(3)]
+    layers += [Layer(f"{i}.mlp", "", "", [Series("gate.out.p50", steps, np.ones(6))]) for i in range(3)]
+    run = Run("r", 0, [Series("loss", np.arange(60), np.ones(60), scalar=True)], layers, steps)
+    told = list(lines(run, Cadence(10, turns=2), {"loss", "sa.diversity", "gate.out.p50"}))
+    sampled = {n: [int(line.split()[3]) for line in told if line.startswith(f"figure {n} ")] for n in range(1, 7)}
+    assert sampled == {1: [0, 20, 40], 2: [0, 20, 40], 3: [10, 30, 50], 4: [0, 20, 40], 5: [0, 20, 40], 6: [10, 30, 50]}
+    assert sum(line.startswith("figure 0 ") for line in told) == 60
+    with pytest.raises(BadRecording, match="--turns 0"):
+        Cadence(turns=0)
+
+
 def test_baselines_fire_on_what_they_are_for():
     random = np.random.default_rng(0)
     recorded = {"loss": 2 + 0.01 * random.normal(size=600), "gnorm": 1 + 0.01 * random.normal(size=600), "step0": np.array(0),

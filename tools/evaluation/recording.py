@@ -50,15 +50,19 @@ class Run:
 
 @dataclass
 class Cadence:
-    """What is replayed of what was recorded: samples each `every` steps (None: all), scalars of all
-    steps or only of sampled ones."""
+    """What is replayed of what was recorded: samples each `every` steps (None: all), of all layers or
+    of one part of them after the other, in so many `turns`; scalars of all steps or only of sampled
+    ones."""
 
     every: int | None = None
     scalars: str = "all"
+    turns: int = 1
 
     def __post_init__(self) -> None:
         if self.every is not None and self.every < 1:
             raise BadRecording(f"--every {self.every}: expected a whole number above 0")
+        if self.turns < 1:
+            raise BadRecording(f"--turns {self.turns}: expected a whole number above 0")
 
     def samples(self, run: Run) -> np.ndarray:
         """The sampled steps that are kept."""
@@ -80,20 +84,31 @@ def _text(value: str) -> str:
     return shown.encode()[:200].decode(errors="ignore")
 
 
+def _parts(run: Run, turns: int) -> list[int]:
+    """The turn that each layer is sampled in: neighbours together, an MLP block with its layers."""
+    count = sum(bool(layer.role) for layer in run.layers)
+    parts = [i * turns // count for i in range(count)]
+    of_block = {layer.block: part for layer, part in zip(run.layers, parts)}
+    return parts + [of_block.get(layer.name, 0) for layer in run.layers[count:]]
+
+
 def _figures(run: Run, cadence: Cadence, read: set[str]) -> tuple[np.ndarray, ...]:
     """All that the rules read, sorted by step and then in the order of layers and series: the steps
     [n], indices of series [n], values [n]."""
     kept = cadence.samples(run)
+    of_layers = [kept[part :: cadence.turns] for part in _parts(run, cadence.turns)]
+    of_run = kept if cadence.scalars == "sampled" else None
     steps, which, values = [], [], []
     index = 0
-    for number, series_list in enumerate([run.scalars, *(layer.series for layer in run.layers)]):
+    lists = [run.scalars, *(layer.series for layer in run.layers)]
+    for series_list, sampled in zip(lists, [of_run, *of_layers]):
         for series in series_list:
             if series.metric in read:
                 take = (
                     np.ones(len(series.steps), bool) if series.scalar else ~np.isnan(series.values)
                 )
-                if number or cadence.scalars == "sampled":
-                    take &= np.isin(series.steps, kept)
+                if sampled is not None:
+                    take &= np.isin(series.steps, sampled)
                 steps.append(series.steps[take])
                 values.append(series.values[take])
                 which.append(np.full(int(take.sum()), index))

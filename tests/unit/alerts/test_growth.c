@@ -1,9 +1,8 @@
-/* sigma_growth on series made for it: all layers together, two, one by itself; what must fire, when, and
- * what must not. */
+/* sigma_growth on series made for it: all layers together, two, one by itself, with figures that are
+ * missing; what must fire, when, and what must not. */
 #include "stage.h"
 
-/* sigma1 like the square root of the steps until step 1000, then also by `rate` a step, in `grown`
- * of the layers; the inputs lie on both sides, and the loss rises by `loss` at 1200. */
+/* sigma1 like t^0.2 until step 1000, then also by `rate` a step, in `grown` of the layers; the inputs lie on both sides, and the loss rises by `loss` at 1200. */
 static int64_t growth_alert(
     int64_t every, double rate, int64_t grown, double loss, struct alert *alert)
 {
@@ -29,8 +28,8 @@ static void layers_that_grow_together_fire(void **state)
     struct alert alert;
     for (size_t i = 0; i < 5; i++) {
         int64_t step = growth_alert(intervals[i], 0.006, STAGE_LAYERS, 0, &alert);
-        /* the elasticity passes 1 when 0.006 n = 0.8 ln(1 / 0.8), n = 30 */
-        assert_true(step >= 1030 && step <= 1030 + 20 + 3 * intervals[i]);
+        /* like t^1.2: 0.2 + 0.006 n / ln(1 / 0.8) = 1.2, n = 37 */
+        assert_true(step >= 1037 && step <= 1037 + 20 + 3 * intervals[i]);
         assert_int_equal(alert.layers[0], 0);
         assert_int_equal(alert.layer_count, 1 + 3);
         assert_string_equal(alert.evidence[0].metric, "sigma_growth.together");
@@ -248,6 +247,166 @@ static void it_is_well_again_when_growth_is_as_before(void **state)
     stage_free(stage);
 }
 
+/* sigma1 like t^0.2 until step 1000, then also by 0.006 a step. */
+static double faulty(int64_t t)
+{
+    return pow((double)t + 1, 0.2) * exp(t > 1000 ? 0.006 * (double)(t - 1000) : 0);
+}
+
+/* A model that is sampled block by block in turn, `every` steps a block. The step of the alert that all
+ * layers grow; -1: none. */
+static int64_t alert_in_turn(int64_t blocks, int64_t layers, int64_t every, size_t *standings)
+{
+    struct stage *stage = stage_new(NULL);
+    struct alert_standing standing;
+    const struct alert *alert = NULL;
+    for (int64_t layer = 1; layer <= blocks * layers; layer++)
+        stage_layer(stage, layer, "l", "linear", "");
+    alert_engine_begins(stage->engine, 0);
+    for (int64_t t = 0; t <= 2000 && alert == NULL; t += every) {
+        int64_t first = 1 + t / every % blocks * layers;
+        for (int64_t layer = first; layer < first + layers; layer++) {
+            stage_spectrum(stage, layer, t, faulty(t), 0.8);
+            stage_figure(stage, layer, "rotation.from_init", t, 1e-4 * pow(faulty(t), 3));
+        }
+        *standings += alert_engine_standing(stage->engine, &standing);
+        alert = alert_engine_open(stage->engine, RULE_SIGMA_GROWTH);
+    }
+    int64_t step = alert == NULL ? -1 : alert->started_step;
+    if (alert != NULL)
+        assert_string_equal(alert->evidence[0].metric, "sigma_growth.together");
+    stage_free(stage);
+    return step;
+}
+
+/* A turn later than where all come to each step, and a turn for the two samples that it takes. */
+static void blocks_that_are_sampled_in_turn_are_company(void **state)
+{
+    const int64_t blocks[] = {1, 2, 3, 4, 8}, layers[] = {24, 6, 1, 6, 7},
+                  every[] = {10, 10, 10, 10, 5};
+    for (size_t i = 0; i < 5; i++) {
+        size_t standings = 0;
+        int64_t step = alert_in_turn(blocks[i], layers[i], every[i], &standings);
+        assert_true(step >= 1037 && step <= 1037 + 20 + 3 * blocks[i] * every[i]);
+        assert_true(standings > 60);
+    }
+}
+
+enum missing { NOTHING, SAMPLE, USE };
+
+/* The second layer of five grows by itself; of each second of its samples something is missing: it did not
+ * come, or is of no use. */
+static int64_t lone_alert(enum missing missing)
+{
+    struct stage *stage = stage_of_layers();
+    int64_t step = -1;
+    for (int64_t t = 0; t <= 1400; t += 5) {
+        for (int64_t layer = 1; layer <= STAGE_LAYERS; layer++) {
+            bool lost = layer == 2 && t / 5 % 2 == 1;
+            if (lost && missing == SAMPLE)
+                continue;
+            stage_figure(stage, layer, "sa.diversity", t, 0.1);
+            stage_figure(stage, layer, "spectral.residual", t, lost && missing == USE ? 0.5 : 1e-4);
+            stage_figure(stage, layer, "spectral.sigma1", t,
+                layer == 2 ? faulty(t) : pow((double)t + 1, 0.2));
+        }
+        const struct alert *alert = alert_engine_open(stage->engine, RULE_SIGMA_GROWTH);
+        assert_false(step >= 0 && alert == NULL); /* nor is it well again */
+        step = alert == NULL ? -1 : alert->started_step;
+    }
+    stage_free(stage);
+    return step;
+}
+
+/* Like t^5, 0.2 + 0.006 n / ln(1 / 0.8) = 5, n = 179. */
+static void missing_samples_of_one_layer_are_no_good_ones(void **state)
+{
+    int64_t step = lone_alert(NOTHING);
+    assert_true(step >= 1175 && step <= 1179 + 25);
+    assert_true(llabs(lone_alert(SAMPLE) - step) <= 10);
+    assert_true(llabs(lone_alert(USE) - step) <= 10);
+}
+
+/* Activations come each second or fifth time that weights come: the witness stands meanwhile. Once
+ * there is none any more, one layer must grow like t^8: 0.2 + 0.006 * 0.2 t / ln(1 / 0.8) = 8, t = 1450. */
+static void a_witness_stands_between_its_samples(void **state)
+{
+    const int64_t intervals[] = {5, 10, 25, 10000};
+    for (size_t i = 0; i < 4; i++) {
+        struct stage *stage = stage_of_layers();
+        const struct alert *alert = NULL;
+        for (int64_t t = 0; t <= 2000 && alert == NULL; t += 5) {
+            for (int64_t layer = 1; layer <= STAGE_LAYERS; layer++) {
+                if (t % intervals[i] == 0)
+                    stage_figure(stage, layer, "sa.diversity", t, 0.1);
+                stage_figure(stage, layer, "spectral.residual", t, 1e-4);
+                stage_figure(stage, layer, "spectral.sigma1", t,
+                    layer == 2 ? faulty(t) : pow((double)t + 1, 0.2));
+            }
+            alert = alert_engine_open(stage->engine, RULE_SIGMA_GROWTH);
+        }
+        assert_non_null(alert);
+        bool witnessed = intervals[i] < 100;
+        int64_t least = witnessed ? 1175 : 1446;
+        assert_true(alert->started_step >= least && alert->started_step <= least + 35);
+        assert_int_equal(alert->evidence_count, witnessed ? 2 : 1);
+        stage_free(stage);
+    }
+}
+
+/* Of three layers one is turned off on the way: the others are a network of two. */
+static void a_layer_that_is_turned_off_is_no_company(void **state)
+{
+    struct rule_settings settings;
+    rule_settings_init(&settings);
+    struct stage *stage = stage_new(&settings);
+    const struct alert *alert = NULL;
+    for (int64_t layer = 1; layer <= 3; layer++)
+        stage_layer(stage, layer, layer == 3 ? "off" : "on", "linear", "");
+    for (int64_t t = 0; t <= 1400 && alert == NULL; t += 5) {
+        if (t == 900) {
+            assert_int_equal(
+                rule_override_add(&settings, RULE_SIGMA_GROWTH, "off", RULE_OFF, NULL, 0), 0);
+            alert_engine_retune(stage->engine, &settings, 1000);
+        }
+        for (int64_t layer = 1; layer <= 3; layer++)
+            stage_spectrum(stage, layer, t, faulty(t), 0.8);
+        alert = alert_engine_open(stage->engine, RULE_SIGMA_GROWTH);
+    }
+    assert_non_null(alert); /* like t^3: n = 104 */
+    assert_true(alert->started_step >= 1095 && alert->started_step <= 1105 + 35);
+    assert_non_null(strstr(alert->summary, "of both layers grow"));
+    stage_free(stage);
+}
+
+/* A warm-up of 1000 steps that is known as such 334 later, when all layers grow out of proportion already.
+ * Learning rates are told of up to `ahead` steps before the layers come to them. */
+static int64_t warm_up_alert(int64_t ahead)
+{
+    struct stage *stage = stage_of_layers();
+    const struct alert *alert = NULL;
+    for (int64_t t = 0; t <= 2000 && alert == NULL; t += 5) {
+        for (int64_t lr = t == 0 ? 0 : t + ahead - 4; lr <= t + ahead; lr++)
+            stage_figure(stage, 0, "lr", lr, 1e-6 * fmin((double)lr + 1, 1000));
+        for (int64_t layer = 1; layer <= STAGE_LAYERS; layer++)
+            stage_spectrum(stage, layer, t,
+                pow((double)t + 1, 0.4) * exp(0.004 * fmax((double)t - 1200, 0)), 0.8);
+        alert = alert_engine_open(stage->engine, RULE_SIGMA_GROWTH);
+    }
+    int64_t step = alert == NULL ? -1 : alert->started_step;
+    stage_free(stage);
+    return step;
+}
+
+static void it_does_not_matter_how_far_the_learning_rate_is_ahead(void **state)
+{
+    int64_t step = warm_up_alert(0);
+    assert_true(step >= 1334 && step <= 1334 + 20);
+    assert_int_equal(warm_up_alert(5), step);
+    assert_int_equal(warm_up_alert(50), step);
+    assert_int_equal(warm_up_alert(200), step);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -263,6 +422,11 @@ int main(void)
         cmocka_unit_test(a_warm_restart_is_healthy),
         cmocka_unit_test(a_tail_without_learning_rate_is_healthy),
         cmocka_unit_test(it_is_well_again_when_growth_is_as_before),
+        cmocka_unit_test(blocks_that_are_sampled_in_turn_are_company),
+        cmocka_unit_test(missing_samples_of_one_layer_are_no_good_ones),
+        cmocka_unit_test(a_witness_stands_between_its_samples),
+        cmocka_unit_test(a_layer_that_is_turned_off_is_no_company),
+        cmocka_unit_test(it_does_not_matter_how_far_the_learning_rate_is_ahead),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -262,6 +262,18 @@ static void a_clock_does_not_care_what_came_later(void **state)
     assert_near(moved(restart, 1, 2400, 1200, 1500), moved(restart, 1, 1500, 1200, 1500), 0.005);
 }
 
+/* A plateau for a quarter of the steps: 100 of 400. */
+static void a_warm_up_ends_at_its_step_though_later_ones_came(void **state)
+{
+    for (int64_t last = 350; last <= 1000; last += 50) {
+        struct training_clock clock = {0};
+        for (int64_t t = 0; t <= last; t++)
+            training_clock_put(&clock, (double)t, t < 300 ? 1e-5 * (double)(t + 1) : 3e-3);
+        for (int64_t t = 50; t <= last; t += 10)
+            assert_int_equal(training_clock_warms_up(&clock, (double)t), t < 400);
+    }
+}
+
 static size_t panels(struct together *together, struct panel *panel, int64_t steps[], size_t room)
 {
     size_t count = 0;
@@ -372,6 +384,84 @@ static void rare_samples_are_waited_for_by_steps(void **state)
     together_free(together);
 }
 
+/* Twelve layers, one of which comes to each step: none has more than one value in 300 steps. */
+static void layers_in_turn_are_waited_for_by_steps(void **state)
+{
+    struct together *together = together_new();
+    struct panel panel = {0};
+    for (int64_t layer = 1; layer <= 12; layer++)
+        assert_int_equal(together_come(together, layer, 0), 0);
+    for (int64_t turn = 1; turn <= 36; turn++) {
+        come(together, 1 + turn % 12, 50 * turn, 1);
+        while (together_next(together, INT64_MAX, &panel))
+            ;
+        assert_int_equal(panel.step, turn <= 6 ? 0 : 50 * turn - TOGETHER_LAG_STEPS);
+    }
+    together_free(together);
+}
+
+/* Of two layers one has a value at each step, the other at 100 only, which looks back 60 steps. */
+static void a_value_stands_for_half_of_the_steps_that_it_looks_back(void **state)
+{
+    struct together *together = together_new();
+    struct panel panel;
+    for (int64_t step = 100; step <= 140; step += 10) {
+        come(together, 1, step, 1);
+        assert_int_equal(together_come(together, 2, step), 0);
+        if (step == 100)
+            together_put(together, 2, step, &(struct together_value){100, 7, 60, 5, NAN});
+        assert_true(together_next(together, INT64_MAX, &panel));
+        assert_int_equal(panel.step, step);
+        assert_int_equal(panel.awaited, 2);
+        assert_int_equal(panel.count, step <= 130 ? 2 : 1);
+        assert_int_equal(panel.alone.layer, step <= 130 ? 2 : 0);
+        assert_int_equal(panel.alone.fresh, step == 100);
+        assert_true(panel.top[0].value == (step <= 130 ? 7 : 1));
+    }
+    together_free(together);
+}
+
+static void a_value_that_comes_too_late_stands_for_the_steps_to_come(void **state)
+{
+    struct together *together = together_new();
+    struct panel panel;
+    come(together, 1, 100, 1);
+    assert_true(together_next(together, INT64_MAX, &panel)); /* nobody else is known */
+    come(together, 2, 100, 7);
+    assert_false(together_next(together, INT64_MAX, &panel));
+    come(together, 1, 104, 1);
+    assert_true(together_next(together, INT64_MAX, &panel));
+    assert_int_equal(panel.count, 2);
+    assert_true(panel.top[0].value == 7);
+    together_free(together);
+}
+
+static void a_layer_that_is_forgotten_is_neither_waited_for_nor_counted(void **state)
+{
+    struct together *together = together_new();
+    struct panel panel;
+    for (int64_t layer = 1; layer <= 3; layer++)
+        come(together, layer, 100, (double)layer);
+    assert_true(together_next(together, INT64_MAX, &panel));
+    assert_int_equal(panel.known, 3);
+    come(together, 1, 104, 1);
+    come(together, 3, 104, 3);
+    assert_false(together_next(together, INT64_MAX, &panel));
+    together_forget(together, 2);
+    assert_true(together_next(together, INT64_MAX, &panel));
+    assert_int_equal(panel.known, 2);
+    assert_int_equal(panel.count, 2);
+    together_forget(together, 2); /* again: nothing */
+    together_forget(together, 1);
+    together_forget(together, 3);
+    assert_false(together_next(together, INT64_MAX, &panel));
+    come(together, 2, 108, 2); /* it comes anew */
+    assert_true(together_next(together, INT64_MAX, &panel));
+    assert_int_equal(panel.known, 1);
+    assert_int_equal(panel.top[0].layer, 2);
+    together_free(together);
+}
+
 static void a_risk_is_the_smallest_of_its_steps(void **state)
 {
     struct risk_model model = {.intercepts = {0, 1, -2}};
@@ -418,9 +508,14 @@ int main(void)
         cmocka_unit_test(a_clock_counts_learning_rate_up_to_its_ceiling),
         cmocka_unit_test(a_slip_of_the_pen_does_not_stop_a_clock),
         cmocka_unit_test(a_clock_does_not_care_what_came_later),
+        cmocka_unit_test(a_warm_up_ends_at_its_step_though_later_ones_came),
         cmocka_unit_test(a_step_is_ready_when_all_have_come),
         cmocka_unit_test(a_layer_that_stopped_is_waited_for_only_so_long),
         cmocka_unit_test(rare_samples_are_waited_for_by_steps),
+        cmocka_unit_test(layers_in_turn_are_waited_for_by_steps),
+        cmocka_unit_test(a_value_stands_for_half_of_the_steps_that_it_looks_back),
+        cmocka_unit_test(a_value_that_comes_too_late_stands_for_the_steps_to_come),
+        cmocka_unit_test(a_layer_that_is_forgotten_is_neither_waited_for_nor_counted),
         cmocka_unit_test(a_risk_is_the_smallest_of_its_steps),
         cmocka_unit_test(the_embedded_model_knows_the_extremes),
     };
