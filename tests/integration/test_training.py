@@ -214,3 +214,33 @@ def test_a_loss_that_is_a_tensor_is_read_at_sampled_steps_only(daemon):
         assert monitor.flush(30)
         assert d.series("r", "loss") == expected
         assert set(Loss.reads) == {0, 5, 10, 15, 20, "flush"}
+
+
+def test_a_model_that_is_sampled_in_turns_is_warned_of(daemon):
+    """Too large for its memory: no sample holds half of its layers. From step 300 on something multiplies the weights."""
+    d = daemon()
+    torch.manual_seed(0)
+    model = training.model_class()(32, 4, 2, 80, 16)
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05)
+    with foreshock.watch(model, run="r", endpoint=d.endpoint, every=5, tokens=64) as monitor:
+        groups = [group.reserve for group in monitor._groups]
+        monitor.run.outbox.limit = max(groups)
+        for step in range(450):
+            loss = loss_of(model, step)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            if step > 300:
+                with torch.no_grad():
+                    for parameter in model.parameters():
+                        parameter.mul_(1.01)
+            monitor.step(step, loss=loss)
+            until(lambda: monitor.run.outbox.used == 0, "the way of a sample to the daemon")
+        assert monitor.flush(30)
+        sampled = [set(d.series("r", "spectral.sigma1", name)) for name in watched_layers(model)]
+        together = [sum(step in steps for steps in sampled) for step in range(0, 450, 5)]
+        assert max(together) < len(sampled) / 2 and min(together) > 0
+        alert = d.alerts("r", rule="sigma_growth")[0]
+        assert 300 < alert["started_step"] < 420 and alert["evidence"][0]["metric"] == "sigma_growth.together"
+        risk = d.series("r", "run.risk")
+        assert len(risk) > 40 and max(risk) > 390
