@@ -18,15 +18,21 @@ struct layer_id {
     struct layer_id *next;
 };
 
+struct resolved {
+    struct alert alert;
+    struct resolved *next;
+};
+
 struct watched {
     int64_t run;
     uint32_t attempt;
     char *key; /* what people call the run */
     struct alert_engine *engine;
-    struct layer_id *layers; /* that the engine knows */
-    bool untold;             /* the store had no room for what its alerts say by now */
-    double ended_at;         /* of the attempt; 0: it goes on */
-    struct watched *next;    /* among those that have ended */
+    struct layer_id *layers;   /* that the engine knows */
+    bool untold;               /* the store had no room for what its alerts say by now */
+    struct resolved *resolved; /* that the engine has told of and the store has not taken */
+    double ended_at;           /* of the attempt; 0: it goes on */
+    struct watched *next;      /* among those that have ended */
     UT_hash_handle hh;
 };
 
@@ -158,30 +164,64 @@ static void log_alert(
                            : alert->severity == SEVERITY_CRITICAL      ? LOG_LEVEL_ERROR
                                                                        : LOG_LEVEL_WARNING;
 
-    log_write(
-        level, LOG_FIELDS(texts[change], LOG_STR("run", watched->key),
-                   LOG_STR("rule", rule_table[alert->rule].name),
-                   LOG_STR("severity", alert_severity_name(alert->severity)),
-                   LOG_INT("step", alert->started_step), LOG_STR("summary", alert->summary)));
+    log_write(level, LOG_FIELDS(texts[change], LOG_STR("run", watched->key),
+                         LOG_STR("rule", rule_table[alert->rule].name),
+                         LOG_STR("severity", alert_severity_name(alert->severity)),
+                         LOG_INT("step", alert->started_step), LOG_STR("summary", alert->summary)));
 }
 
+static void keep_resolved(struct watched *watched, const struct alert *alert)
+{
+    struct resolved *kept = malloc(sizeof *kept);
+
+    if (!kept)
+        return;
+    kept->alert = *alert;
+    LL_APPEND(watched->resolved, kept);
+}
+
+static void forget_resolved(struct watched *watched)
+{
+    struct resolved *kept, *next;
+
+    LL_FOREACH_SAFE(watched->resolved, kept, next)
+    free(kept);
+    watched->resolved = NULL;
+}
+
+/* The engine tells of an end once, and of an open alert again after a retell. */
 static void on_change(void *ctx, enum alert_change change, const struct alert *told)
 {
     struct drain *drain = ctx;
     struct alert alert = *told;
+    bool again = change == ALERT_OPENED && told->id != 0;
 
     if (alert.id == 0) {
         alert.id = drain->fanout->next_alert++;
         alert_engine_bind(drain->watched->engine, alert.rule, alert.id);
     }
-    log_alert(drain->watched, change, &alert);
+    if (!again)
+        log_alert(drain->watched, change, &alert);
     put_alert(drain->batch, drain->watched, &alert);
+    if (change == ALERT_RESOLVED)
+        keep_resolved(drain->watched, &alert);
 }
 
+/* First what an earlier batch told in vain: those who are told hear that it fired, too. */
 static void drain(struct fanout *fanout, struct watched *watched, struct store_batch *batch)
 {
     struct drain drain = {fanout, watched, batch};
+    struct resolved *kept;
 
+    LL_FOREACH(watched->resolved, kept)
+    {
+        struct alert opened = kept->alert;
+
+        opened.state = ALERT_FIRING;
+        opened.resolved_at = 0;
+        put_alert(batch, watched, &opened);
+        put_alert(batch, watched, &kept->alert);
+    }
     alert_engine_drain(watched->engine, on_change, &drain);
 }
 
@@ -203,6 +243,8 @@ static void submit(struct fanout *fanout, struct watched *watched, struct store_
     watched->untold = !hand_over(fanout, batch);
     if (watched->untold)
         alert_engine_retell(watched->engine);
+    else
+        forget_resolved(watched);
 }
 
 static void tell_changes(struct fanout *fanout, struct watched *watched)
@@ -268,6 +310,7 @@ static void watched_free(struct watched *watched)
     if (!watched)
         return;
     alert_engine_free(watched->engine);
+    forget_resolved(watched);
     free(watched->key);
     LL_FOREACH_SAFE(watched->layers, layer, next)
     free(layer);

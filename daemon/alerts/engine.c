@@ -18,7 +18,6 @@ struct slot {
     bool is_open, open_told; /* told: drain has told of its opening */
     bool moved;              /* spells began or ended since the last drain */
     bool is_ended, ended_told;
-    bool ended_drained; /* the last drain told of the end */
     struct alert open, ended;
     size_t told_layers; /* the open alert as it was last told */
     bool told_observed;
@@ -525,7 +524,6 @@ void alert_engine_drain(struct alert_engine *engine, changed_fn changed, void *c
 {
     for (int rule = 0; rule < RULE_COUNT; rule++) {
         struct slot *slot = &engine->slots[rule];
-        slot->ended_drained = slot->is_ended;
         if (slot->is_ended) {
             slot->is_ended = false;
             if (!slot->ended_told)
@@ -542,7 +540,7 @@ void alert_engine_discard(struct alert_engine *engine)
     for (int rule = 0; rule < RULE_COUNT; rule++) {
         struct slot *slot = &engine->slots[rule];
         const struct alert *open = alert_engine_open(engine, (enum alert_rule)rule);
-        slot->is_ended = slot->ended_drained = false;
+        slot->is_ended = false;
         if (open != NULL && open->id != 0) {
             slot->open_told = true;
             slot->told_layers = open->layer_total;
@@ -555,13 +553,8 @@ void alert_engine_discard(struct alert_engine *engine)
 void alert_engine_retell(struct alert_engine *engine)
 {
     for (int rule = 0; rule < RULE_COUNT; rule++) {
-        struct slot *slot = &engine->slots[rule];
-        slot->open_told = false;
-        slot->moved = true;
-        if (!slot->ended_drained)
-            continue;
-        slot->is_ended = true;
-        slot->ended_told = slot->ended_drained = false;
+        engine->slots[rule].open_told = false;
+        engine->slots[rule].moved = true;
     }
 }
 

@@ -112,8 +112,8 @@ void alert_engine_drain(struct alert_engine *engine,
  * opening of an alert that has no id. */
 void alert_engine_discard(struct alert_engine *engine);
 
-/* What the last drain told did not arrive: the next one tells of every open alert as opened, and of
- * those that it told of as resolved as opened and resolved, by the ids that they have. */
+/* What was told did not arrive: the next drain tells of every open alert as opened, by the id that it
+ * has. Those that were told as resolved are the caller's to keep. */
 void alert_engine_retell(struct alert_engine *engine);
 
 /* The open alert of a rule as of now, NULL if none: valid until the engine is called again. */

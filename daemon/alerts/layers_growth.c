@@ -71,7 +71,7 @@ void layers_growth_judge(struct layers_growth *state, const struct layers_growth
     double t = steps_taken(panel->step, begin), before = t - panel->window;
     bool pair = panel->known == LAYERS_GROWTH_PAIR;
     if (panel->count < (pair ? LAYERS_GROWTH_PAIR : TOGETHER_COMPANY) ||
-        2 * panel->count < panel->awaited || before <= 0)
+        2 * panel->count < panel->known || before <= 0)
         return;
     double moved = training_clock_moved(&state->clock, before, t);
     double by_clock = log(t / before) / moved;

@@ -8,21 +8,26 @@
 
 #include "daemon/alerts/clock.h"
 
+struct lone_growth {
+    struct training_clock clock;
+    int64_t layer; /* that was found bad last; 0: none */
+};
+
 static bool run_clock(void *opaque, const struct rule_settings *settings,
     const struct sample *sample, struct judgement *judgement)
 {
-    training_clock_put(opaque, steps_taken(sample->step, sample->begin), sample->value);
+    struct lone_growth *state = opaque;
+    training_clock_put(&state->clock, steps_taken(sample->step, sample->begin), sample->value);
     return false;
 }
 
-static void tell(const struct rule_settings *settings, const struct panel *panel, double growth,
+static void tell(const struct rule_settings *settings, const struct panel *panel, double share,
     struct judgement *judgement)
 {
-    /* By its threshold, so that what all layers do is told first where both are found. */
-    judgement->score = growth / panel->alone.limit;
+    judgement->score = share; /* so that what all layers do is told first where both are found */
     judgement->evidence[0] = (struct alert_evidence){.layer = panel->alone.layer,
         .metric = "sigma_growth.elasticity",
-        .value = growth,
+        .value = share * panel->alone.limit,
         .threshold = panel->alone.limit,
         .baseline = panel->count >= TOGETHER_COMPANY ? panel->median : NAN,
         .window = panel->window,
@@ -37,32 +42,47 @@ static void tell(const struct rule_settings *settings, const struct panel *panel
         .step = panel->step};
 }
 
+/* In shares of its limit. Where the clock hardly moves it does not magnify what is left. */
+static double growth_of(
+    const struct lone_growth *state, const struct panel *panel, double before, double t)
+{
+    if (panel->alone.layer == 0)
+        return 0;
+    double moved = training_clock_moved(&state->clock, before, t);
+    return panel->alone.value * fmin(1, log(t / before) / moved) / panel->alone.limit;
+}
+
+/* Nothing new of the layer that was found, which came in the last turn: others cannot make it well. */
+static bool is_awaited(const struct lone_growth *state, const struct panel *panel)
+{
+    double age = panel_age(panel, state->layer);
+    return age > 0 && age <= 1;
+}
+
 static void judge_panel(void *opaque, const struct rule_settings *settings,
     const struct panel *panel, int64_t begin, struct judgement *judgement)
 {
+    struct lone_growth *state = opaque;
     double t = steps_taken(panel->step, begin), before = t - panel->window;
     if (before <= 0 || t < settings->sigma_growth.arm_steps)
         return;
-    if (panel->alone.layer != 0 && !panel->alone.fresh)
-        return; /* nothing new of it: neither one more bad sample nor a good one */
-    judgement->verdict = VERDICT_GOOD;
-    if (panel->alone.layer == 0)
+    double share = growth_of(state, panel, before, t);
+    double resolve = settings->sigma_growth.elasticity_resolve / settings->sigma_growth.elasticity;
+    if (share > 1)
+        state->layer = panel->alone.layer;
+    else if (is_awaited(state, panel))
         return;
-    /* The clock explains growth; where it hardly moves it does not magnify what is left. */
-    double growth =
-        panel->alone.value * fmin(1, log(t / before) / training_clock_moved(opaque, before, t));
-    if (growth > panel->alone.limit)
-        judgement->verdict = VERDICT_BAD;
-    else if (growth / panel->alone.limit >=
-             settings->sigma_growth.elasticity_resolve / settings->sigma_growth.elasticity)
-        judgement->verdict = VERDICT_UNCLEAR; /* in shares, as the layer was chosen by them */
-    tell(settings, panel, growth, judgement);
+    judgement->verdict = share > 1          ? VERDICT_BAD
+                         : share >= resolve ? VERDICT_UNCLEAR
+                                            : VERDICT_GOOD;
+    if (panel->alone.layer != 0)
+        tell(settings, panel, share, judgement);
 }
 
 const struct detector lone_growth_detector = {
     .rule = RULE_SIGMA_GROWTH,
     .metrics = 1u << METRIC_LR,
-    .state_size = sizeof(struct training_clock),
+    .state_size = sizeof(struct lone_growth),
     .judge = run_clock,
     .shared_by = &sigma_growth_detector,
     .judge_panel = judge_panel,

@@ -13,13 +13,33 @@
 #include "daemon/alerts/elasticity.h"
 #include "daemon/alerts/row.h"
 
-enum { SIGMA1, RESIDUAL, DIVERSITY, FIGURES }; /* of a row */
+enum { SIGMA1, RESIDUAL, FIGURES }; /* of a row */
+
+struct witness {
+    double t, diversity;
+};
 
 struct sigma_growth_state {
     struct row row;
-    double diversity, diversity_t; /* the newest; t 0: none came */
+    struct witness newest, before; /* the last two; t 0: none */
     struct elasticity elasticity;
 };
+
+static void witness_put(struct sigma_growth_state *state, double t, double diversity)
+{
+    if (!isfinite(diversity))
+        return;
+    state->before = state->newest;
+    state->newest = (struct witness){t, diversity};
+}
+
+/* The last one before t, as old as the steps that growth looks back at most: that of the step itself may
+ * come after sigma1, or not at all where activations are sampled more seldom. NaN if there is none. */
+static double diversity_before(const struct sigma_growth_state *state, double t, double window)
+{
+    const struct witness *witness = state->newest.t < t ? &state->newest : &state->before;
+    return witness->t > 0 && t - witness->t <= window ? witness->diversity : NAN;
+}
 
 /* Growth that is the layer's own; where it has its witness, less of it is enough. */
 static void compare(const struct sigma_growth_state *state, const struct rule_settings *settings,
@@ -31,13 +51,12 @@ static void compare(const struct sigma_growth_state *state, const struct rule_se
     judgement->share.witness = NAN;
     if (!(growth->elasticity > growth->past + settings->sigma_growth.elasticity_rise))
         return;
-    bool one_sided = state->diversity_t > 0 &&
-                     TOGETHER_STANDS(t - state->diversity_t, judgement->share.window) &&
-                     state->diversity < settings->sigma_growth.diversity;
+    double diversity = diversity_before(state, t, judgement->share.window);
+    bool one_sided = diversity < settings->sigma_growth.diversity;
     double witnessed = settings->sigma_growth.elasticity;
     judgement->share.limit =
         one_sided ? witnessed : fmax(witnessed, settings->sigma_growth.unwitnessed);
-    judgement->share.witness = one_sided ? state->diversity : NAN;
+    judgement->share.witness = one_sided ? diversity : NAN;
 }
 
 static bool is_usable(const struct row *row, const struct rule_settings *settings)
@@ -53,10 +72,6 @@ static void judge_row(struct sigma_growth_state *state, const struct rule_settin
     struct growth growth;
     judgement->step = row->step;
     judgement->time = row->time;
-    if (isfinite(row->figures[DIVERSITY])) {
-        state->diversity_t = t;
-        state->diversity = row->figures[DIVERSITY];
-    }
     if (!is_usable(row, settings))
         return;
     if (elasticity_put(&state->elasticity, t, row->figures[SIGMA1], settings->sigma_growth.lookback,
@@ -68,10 +83,12 @@ static bool judge(void *opaque, const struct rule_settings *settings, const stru
     struct judgement *judgement)
 {
     struct sigma_growth_state *state = opaque;
-    size_t which = sample->metric == METRIC_SIGMA1     ? SIGMA1
-                   : sample->metric == METRIC_RESIDUAL ? RESIDUAL
-                                                       : DIVERSITY;
+    size_t which = sample->metric == METRIC_SIGMA1 ? SIGMA1 : RESIDUAL;
     struct row ready;
+    if (sample->metric == METRIC_DIVERSITY) {
+        witness_put(state, steps_taken(sample->step, sample->begin), sample->value);
+        return false;
+    }
     if (!row_put(&state->row, FIGURES, which, sample->step, sample->time, sample->value, &ready))
         return false;
     judge_row(state, settings, &ready, steps_taken(ready.step, sample->begin), judgement);

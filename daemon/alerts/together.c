@@ -203,13 +203,11 @@ static bool leads(const struct panel *panel, int64_t layer, const struct togethe
     return lead > 0 || (lead >= 0 && layer < panel->alone.layer);
 }
 
-static void note_alone(
-    struct panel *panel, int64_t layer, const struct together_value *value, bool fresh)
+static void note_alone(struct panel *panel, int64_t layer, const struct together_value *value)
 {
     if (!(value->limit > 0) || !leads(panel, layer, value))
         return;
     panel->alone.layer = layer;
-    panel->alone.fresh = fresh;
     panel->alone.value = value->value;
     panel->alone.limit = value->limit;
     panel->alone.witness = value->witness;
@@ -221,42 +219,52 @@ static int by_value(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
-/* The newest value up to a step, while it stands: NULL if there is none. `fresh`: it is of the step. */
-static const struct together_value *value_at(struct giver *giver, int64_t step, bool *fresh)
+/* True if the layer has a value of this step, which is then the one that it holds. */
+static bool take(struct giver *giver, int64_t step)
 {
     const struct value *value = oldest(giver);
-    *fresh = value != NULL && value->step == step;
-    if (*fresh) {
-        hold(giver, value);
-        drop_oldest(giver);
-    }
-    bool stands = giver->holds &&
-                  TOGETHER_STANDS((double)(step - giver->held.step), giver->held.given.window);
-    return stands ? &giver->held.given : NULL;
+    if (value == NULL || value->step != step)
+        return false;
+    hold(giver, value);
+    drop_oldest(giver);
+    return true;
+}
+
+/* In shares of the steps that it looked back. */
+static double age_of(const struct giver *giver, int64_t step)
+{
+    double age = giver->holds ? (double)(step - giver->held.step) : INFINITY;
+    return age > 0 ? age / giver->held.given.window : 0;
 }
 
 static void collect(struct together *together, int64_t step, struct panel *panel)
 {
-    *panel = (struct panel){.step = step, .known = together->count};
+    *panel = (struct panel){.step = step, .known = together->count, .together = together};
     for (size_t i = 0; i < together->count; i++) {
         struct giver *giver = &together->givers[i];
-        bool fresh;
-        const struct together_value *value = value_at(giver, step, &fresh);
+        const struct together_value *value = &giver->held.given;
+        bool fresh = take(giver, step);
         giver->awaited &= giver->newest >= step;
-        panel->awaited += giver->awaited;
-        if (value == NULL)
+        if (!(age_of(giver, step) <= TOGETHER_STANDS))
             continue;
         together->scratch[panel->count++] = value->value;
         panel->time = fmax(panel->time, value->time);
         panel->window = fmax(panel->window, value->window);
         rank(panel, giver->layer, value->value);
-        note_alone(panel, giver->layer, value, fresh);
+        if (fresh)
+            note_alone(panel, giver->layer, value);
     }
     qsort(together->scratch, panel->count, sizeof together->scratch[0], by_value);
     panel->median = together->scratch[(panel->count - 1) / 2];
     size_t upper = panel->count > 8 ? (panel->count + 3) / 4 : 2;
     panel->quarter =
         together->scratch[panel->count - (upper < panel->count ? upper : panel->count)];
+}
+
+double panel_age(const struct panel *panel, int64_t layer)
+{
+    const struct giver *giver = giver_of(panel->together, layer);
+    return giver == NULL ? INFINITY : age_of(giver, panel->step);
 }
 
 void together_forget(struct together *together, int64_t layer)

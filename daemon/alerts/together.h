@@ -6,7 +6,7 @@
  * one or a later one. A layer that falls TOGETHER_LAG values, or TOGETHER_LAG_STEPS, behind the others
  * is no longer waited for until it has caught up. Where a layer has no value at a step (a model that is
  * sampled block by block in turn, a sample that was lost, one that came too late) its newest one stands
- * for it, for half of the steps that it looked back. Owned by the engine. */
+ * for it for a while. Owned by the engine. */
 #ifndef FORESHOCK_ALERTS_TOGETHER_H
 #define FORESHOCK_ALERTS_TOGETHER_H
 
@@ -14,24 +14,23 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TOGETHER_LAG                 16  /* values */
-#define TOGETHER_LAG_STEPS           300 /* steps, and values of three */
-#define TOGETHER_TOP                 4
-#define TOGETHER_STANDS(age, window) (2 * (age) <= (window)) /* both in steps */
-#define TOGETHER_COMPANY             3 /* layers whose half says something about all of them */
+#define TOGETHER_LAG       16  /* values */
+#define TOGETHER_LAG_STEPS 300 /* steps, and values of three */
+#define TOGETHER_STANDS    0.5 /* of the steps that it looked back: how old a value may be */
+#define TOGETHER_TOP       4
+#define TOGETHER_COMPANY   3 /* layers whose half says something about all of them */
 
 struct together;
 
 /* The values that stand at one step; at least one is of it. */
 struct panel {
     int64_t step;
-    double time;           /* the newest of them */
-    size_t count, awaited; /* values; layers that have not fallen behind, with one or without */
-    size_t known;          /* layers that ever came and were not forgotten */
-    double median;         /* the lower one of an even number */
-    double quarter;        /* reached by at least a quarter of the layers, and by two */
-    double window;         /* steps that the values look back: the largest */
-    double loss_level; /* of the loss just before, as READING_LOSS_LEVEL (risk.h); 0: not known */
+    double time;         /* the newest of them */
+    size_t count, known; /* values; layers that ever came and were not forgotten */
+    double median;       /* the lower one of an even number */
+    double quarter;      /* reached by at least a quarter of the layers, and by two */
+    double window;       /* steps that the values look back: the largest */
+    double loss_level;   /* of the loss just before, as READING_LOSS_LEVEL (risk.h); 0: not known */
     struct {
         int64_t layer;
         double value;
@@ -39,8 +38,8 @@ struct panel {
     struct {
         int64_t layer;
         double value, limit, witness;
-        bool fresh; /* its value is of this step */
-    } alone;        /* of those that have a limit, the largest in shares of it; layer 0: none */
+    } alone; /* of the values of this step that have a limit, the largest in shares of it; layer 0: none */
+    struct together *together;
 };
 
 struct together *together_new(void); /* NULL if memory is short */
@@ -56,6 +55,10 @@ struct together_value {
 };
 void together_put(
     struct together *together, int64_t layer, int64_t step, const struct together_value *value);
+
+/* Of the panel that together_next just gave: how old the newest value of a layer is, in shares of the
+ * steps that it looked back. 0: it is of this step; INFINITY: there is none. */
+double panel_age(const struct panel *panel, int64_t layer);
 
 /* A layer that comes no more: it is neither waited for nor counted. */
 void together_forget(struct together *together, int64_t layer);

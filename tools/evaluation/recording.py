@@ -85,11 +85,10 @@ def _text(value: str) -> str:
 
 
 def _parts(run: Run, turns: int) -> list[int]:
-    """The turn that each layer is sampled in: neighbours together, an MLP block with its layers."""
-    count = sum(bool(layer.role) for layer in run.layers)
-    parts = [i * turns // count for i in range(count)]
-    of_block = {layer.block: part for layer, part in zip(run.layers, parts)}
-    return parts + [of_block.get(layer.name, 0) for layer in run.layers[count:]]
+    """The turn that each layer is sampled in: neighbours together, and the layers of a block."""
+    groups = {layer.block or layer.name: None for layer in run.layers}
+    part_of = {group: i * turns // len(groups) for i, group in enumerate(groups)}
+    return [part_of[layer.block or layer.name] for layer in run.layers]
 
 
 def _figures(run: Run, cadence: Cadence, read: set[str]) -> tuple[np.ndarray, ...]:

@@ -324,18 +324,6 @@ static void what_did_not_arrive_is_told_again(void **state)
     assert_int_equal(stage->changes[0], ALERT_OPENED);
     assert_int_equal(stage->alerts[0].id, 140);
     assert_int_equal(stage_drain(stage), 0);
-    good(stage, 1, 110, 400);
-    for (int again = 0; again < 2; again++) {
-        alert_engine_drain(stage->engine, bind_as_told, stage);
-        alert_engine_retell(stage->engine);
-    }
-    assert_int_equal(stage_drain(stage), 2);
-    assert_int_equal(stage->changes[0], ALERT_OPENED);
-    assert_int_equal(stage->changes[1], ALERT_RESOLVED);
-    assert_int_equal(stage->alerts[1].id, 140);
-    assert_int_equal(stage_drain(stage), 0);
-    alert_engine_retell(stage->engine); /* what arrived before is not told again */
-    assert_int_equal(stage_drain(stage), 0);
     stage_free(stage);
 }
 

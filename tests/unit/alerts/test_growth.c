@@ -2,6 +2,8 @@
  * missing; what must fire, when, and what must not. */
 #include "stage.h"
 
+#include "daemon/alerts/together.h"
+
 /* sigma1 like t^0.2 until step 1000, then also by `rate` a step, in `grown` of the layers; the inputs lie on both sides, and the loss rises by `loss` at 1200. */
 static int64_t growth_alert(
     int64_t every, double rate, int64_t grown, double loss, struct alert *alert)
@@ -253,42 +255,92 @@ static double faulty(int64_t t)
     return pow((double)t + 1, 0.2) * exp(t > 1000 ? 0.006 * (double)(t - 1000) : 0);
 }
 
-/* A model that is sampled block by block in turn, `every` steps a block. The step of the alert that all
- * layers grow; -1: none. */
-static int64_t alert_in_turn(int64_t blocks, int64_t layers, int64_t every, size_t *standings)
+/* A model that is sampled block by block in turn, `every` steps a block; of each second layer the weights
+ * alone. All layers grow from step 1000 on, or the second one. */
+struct turns {
+    int64_t blocks, layers, every;
+    bool lone;
+};
+
+static struct stage *stage_of_turns(const struct turns *turns)
 {
     struct stage *stage = stage_new(NULL);
-    struct alert_standing standing;
-    const struct alert *alert = NULL;
-    for (int64_t layer = 1; layer <= blocks * layers; layer++)
+    for (int64_t layer = 1; layer <= turns->blocks * turns->layers; layer++)
         stage_layer(stage, layer, "l", "linear", "");
     alert_engine_begins(stage->engine, 0);
-    for (int64_t t = 0; t <= 2000 && alert == NULL; t += every) {
-        int64_t first = 1 + t / every % blocks * layers;
-        for (int64_t layer = first; layer < first + layers; layer++) {
-            stage_spectrum(stage, layer, t, faulty(t), 0.8);
-            stage_figure(stage, layer, "rotation.from_init", t, 1e-4 * pow(faulty(t), 3));
-        }
-        *standings += alert_engine_standing(stage->engine, &standing);
-        alert = alert_engine_open(stage->engine, RULE_SIGMA_GROWTH);
-    }
-    int64_t step = alert == NULL ? -1 : alert->started_step;
-    if (alert != NULL)
-        assert_string_equal(alert->evidence[0].metric, "sigma_growth.together");
-    stage_free(stage);
-    return step;
+    return stage;
 }
 
-/* A turn later than where all come to each step, and a turn for the two samples that it takes. */
+static void sample_in_turn(struct stage *stage, const struct turns *turns, int64_t t, double scale)
+{
+    int64_t first = 1 + t / turns->every % turns->blocks * turns->layers;
+    for (int64_t layer = first; layer < first + turns->layers; layer++) {
+        bool grows = !turns->lone || layer == 2;
+        if (layer % 2 == 1)
+            stage_figure(stage, layer, "sa.diversity", t, 0.8);
+        stage_figure(stage, layer, "spectral.residual", t, 1e-4);
+        stage_figure(stage, layer, "spectral.sigma1", t,
+            grows ? scale * faulty(t) : pow((double)t + 1, 0.2));
+    }
+}
+
+/* The step at which it is told; -1: never. */
+static int64_t told_in_turn(const struct turns *turns, size_t *standings)
+{
+    struct stage *stage = stage_of_turns(turns);
+    struct alert_standing standing;
+    int64_t told = -1;
+    for (int64_t t = 0; t <= 3000 && told < 0; t += turns->every) {
+        sample_in_turn(stage, turns, t, 1);
+        *standings += alert_engine_standing(stage->engine, &standing);
+        const struct alert *alert = alert_engine_open(stage->engine, RULE_SIGMA_GROWTH);
+        if (alert == NULL)
+            continue;
+        told = t;
+        assert_string_equal(alert->evidence[0].metric,
+            turns->lone ? "sigma_growth.elasticity" : "sigma_growth.together");
+    }
+    stage_free(stage);
+    return told;
+}
+
+/* Half a turn until half of the layers have a value that grew, and one turn that is waited for. */
 static void blocks_that_are_sampled_in_turn_are_company(void **state)
 {
-    const int64_t blocks[] = {1, 2, 3, 4, 8}, layers[] = {24, 6, 1, 6, 7},
-                  every[] = {10, 10, 10, 10, 5};
+    const struct turns turns[] = {{1, 24, 10, false}, {2, 6, 10, false}, {3, 1, 10, false},
+        {4, 6, 10, false}, {16, 7, 5, false}};
     for (size_t i = 0; i < 5; i++) {
         size_t standings = 0;
-        int64_t step = alert_in_turn(blocks[i], layers[i], every[i], &standings);
-        assert_true(step >= 1037 && step <= 1037 + 20 + 3 * blocks[i] * every[i]);
+        int64_t told = told_in_turn(&turns[i], &standings), turn = turns[i].blocks * turns[i].every;
+        assert_true(told >= 1037 && told <= 1037 + 20 + 3 * turn / 2 + 10);
         assert_true(standings > 60);
+    }
+}
+
+/* Like t^8 without its witness: 1.2 t at t = 1290 in 290 steps, or in fewer of its own samples. */
+static void one_layer_is_found_in_its_turn(void **state)
+{
+    const struct turns turns[] = {
+        {1, 24, 10, true}, {2, 6, 10, true}, {4, 6, 10, true}, {16, 7, 10, true}, {8, 3, 50, true}};
+    for (size_t i = 0; i < 5; i++) {
+        size_t standings = 0;
+        int64_t told = told_in_turn(&turns[i], &standings), turn = turns[i].blocks * turns[i].every;
+        assert_true(told > 1200 && told <= 1500 + 3 * turn + TOGETHER_LAG_STEPS * (turn > 300));
+    }
+}
+
+/* One sample of it that is as low as ever, at 2080: four in a row make it well, of its own. */
+static void others_do_not_make_a_layer_well(void **state)
+{
+    const struct turns turns[] = {{1, 10, 10, true}, {8, 10, 10, true}};
+    for (size_t i = 0; i < 2; i++) {
+        struct stage *stage = stage_of_turns(&turns[i]);
+        for (int64_t t = 0; t <= 2500; t += turns[i].every) {
+            sample_in_turn(stage, &turns[i], t, t == 2080 ? 1e-3 : 1);
+            if (t >= 1900)
+                stage_open(stage, RULE_SIGMA_GROWTH);
+        }
+        stage_free(stage);
     }
 }
 
@@ -325,6 +377,27 @@ static void missing_samples_of_one_layer_are_no_good_ones(void **state)
     assert_true(step >= 1175 && step <= 1179 + 25);
     assert_true(llabs(lone_alert(SAMPLE) - step) <= 10);
     assert_true(llabs(lone_alert(USE) - step) <= 10);
+}
+
+/* The first layer is found once and is of no use from then on: the second one is told of all the same. */
+static void a_layer_that_fell_silent_hides_no_other(void **state)
+{
+    struct stage *stage = stage_of_layers();
+    const struct alert *alert = NULL;
+    for (int64_t t = 0; t <= 1400 && alert == NULL; t += 5) {
+        for (int64_t layer = 1; layer <= STAGE_LAYERS; layer++) {
+            double burst = layer == 1 && t == 1150 ? 60 : 1;
+            stage_figure(stage, layer, "sa.diversity", t, 0.1);
+            stage_figure(stage, layer, "spectral.residual", t, layer == 1 && t > 1150 ? 0.5 : 1e-4);
+            stage_figure(stage, layer, "spectral.sigma1", t,
+                layer == 2 ? faulty(t) : burst * pow((double)t + 1, 0.2));
+        }
+        alert = alert_engine_open(stage->engine, RULE_SIGMA_GROWTH);
+    }
+    assert_non_null(alert);
+    assert_int_equal(alert->layers[0], 2);
+    assert_true(alert->started_step >= 1175 && alert->started_step <= 1179 + 25);
+    stage_free(stage);
 }
 
 /* Activations come each second or fifth time that weights come: the witness stands meanwhile. Once
@@ -423,7 +496,10 @@ int main(void)
         cmocka_unit_test(a_tail_without_learning_rate_is_healthy),
         cmocka_unit_test(it_is_well_again_when_growth_is_as_before),
         cmocka_unit_test(blocks_that_are_sampled_in_turn_are_company),
+        cmocka_unit_test(one_layer_is_found_in_its_turn),
+        cmocka_unit_test(others_do_not_make_a_layer_well),
         cmocka_unit_test(missing_samples_of_one_layer_are_no_good_ones),
+        cmocka_unit_test(a_layer_that_fell_silent_hides_no_other),
         cmocka_unit_test(a_witness_stands_between_its_samples),
         cmocka_unit_test(a_layer_that_is_turned_off_is_no_company),
         cmocka_unit_test(it_does_not_matter_how_far_the_learning_rate_is_ahead),

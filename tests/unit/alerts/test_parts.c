@@ -412,11 +412,12 @@ static void a_value_stands_for_half_of_the_steps_that_it_looks_back(void **state
             together_put(together, 2, step, &(struct together_value){100, 7, 60, 5, NAN});
         assert_true(together_next(together, INT64_MAX, &panel));
         assert_int_equal(panel.step, step);
-        assert_int_equal(panel.awaited, 2);
+        assert_int_equal(panel.known, 2);
         assert_int_equal(panel.count, step <= 130 ? 2 : 1);
-        assert_int_equal(panel.alone.layer, step <= 130 ? 2 : 0);
-        assert_int_equal(panel.alone.fresh, step == 100);
         assert_true(panel.top[0].value == (step <= 130 ? 7 : 1));
+        assert_int_equal(panel.alone.layer, step == 100 ? 2 : 0); /* by what is of the step alone */
+        assert_near(panel_age(&panel, 2), (double)(step - 100) / 60, 1e-12);
+        assert_true(panel_age(&panel, 1) == 0 && panel_age(&panel, 3) == INFINITY);
     }
     together_free(together);
 }
