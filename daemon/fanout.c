@@ -240,6 +240,11 @@ static bool hand_over(struct fanout *fanout, struct store_batch *batch)
 /* What was told of alerts in vain is told again, with the next figures or by fanout_settle. */
 static void submit(struct fanout *fanout, struct watched *watched, struct store_batch *batch)
 {
+    if (store_batch_is_empty(batch)) {
+        store_batch_free(batch);
+        watched->untold = false;
+        return;
+    }
     watched->untold = !hand_over(fanout, batch);
     if (watched->untold)
         alert_engine_retell(watched->engine);

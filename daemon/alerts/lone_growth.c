@@ -52,7 +52,8 @@ static double growth_of(
     return panel->alone.value * fmin(1, log(t / before) / moved) / panel->alone.limit;
 }
 
-/* Nothing new of the layer that was found, which came in the last turn: others cannot make it well. */
+/* Nothing new of the layer that was found, which came in the last turn: others cannot make it well, and
+ * one sample of another is no second one. */
 static bool is_awaited(const struct lone_growth *state, const struct panel *panel)
 {
     double age = panel_age(panel, state->layer);
@@ -68,13 +69,12 @@ static void judge_panel(void *opaque, const struct rule_settings *settings,
         return;
     double share = growth_of(state, panel, before, t);
     double resolve = settings->sigma_growth.elasticity_resolve / settings->sigma_growth.elasticity;
-    if (share > 1)
-        state->layer = panel->alone.layer;
-    else if (is_awaited(state, panel))
+    bool awaited = is_awaited(state, panel), bad = share > 1;
+    if (awaited && !(bad && panel->alone.share_before > 1))
         return;
-    judgement->verdict = share > 1          ? VERDICT_BAD
-                         : share >= resolve ? VERDICT_UNCLEAR
-                                            : VERDICT_GOOD;
+    if (bad)
+        state->layer = panel->alone.layer;
+    judgement->verdict = bad ? VERDICT_BAD : share >= resolve ? VERDICT_UNCLEAR : VERDICT_GOOD;
     if (panel->alone.layer != 0)
         tell(settings, panel, share, judgement);
 }

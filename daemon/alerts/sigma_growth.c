@@ -21,7 +21,7 @@ struct witness {
 
 struct sigma_growth_state {
     struct row row;
-    struct witness newest, before; /* the last two; t 0: none */
+    struct witness last[3]; /* the newest first; t 0: none */
     struct elasticity elasticity;
 };
 
@@ -29,16 +29,20 @@ static void witness_put(struct sigma_growth_state *state, double t, double diver
 {
     if (!isfinite(diversity))
         return;
-    state->before = state->newest;
-    state->newest = (struct witness){t, diversity};
+    state->last[2] = state->last[1];
+    state->last[1] = state->last[0];
+    state->last[0] = (struct witness){t, diversity};
 }
 
 /* The last one before t, as old as the steps that growth looks back at most: that of the step itself may
- * come after sigma1, or not at all where activations are sampled more seldom. NaN if there is none. */
+ * come after sigma1, or not at all where activations are sampled more seldom. Where a row was left
+ * incomplete the next step has begun. NaN if there is none. */
 static double diversity_before(const struct sigma_growth_state *state, double t, double window)
 {
-    const struct witness *witness = state->newest.t < t ? &state->newest : &state->before;
-    return witness->t > 0 && t - witness->t <= window ? witness->diversity : NAN;
+    for (size_t i = 0; i < 3; i++)
+        if (state->last[i].t > 0 && state->last[i].t < t)
+            return t - state->last[i].t <= window ? state->last[i].diversity : NAN;
+    return NAN;
 }
 
 /* Growth that is the layer's own; where it has its witness, less of it is enough. */

@@ -15,6 +15,9 @@ struct giver {
     bool awaited;
     bool holds;          /* a value of a step that is past */
     struct value held;   /* the newest of them */
+    double share_before; /* what the one before it was of its limit; 0: it had none */
+    bool late;           /* it came after its step was past, and no panel has it yet */
+    bool fresh;          /* it came for the newest panel */
     size_t first, count; /* of the values that wait, in a ring */
     struct value waiting[TOGETHER_LAG];
 };
@@ -90,7 +93,7 @@ int together_come(struct together *together, int64_t layer, int64_t step)
         giver = &together->givers[together->count++];
         *giver = (struct giver){.layer = layer};
     }
-    giver->awaited = step > together->closed;
+    giver->awaited = step >= together->closed;
     giver->newest = step;
     return 0;
 }
@@ -123,8 +126,14 @@ static void drop_oldest(struct giver *giver)
     giver->count--;
 }
 
+static double share_of(const struct together_value *value)
+{
+    return value->limit > 0 ? value->value / value->limit : 0;
+}
+
 static void hold(struct giver *giver, const struct value *value)
 {
+    giver->share_before = giver->holds ? share_of(&giver->held.given) : 0;
     giver->holds = true;
     giver->held = *value;
 }
@@ -137,6 +146,7 @@ void together_put(
         return;
     if (step <= together->closed) { /* too late for its step, not for those to come */
         hold(giver, &(struct value){step, *value});
+        giver->late = true;
         return;
     }
     if (giver->count == TOGETHER_LAG)
@@ -194,23 +204,19 @@ static void rank(struct panel *panel, int64_t layer, double value)
     }
 }
 
-/* True if there is none yet, or one that is smaller in shares of its limit. */
-static bool leads(const struct panel *panel, int64_t layer, const struct together_value *value)
+static void note_alone(struct panel *panel, const struct giver *giver)
 {
-    if (panel->alone.layer == 0)
-        return true;
-    double lead = value->value / value->limit - panel->alone.value / panel->alone.limit;
-    return lead > 0 || (lead >= 0 && layer < panel->alone.layer);
-}
-
-static void note_alone(struct panel *panel, int64_t layer, const struct together_value *value)
-{
-    if (!(value->limit > 0) || !leads(panel, layer, value))
+    const struct together_value *value = &giver->held.given;
+    if (!(value->limit > 0))
         return;
-    panel->alone.layer = layer;
+    double lead = share_of(value) - panel->alone.value / panel->alone.limit;
+    if (panel->alone.layer != 0 && !(lead > 0 || (lead >= 0 && giver->layer < panel->alone.layer)))
+        return;
+    panel->alone.layer = giver->layer;
     panel->alone.value = value->value;
     panel->alone.limit = value->limit;
     panel->alone.witness = value->witness;
+    panel->alone.share_before = giver->share_before;
 }
 
 static int by_value(const void *a, const void *b)
@@ -237,13 +243,25 @@ static double age_of(const struct giver *giver, int64_t step)
     return age > 0 ? age / giver->held.given.window : 0;
 }
 
+/* Those that did not stop coming: who still does came in the last turn, whatever its part of it. */
+static size_t count_known(const struct together *together, const struct panel *panel)
+{
+    size_t known = 0;
+    for (size_t i = 0; i < together->count; i++) {
+        double silent = (double)(panel->step - together->givers[i].newest);
+        known += silent <= TOGETHER_KNOWN * panel->window;
+    }
+    return known;
+}
+
 static void collect(struct together *together, int64_t step, struct panel *panel)
 {
-    *panel = (struct panel){.step = step, .known = together->count, .together = together};
+    *panel = (struct panel){.step = step, .together = together};
     for (size_t i = 0; i < together->count; i++) {
         struct giver *giver = &together->givers[i];
         const struct together_value *value = &giver->held.given;
-        bool fresh = take(giver, step);
+        giver->fresh = take(giver, step) || giver->late;
+        giver->late = false;
         giver->awaited &= giver->newest >= step;
         if (!(age_of(giver, step) <= TOGETHER_STANDS))
             continue;
@@ -251,9 +269,10 @@ static void collect(struct together *together, int64_t step, struct panel *panel
         panel->time = fmax(panel->time, value->time);
         panel->window = fmax(panel->window, value->window);
         rank(panel, giver->layer, value->value);
-        if (fresh)
-            note_alone(panel, giver->layer, value);
+        if (giver->fresh)
+            note_alone(panel, giver);
     }
+    panel->known = count_known(together, panel);
     qsort(together->scratch, panel->count, sizeof together->scratch[0], by_value);
     panel->median = together->scratch[(panel->count - 1) / 2];
     size_t upper = panel->count > 8 ? (panel->count + 3) / 4 : 2;
@@ -264,7 +283,7 @@ static void collect(struct together *together, int64_t step, struct panel *panel
 double panel_age(const struct panel *panel, int64_t layer)
 {
     const struct giver *giver = giver_of(panel->together, layer);
-    return giver == NULL ? INFINITY : age_of(giver, panel->step);
+    return giver == NULL ? INFINITY : giver->fresh ? 0 : age_of(giver, panel->step);
 }
 
 void together_forget(struct together *together, int64_t layer)

@@ -17,6 +17,7 @@
 #define TOGETHER_LAG       16  /* values */
 #define TOGETHER_LAG_STEPS 300 /* steps, and values of three */
 #define TOGETHER_STANDS    0.5 /* of the steps that it looked back: how old a value may be */
+#define TOGETHER_KNOWN     2   /* times those steps: how long a layer may not have come */
 #define TOGETHER_TOP       4
 #define TOGETHER_COMPANY   3 /* layers whose half says something about all of them */
 
@@ -26,7 +27,7 @@ struct together;
 struct panel {
     int64_t step;
     double time;         /* the newest of them */
-    size_t count, known; /* values; layers that ever came and were not forgotten */
+    size_t count, known; /* values; layers that come, with one or without */
     double median;       /* the lower one of an even number */
     double quarter;      /* reached by at least a quarter of the layers, and by two */
     double window;       /* steps that the values look back: the largest */
@@ -38,7 +39,8 @@ struct panel {
     struct {
         int64_t layer;
         double value, limit, witness;
-    } alone; /* of the values of this step that have a limit, the largest in shares of it; layer 0: none */
+        double share_before; /* its value before, in shares of its limit then */
+    } alone; /* of new values that have a limit, the largest in shares of it; layer 0: none */
     struct together *together;
 };
 
@@ -57,7 +59,7 @@ void together_put(
     struct together *together, int64_t layer, int64_t step, const struct together_value *value);
 
 /* Of the panel that together_next just gave: how old the newest value of a layer is, in shares of the
- * steps that it looked back. 0: it is of this step; INFINITY: there is none. */
+ * steps that it looked back. 0: it is new; INFINITY: there is none. */
 double panel_age(const struct panel *panel, int64_t layer);
 
 /* A layer that comes no more: it is neither waited for nor counted. */

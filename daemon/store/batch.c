@@ -24,6 +24,11 @@ struct store_batch *store_batch_new(void)
     return batch;
 }
 
+bool store_batch_is_empty(const struct store_batch *batch)
+{
+    return batch && !batch->failed && !batch->ops;
+}
+
 void store_batch_free(struct store_batch *batch)
 {
     if (!batch)

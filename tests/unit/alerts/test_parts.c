@@ -422,18 +422,60 @@ static void a_value_stands_for_half_of_the_steps_that_it_looks_back(void **state
     together_free(together);
 }
 
-static void a_value_that_comes_too_late_stands_for_the_steps_to_come(void **state)
+/* Layer 2 has its value at each second step, after the panel of that step. */
+static void a_value_that_comes_too_late_is_of_the_next_panel(void **state)
 {
     struct together *together = together_new();
     struct panel panel;
+    for (int64_t step = 100; step <= 120; step += 4) {
+        come(together, 1, step, 1);
+        assert_true(together_next(together, INT64_MAX, &panel)); /* not waited for: it is behind */
+        assert_int_equal(panel.count, step % 8 == 0 ? 2 : 1);
+        assert_int_equal(panel.alone.layer, step % 8 == 0 ? 2 : 0);
+        if (step % 8 == 4) {
+            come(together, 2, step - 1, 700);
+            assert_false(together_next(together, INT64_MAX, &panel));
+        }
+    }
+    together_free(together);
+}
+
+/* It is fed last in each step, and falls so far behind that it is not waited for. */
+static void a_layer_that_has_caught_up_is_waited_for_again(void **state)
+{
+    struct together *together = together_new();
+    struct panel panel;
+    int64_t steps[TOGETHER_LAG];
+    come(together, 1, 0, 1);
+    come(together, 2, 0, 1);
+    for (int64_t step = 1; step <= 2 * TOGETHER_LAG; step++)
+        come(together, 1, step, 1);
+    while (panels(together, &panel, steps, TOGETHER_LAG) > 0)
+        ;
+    int64_t last = panel.step;
+    come(together, 2, last, 1);
+    for (int64_t step = last + 1; step <= 2 * TOGETHER_LAG; step++) {
+        come(together, 2, step, 1);
+        assert_int_equal(panels(together, &panel, steps, TOGETHER_LAG), 1);
+        assert_int_equal(panel.count, 2);
+    }
     come(together, 1, 100, 1);
-    assert_true(together_next(together, INT64_MAX, &panel)); /* nobody else is known */
-    come(together, 2, 100, 7);
-    assert_false(together_next(together, INT64_MAX, &panel));
-    come(together, 1, 104, 1);
-    assert_true(together_next(together, INT64_MAX, &panel));
-    assert_int_equal(panel.count, 2);
-    assert_true(panel.top[0].value == 7);
+    assert_int_equal(panels(together, &panel, steps, TOGETHER_LAG), 0);
+    together_free(together);
+}
+
+/* Three layers that look back ten steps; the third one comes no more after step 100. */
+static void a_layer_that_has_stopped_is_not_counted(void **state)
+{
+    struct together *together = together_new();
+    struct panel panel;
+    for (int64_t step = 100; step <= 500; step += 10) {
+        for (int64_t layer = 1; layer <= (step == 100 ? 3 : 2); layer++)
+            come(together, layer, step, 1);
+        while (together_next(together, INT64_MAX, &panel))
+            assert_int_equal(panel.known, panel.step <= 120 ? 3 : 2);
+    }
+    assert_int_equal(panel.step, 500);
     together_free(together);
 }
 
@@ -515,7 +557,9 @@ int main(void)
         cmocka_unit_test(rare_samples_are_waited_for_by_steps),
         cmocka_unit_test(layers_in_turn_are_waited_for_by_steps),
         cmocka_unit_test(a_value_stands_for_half_of_the_steps_that_it_looks_back),
-        cmocka_unit_test(a_value_that_comes_too_late_stands_for_the_steps_to_come),
+        cmocka_unit_test(a_value_that_comes_too_late_is_of_the_next_panel),
+        cmocka_unit_test(a_layer_that_has_caught_up_is_waited_for_again),
+        cmocka_unit_test(a_layer_that_has_stopped_is_not_counted),
         cmocka_unit_test(a_layer_that_is_forgotten_is_neither_waited_for_nor_counted),
         cmocka_unit_test(a_risk_is_the_smallest_of_its_steps),
         cmocka_unit_test(the_embedded_model_knows_the_extremes),

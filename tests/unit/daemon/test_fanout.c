@@ -39,6 +39,16 @@ static void lost(struct stage *stage, int64_t run, bool on)
     stage->out.lost(stage->out.ctx, run, on, 40, "It went silent.");
 }
 
+/* Nobody takes anything out of its outbox. */
+static void register_notifier(struct stage *stage)
+{
+    const struct store_notifier notifier = {.name = "all", .kind = "webhook", .rules = ""};
+    struct store_batch *batch = store_batch_new();
+
+    store_put_notifiers(batch, &notifier, 1, 5000);
+    fixture_submit(stage->fixture, batch);
+}
+
 static int setup(void **state)
 {
     struct stage *stage = calloc(1, sizeof *stage);
@@ -55,6 +65,7 @@ static int setup(void **state)
     stage->out = fanout_out(stage->fanout);
     for (int64_t run = FIRST; run < RUNS; run++)
         begin_run(stage, run);
+    register_notifier(stage);
     *state = stage;
     return 0;
 }
@@ -122,6 +133,14 @@ static int64_t alerts(const struct stage *stage, int64_t run, const char *state)
     return fixture_query(stage->fixture, sql);
 }
 
+static int64_t to_tell(const struct stage *stage, const char *event)
+{
+    char sql[128];
+
+    snprintf(sql, sizeof sql, "SELECT count(*) FROM outbox WHERE event = '%s'", event);
+    return fixture_query(stage->fixture, sql);
+}
+
 static void an_opening_is_told_later(void **state)
 {
     struct stage *stage = *state;
@@ -155,8 +174,11 @@ static void a_resolution_is_told_later(void **state)
     assert_int_equal(alerts(stage, FIRST, "resolved"), 1);
     assert_int_equal(alerts(stage, SECOND, "resolved"), 3);
     assert_int_equal(fixture_query(stage->fixture, "SELECT count(*) FROM alert"), 4);
+    assert_int_equal(to_tell(stage, "firing"), 4); /* those who are told hear of both */
+    assert_int_equal(to_tell(stage, "resolved"), 4);
     settle(stage);
     assert_int_equal(fixture_query(stage->fixture, "SELECT count(*) FROM alert"), 4);
+    assert_int_equal(to_tell(stage, "firing") + to_tell(stage, "resolved"), 8);
 }
 
 /* Of runs that ended meanwhile, one of which goes on with another attempt, and one of which is deleted. */
