@@ -88,6 +88,25 @@ def test_hostile_names_are_text(browser, new_server):
     assert not errors(browser)
 
 
+def test_a_run_is_left_while_its_figures_are_on_the_way(browser, new_server):
+    """The series of a layer of the one run come after the other run was chosen, which has no such layer."""
+    open_page(browser, new_server())
+    browser.execute_script("""
+        const fetched = window.fetch, gate = new Promise((open) => { window.openGate = open; });
+        window.held = 0;
+        window.fetch = async (url, ...rest) => {
+          if (String(url).includes("/series")) { window.held++; await gate; }
+          return fetched(url, ...rest);
+        };""")
+    choose_layer(browser, HOSTILE)
+    wait(browser, lambda b: b.execute_script("return window.held") >= 2)  # the run's own, the layer's
+    browser.find_element(By.CSS_SELECTOR, "#runs tr:not(.chosen) td button").click()
+    browser.execute_script("window.openGate()")
+    wait(browser, lambda b: "<b>exploded</b> & gone" in texts(b, "#run-head .name")[0])
+    wait(browser, lambda b: len(b.find_elements(By.CSS_SELECTOR, "#run-plots .nonfinite")) == 29)
+    assert not errors(browser)
+
+
 def test_marks_for_what_is_not_finite(browser, new_server):
     open_page(browser, new_server(), "#run=exploded.1")
     wait(browser, lambda b: len(b.find_elements(By.CSS_SELECTOR, "#run-plots .nonfinite")) == 29)

@@ -27,7 +27,7 @@ function choose(run, layer) {
 
 // ---- what is asked ----
 
-const runPath = () => `/api/v1/runs/${encodeURIComponent(state.run)}`;
+const runPath = (run) => `/api/v1/runs/${encodeURIComponent(run)}`;
 
 const questions = {
   async runs() {
@@ -40,7 +40,7 @@ const questions = {
   async run() {
     if (!state.run) return;
     const asked = state.run;
-    const detail = await get(runPath());
+    const detail = await get(runPath(asked));
     if (asked !== state.run) return;
     state.detail = detail;
     if (!detail.layers.some((layer) => layer.name === state.layer)) {
@@ -49,7 +49,10 @@ const questions = {
     }
   },
   async alerts() {
-    if (state.run) state.alerts = (await get("/api/v1/alerts", { run: state.run })).alerts;
+    const asked = state.run;
+    if (!asked) return;
+    const { alerts } = await get("/api/v1/alerts", { run: asked });
+    if (asked === state.run) state.alerts = alerts;
   },
   async series() {
     if (state.run) await Promise.all([drawRun(), drawLayer()]);
@@ -145,13 +148,13 @@ const layerPlots = [
   { histogram: "gate.in_out", plot: new HeatMap("Neurons by cos(w_in, w_out)") },
 ];
 
-function seriesOf(layer, metrics) {
-  return get(`${runPath()}/series`,
+function seriesOf(run, layer, metrics) {
+  return get(`${runPath(run)}/series`,
     [["layer", layer], ["points", POINTS], ...metrics.map((metric) => ["metric", metric])]);
 }
 
 async function drawRun() {
-  const answer = await seriesOf("", runPlots.flatMap(({ metrics }) => metrics));
+  const answer = await seriesOf(state.run, "", runPlots.flatMap(({ metrics }) => metrics));
   if (answer.run !== state.run) return;
   const markers = state.alerts.map(({ started_step: step, severity, title }) =>
     ({ step, severity, text: `${title} (step ${step})` }));
@@ -169,9 +172,9 @@ async function drawLayer() {
   const layer = state.detail?.layers.find((candidate) => candidate.name === name);
   if (!layer) return;
   const plots = plotsOf(layer);
-  const answer = await seriesOf(name, plots.flatMap((entry) => entry.metrics || []));
+  const answer = await seriesOf(run, name, plots.flatMap((entry) => entry.metrics || []));
   const maps = await Promise.all(plots.filter((entry) => entry.histogram).map((entry) =>
-    get(`${runPath()}/histogram`, { layer: name, metric: entry.histogram, columns: 240 })));
+    get(`${runPath(run)}/histogram`, { layer: name, metric: entry.histogram, columns: 240 })));
   if (run !== state.run || name !== state.layer) return;
   show(byId("layer-plots"), plots.map((entry) => entry.plot.element.querySelector(".title").textContent),
     () => plots.map((entry) => entry.plot.element));
