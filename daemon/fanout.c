@@ -2,7 +2,6 @@
 #include "daemon/fanout.h"
 
 #include <jansson.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,6 +9,7 @@
 #include <uthash.h>
 #include <utlist.h>
 
+#include "daemon/alert_row.h"
 #include "daemon/alerts/engine.h"
 #include "daemon/log.h"
 
@@ -84,72 +84,13 @@ static struct watched *watched_of(struct fanout *fanout, int64_t run)
 
 static const char *layer_name(const struct watched *watched, int64_t id)
 {
-    const char *name = id ? alert_engine_layer_name(watched->engine, id) : NULL;
-
-    return name ? name : "";
-}
-
-static json_t *number(double value)
-{
-    return isfinite(value) ? json_real(value) : json_null();
-}
-
-static char *layers_json(const struct watched *watched, const struct alert *alert)
-{
-    json_t *list = json_array();
-    char *text;
-
-    for (size_t i = 0; i < alert->layer_count; i++)
-        if (alert->layers[i])
-            json_array_append_new(list, json_string(layer_name(watched, alert->layers[i])));
-    text = json_dumps(list, JSON_COMPACT);
-    json_decref(list);
-    return text;
-}
-
-static char *evidence_json(const struct watched *watched, const struct alert *alert)
-{
-    json_t *list = json_array();
-    char *text;
-
-    for (size_t i = 0; i < alert->evidence_count; i++) {
-        const struct alert_evidence *e = &alert->evidence[i];
-
-        json_array_append_new(
-            list, json_pack("{s:s, s:s, s:o, s:o, s:o, s:o, s:I}", "layer",
-                      layer_name(watched, e->layer), "metric", e->metric, "value", number(e->value),
-                      "threshold", number(e->threshold), "baseline", number(e->baseline), "window",
-                      number(e->window), "step", (json_int_t)e->step));
-    }
-    text = json_dumps(list, JSON_COMPACT | JSON_REAL_PRECISION(10));
-    json_decref(list);
-    return text;
+    return alert_row_layer(watched->engine, id);
 }
 
 static void put_alert(
     struct store_batch *batch, const struct watched *watched, const struct alert *alert)
 {
-    char *layers = layers_json(watched, alert), *evidence = evidence_json(watched, alert);
-
-    store_put_alert(batch, &(struct store_alert){
-                               .id = alert->id,
-                               .run = watched->run,
-                               .attempt = watched->attempt,
-                               .rule = rule_table[alert->rule].name,
-                               .severity = alert_severity_name(alert->severity),
-                               .state = alert_state_name(alert->state),
-                               .title = alert->title,
-                               .summary = alert->summary,
-                               .layers = layers ? layers : "[]",
-                               .evidence = evidence ? evidence : "[]",
-                               .observed = alert->observed,
-                               .started_step = alert->started_step,
-                               .last_step = alert->last_step,
-                               .started_at = alert->started_at,
-                               .resolved_at = alert->resolved_at,
-                           });
-    free(layers);
-    free(evidence);
+    alert_row_put(batch, watched->engine, watched->run, watched->attempt, alert);
 }
 
 static void log_alert(

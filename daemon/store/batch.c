@@ -26,7 +26,7 @@ struct store_batch *store_batch_new(void)
 
 bool store_batch_is_empty(const struct store_batch *batch)
 {
-    return batch && !batch->failed && !batch->ops;
+    return batch && !batch->failed && !batch->ops && !batch->fence;
 }
 
 void store_batch_free(struct store_batch *batch)

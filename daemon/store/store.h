@@ -190,7 +190,7 @@ int store_replay(struct store *store, int64_t run, uint32_t attempt, const char 
 struct store_batch *store_batch_new(void);
 void store_batch_free(
     struct store_batch *batch); /* only one that was not submitted; safe on NULL */
-bool store_batch_is_empty(const struct store_batch *batch); /* false for NULL */
+bool store_batch_is_empty(const struct store_batch *batch); /* no rows, no fence; false for NULL */
 void store_put_run(struct store_batch *, const struct store_run *);         /* insert or update */
 void store_put_attempt(struct store_batch *, const struct store_attempt *); /* insert or update */
 void store_put_session(struct store_batch *, const struct store_session *); /* insert or update */
