@@ -22,6 +22,9 @@
 #define LIMIT_SHARDS_AHEAD  65536u /* of a lossless session that wait for those of others */
 #define LIMIT_TICK_MS       100u   /* the loop's own clock */
 #define LIMIT_STALL_MS      1000u /* a tick later than this: the loop stood still, leases start anew */
+/* After its start the daemon waits so long for those who were connected before it believes that they are gone: clients try
+ * again every two seconds at least. */
+#define LIMIT_RETURN_MS     5000u
 #define LIMIT_TOLD_MS       1000u /* between two `budget` or `stale` errors to one peer */
 
 #define LIMIT_SILENCES            1000u

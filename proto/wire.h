@@ -26,6 +26,7 @@
 #define WIRE_WORLD_MAX        65536u
 #define WIRE_DIM_MAX          2147483647u
 #define WIRE_STEP_MAX         ((UINT64_C(1) << 53) - 1)
+#define WIRE_COUNT_MAX        ((UINT64_C(1) << 53) - 1) /* what JSON and SQLite hold exactly */
 #define WIRE_TICKET_SIZE      16u
 
 /* enum wire_type, and its names on the wire */
@@ -45,6 +46,7 @@
     X(GRANT, "grant")                                                                              \
     X(FLUSHED, "flushed")                                                                          \
     X(ALERT, "alert")                                                                              \
+    X(PING, "ping")                                                                                \
     X(CLOSING, "closing")
 
 /* enum wire_code, and its names on the wire */
@@ -57,6 +59,7 @@
     X(UNKNOWN_SESSION, "unknown_session")                                                          \
     X(UNKNOWN_TICKET, "unknown_ticket")                                                            \
     X(RANK_TAKEN, "rank_taken")                                                                    \
+    X(NOT_OWNER, "not_owner")                                                                      \
     X(LAYER_UNKNOWN, "layer_unknown")                                                              \
     X(LAYER_CONFLICT, "layer_conflict")                                                            \
     X(LIMIT, "limit")                                                                              \

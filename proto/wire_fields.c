@@ -18,6 +18,8 @@ static const struct wire_form form_uint =
     NUMBER(WIRE_STORE_U64, 0, UINT64_MAX, "an integer from 0 to 18446744073709551615");
 static const struct wire_form form_step =
     NUMBER(WIRE_STORE_U64, 0, WIRE_STEP_MAX, "an integer from 0 to 9007199254740991");
+static const struct wire_form form_count =
+    NUMBER(WIRE_STORE_U64, 0, WIRE_COUNT_MAX, "an integer from 0 to 9007199254740991");
 static const struct wire_form form_number =
     NUMBER(WIRE_STORE_U32, 0, WIRE_LAYER_NUMBER_MAX, "an integer from 0 to 65535");
 static const struct wire_form form_rank =
@@ -103,7 +105,7 @@ static const struct wire_field scalars_fields[] = {
 };
 
 static const struct wire_field dropped_fields[] = {
-    MUST("dropped", uint, dropped),
+    MUST("dropped", count, dropped),
 };
 
 static const struct wire_field rewind_fields[] = {
@@ -160,7 +162,7 @@ static const struct wire_field grant_fields[] = {
 
 static const struct wire_field flushed_fields[] = {
     MUST("token", uint, flushed.token),
-    MUST("dropped", uint, flushed.dropped),
+    MUST("dropped", count, flushed.dropped),
 };
 
 static const struct wire_field alert_fields[] = {
@@ -197,6 +199,7 @@ static const struct {
     [WIRE_GRANT] = TABLE(grant_fields),
     [WIRE_FLUSHED] = TABLE(flushed_fields),
     [WIRE_ALERT] = TABLE(alert_fields),
+    [WIRE_PING] = {NULL, 0},
     [WIRE_CLOSING] = {NULL, 0},
 };
 

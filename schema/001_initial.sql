@@ -14,6 +14,7 @@ CREATE TABLE run (
     last_step     INTEGER,                           -- NULL: none yet
     dropped       INTEGER NOT NULL DEFAULT 0,        -- samples, by clients and daemon together
     undefined     INTEGER NOT NULL DEFAULT 0,        -- figures that had no value
+    owner         INTEGER,                           -- uid of the user who opened it; NULL: unknown (TCP)
     tags          TEXT NOT NULL DEFAULT '{}' CHECK (json_valid(tags)),
     -- 1: deleted; nobody sees it, its rows go in slices
     retired       INTEGER NOT NULL DEFAULT 0 CHECK (retired IN (0, 1))

@@ -15,14 +15,6 @@
 #include "daemon/log.h"
 #include "proto/names.h"
 
-/* Where a message came from: enough to answer it, also when no peer is known. */
-struct source {
-    struct ingest *ingest;
-    struct router *router;
-    const void *identity;
-    size_t identity_size;
-};
-
 static void count_refusal(struct ingest *ingest, const char *key, const struct wire_fault *fault)
 {
     static struct log_limit limit = LOG_LIMIT(10);
@@ -45,12 +37,15 @@ static struct wire_message error_message(const struct wire_fault *fault, bool fa
             .fatal = fatal}};
 }
 
-/* Who speaks on a control socket: identities of different sockets may be the same. */
+/* Who speaks on a control socket: identities of different sockets may be the same, and whoever makes up another user's
+ * identity is not that user. */
 static struct peer *peer_of(const struct source *source)
 {
     struct peer *peer = peer_by_identity(source->ingest, source->identity, source->identity_size);
 
-    return peer && peer->control == source->router ? peer : NULL;
+    return peer && peer->control == source->router && peer->origin.uid == source->origin.uid
+               ? peer
+               : NULL;
 }
 
 static void answer(const struct source *source, const struct wire_message *message)
@@ -104,6 +99,22 @@ void ingest_alert(struct peer *peer, const struct wire_alert *alert)
     peer_send(peer, &(struct wire_message){.type = WIRE_ALERT, .u.alert = *alert});
 }
 
+bool ingest_is_connected(struct peer *peer)
+{
+    return peer_is_connected(peer);
+}
+
+const struct origin *ingest_origin(const struct peer *peer)
+{
+    return &peer->origin;
+}
+
+void ingest_displace(struct peer *peer, const struct wire_fault *fault)
+{
+    ingest_error(peer, fault, true);
+    peer_free(peer);
+}
+
 void ingest_count_dropped(struct peer *peer, uint64_t samples)
 {
     peer->dropped += samples;
@@ -152,9 +163,10 @@ static void welcome(struct peer *peer, uint32_t attempt)
     peer_send(peer, &message);
 }
 
-static int open_peer(struct ingest *ingest, const char *key, const struct wire_hello *hello,
+static int open_peer(const struct source *source, const char *key, const struct wire_hello *hello,
     struct peer **peer, uint32_t *attempt, struct wire_fault *fault)
 {
+    struct ingest *ingest = source->ingest;
     const struct ingest_ops *ops = &ingest->options.ops;
     bool made = !*peer;
 
@@ -163,7 +175,7 @@ static int open_peer(struct ingest *ingest, const char *key, const struct wire_h
             "fewer live sessions (limits.sessions)", "%u", HASH_CNT(by_key, ingest->peers));
     if (made && !(*peer = peer_new(ingest, key, NULL)))
         return fault_set(fault, WIRE_CODE_LIMIT, WIRE_HELLO, "session", "memory", "%s", key);
-    if (ops->hello(ops->ctx, *peer, hello, &(*peer)->session, attempt, fault) == 0)
+    if (ops->hello(ops->ctx, *peer, hello, &source->origin, &(*peer)->session, attempt, fault) == 0)
         return 0;
     if (made)
         peer_free(*peer);
@@ -181,12 +193,12 @@ static void on_hello(const struct source *source, const struct wire_hello *hello
     snprintf(key, sizeof key, "%.*s %.*s", (int)hello->run.len, hello->run.ptr,
         (int)hello->session.len, hello->session.ptr);
     HASH_FIND(by_key, ingest->peers, key, strlen(key), peer);
-    if (open_peer(ingest, key, hello, &peer, &attempt, &fault) != 0) {
+    if (open_peer(source, key, hello, &peer, &attempt, &fault) != 0) {
         answer_fault(source, &fault, fault.code != WIRE_CODE_RANK_TAKEN);
         return;
     }
     peer->lossless = hello->lossless;
-    if (peer_connect(peer, source->router, source->identity, source->identity_size) != 0) {
+    if (peer_connect(peer, source) != 0) {
         log_error(
             "a session cannot be connected: no randomness for its ticket", LOG_STR("session", key));
         return;
@@ -323,7 +335,8 @@ static struct source source_of(
     stats_add(&ingest->options.stats->messages_received_total, 1);
     stats_add(&ingest->options.stats->bytes_received_total,
         zmq_msg_size(&m->header) + zmq_msg_size(&m->payload));
-    return (struct source){ingest, router, zmq_msg_data(&m->identity), zmq_msg_size(&m->identity)};
+    return (struct source){ingest, router, zmq_msg_data(&m->identity), zmq_msg_size(&m->identity),
+        origin_of(&m->header)};
 }
 
 static void on_control(void *ctx, struct router *router, struct router_message *m)
@@ -368,6 +381,8 @@ static void on_tensors(void *ctx, struct router *router, struct router_message *
         return;
     ticket = ticket_of(&message);
     peer = ticket ? peer_by_ticket(source.ingest, ticket) : NULL;
+    if (peer && peer->origin.uid != source.origin.uid)
+        peer = NULL;
     if (!ticket) {
         fault_set(&fault, WIRE_CODE_UNKNOWN_TYPE, message.type, "type",
             "tensor, or flush with a ticket, on this socket", "%s", wire_type_name(message.type));

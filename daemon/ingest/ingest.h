@@ -10,6 +10,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "daemon/ingest/origin.h"
 #include "daemon/stats.h"
 #include "daemon/tensor.h"
 #include "proto/wire.h"
@@ -22,9 +23,10 @@ enum { INGEST_KNOWN = 1 };
 /* What the room above does with messages. `session` is what hello gave; a function that returns -1 has filled `*fault`,
  * and the client is told. */
 struct ingest_ops {
-    /* A client opens a session, or resumes the one that `*session` is if it is not NULL. Sets *session and *attempt. */
-    int (*hello)(void *ctx, struct peer *peer, const struct wire_hello *hello, void **session,
-        uint32_t *attempt, struct wire_fault *fault);
+    /* A client opens a session, or resumes the one that `*session` is if it is not NULL. Sets *session and *attempt. `origin`
+     * is who asks; ingest_origin(peer) is who held the session before. */
+    int (*hello)(void *ctx, struct peer *peer, const struct wire_hello *hello,
+        const struct origin *origin, void **session, uint32_t *attempt, struct wire_fault *fault);
     void (*welcomed)(
         void *ctx, void *session); /* the client has its welcome, and can be told more */
     int (*layer)(
@@ -81,6 +83,16 @@ void ingest_error(struct peer *peer, const struct wire_fault *fault, bool fatal)
 void ingest_error_seldom(struct peer *peer, const struct wire_fault *fault);
 void ingest_flushed(struct peer *peer, uint64_t token);
 void ingest_alert(struct peer *peer, const struct wire_alert *alert);
+
+/* Whether somebody still stands at the other end: false once the connection is closed or its process gone. After a start of
+ * the daemon those who were connected before count as there for LIMIT_RETURN_MS. */
+bool ingest_is_connected(struct peer *peer);
+
+/* Who said the last hello of this peer. */
+const struct origin *ingest_origin(const struct peer *peer);
+
+/* Another session has taken this one's place: the client is told, if it is there, and the peer is gone. `ops` are not called. */
+void ingest_displace(struct peer *peer, const struct wire_fault *fault);
 
 /* Samples that the daemon dropped of this peer's; told with the next pulse. */
 void ingest_count_dropped(struct peer *peer, uint64_t samples);

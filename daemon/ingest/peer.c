@@ -1,6 +1,7 @@
 /* Peers: the tables that find them, connecting and leaving; see peer.h. */
 #include "daemon/ingest/peer.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
@@ -13,6 +14,7 @@ struct peer *peer_new(struct ingest *ingest, const char *key, void *session)
         return NULL;
     peer->ingest = ingest;
     peer->session = session;
+    peer->origin = (struct origin){ORIGIN_UNKNOWN, ORIGIN_UNKNOWN};
     snprintf(peer->key, sizeof peer->key, "%s", key);
     peer_renew(peer);
     HASH_ADD_KEYPTR(by_key, ingest->peers, peer->key, strlen(peer->key), peer);
@@ -44,9 +46,10 @@ static void disconnect(struct peer *peer)
     peer->control = NULL;
 }
 
-int peer_connect(struct peer *peer, struct router *control, const void *identity, size_t size)
+int peer_connect(struct peer *peer, const struct source *source)
 {
-    struct peer *before = peer_by_identity(peer->ingest, identity, size);
+    size_t size = source->identity_size;
+    struct peer *before = peer_by_identity(peer->ingest, source->identity, size);
     uint8_t ticket[WIRE_TICKET_SIZE];
 
     if (size > sizeof peer->identity || getrandom(ticket, sizeof ticket, 0) != sizeof ticket)
@@ -54,8 +57,9 @@ int peer_connect(struct peer *peer, struct router *control, const void *identity
     if (before)
         disconnect(before);
     disconnect(peer);
-    peer->control = control;
-    memcpy(peer->identity, identity, size);
+    peer->control = source->router;
+    peer->origin = source->origin;
+    memcpy(peer->identity, source->identity, size);
     peer->identity_size = size;
     memcpy(peer->ticket, ticket, sizeof ticket);
     HASH_ADD(by_identity, peer->ingest->connected, identity, peer->identity_size, peer);
@@ -91,4 +95,24 @@ void peer_send(struct peer *peer, const struct wire_message *message)
         return;
     router_send(peer->control, peer->identity, peer->identity_size, bytes, size);
     free(bytes);
+}
+
+bool peer_is_connected(struct peer *peer)
+{
+    static const struct wire_message ping = {.type = WIRE_PING};
+    void *bytes;
+    size_t size;
+    bool there;
+
+    if (!peer->control)
+        return peer->ingest->reading_ms < LIMIT_RETURN_MS;
+    if (origin_has_exited(&peer->origin))
+        return false;
+    /* ZeroMQ tells that a connection is closed only to who sends on it. */
+    if (wire_encode(&ping, &bytes, &size) != 0)
+        return true;
+    there = router_send(peer->control, peer->identity, peer->identity_size, bytes, size) ||
+            errno != EHOSTUNREACH;
+    free(bytes);
+    return there;
 }

@@ -43,6 +43,7 @@ struct peer {
     void *session;          /* the room above's */
     bool lossless;
     struct router *control; /* NULL: not connected */
+    struct origin origin;   /* who said hello; messages of others are not this peer's */
     uint8_t identity[PEER_IDENTITY_MAX];
     size_t identity_size;
     uint8_t ticket[WIRE_TICKET_SIZE];
@@ -77,14 +78,26 @@ struct peer *peer_new(struct ingest *ingest, const char *key, void *session);
 struct peer *peer_by_identity(struct ingest *ingest, const void *identity, size_t size);
 struct peer *peer_by_ticket(struct ingest *ingest, const uint8_t ticket[WIRE_TICKET_SIZE]);
 
+/* Where a message came from: enough to answer it, also when no peer is known. */
+struct source {
+    struct ingest *ingest;
+    struct router *router;
+    const void *identity;
+    size_t identity_size;
+    struct origin origin;
+};
+
 /* The peer answers on this connection from now on; it gets a new ticket. 0, or -1: no randomness to be had. */
-int peer_connect(struct peer *peer, struct router *control, const void *identity, size_t size);
+int peer_connect(struct peer *peer, const struct source *source);
 void peer_renew(struct peer *peer);
 
 /* Lets go of everything: half a tensor, wants, tables. The session is not told. */
 void peer_free(struct peer *peer);
 
 void peer_send(struct peer *peer, const struct wire_message *message);
+
+/* false: nobody is at the other end any more. */
+bool peer_is_connected(struct peer *peer);
 
 /* One piece of a tensor (assembly.c). `payload` is moved out when it is kept. */
 void assembly_piece(struct peer *peer, const struct wire_tensor *header, zmq_msg_t *payload);

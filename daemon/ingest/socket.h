@@ -35,7 +35,7 @@ struct router *router_new(uv_loop_t *loop, void *zmq_context, const struct route
 /* The endpoint as bound (with the port that a `*` was given). Lives as long as the router. */
 const char *router_endpoint(const struct router *router);
 
-/* Sends one single-frame message without waiting. false: the peer is gone or does not read. */
+/* Sends one single-frame message without waiting. false with errno: EHOSTUNREACH, the peer is gone; EAGAIN, it does not read. */
 bool router_send(struct router *router, const void *identity, size_t identity_size,
     const void *data, size_t size);
 

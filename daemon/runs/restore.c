@@ -62,6 +62,7 @@ static void on_run(void *ctx, const struct store_run *row)
     run->last_step = row->last_step;
     run->dropped = row->dropped;
     run->undefined = row->undefined;
+    run->owner = row->owner;
 }
 
 static void on_attempt(void *ctx, const struct store_attempt *row)

@@ -18,6 +18,7 @@ void rows_put_run(struct store_batch *batch, struct run *run)
                              .last_step = run->last_step,
                              .dropped = run->dropped,
                              .undefined = run->undefined,
+                             .owner = run->owner,
                          });
 }
 

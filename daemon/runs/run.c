@@ -18,6 +18,7 @@ struct run *run_new(struct runs *runs, int64_t id, const char *key)
     run->state = "running";
     run->attempt = 1;
     run->first_step = run->last_step = -1;
+    run->owner = ORIGIN_UNKNOWN;
     if (!run->key || !run->name || !run->tags) {
         free(run->key);
         free(run->name);

@@ -97,13 +97,14 @@ static void begin_attempt(struct run *run, uint32_t number)
     log_info("attempt begins", LOG_STR("run", run->key), LOG_INT("attempt", number));
 }
 
-static struct run *open_run(struct runs *runs, const char *key)
+static struct run *open_run(struct runs *runs, const char *key, const struct origin *origin)
 {
     struct run *run = run_new(runs, runs->next_run, key);
 
     if (!run)
         return NULL;
     runs->next_run++;
+    run->owner = origin->uid;
     run->started_at = runs_now();
     begin_attempt(run, 1);
     return run;
@@ -118,22 +119,43 @@ static size_t running(const struct runs *runs)
     return count;
 }
 
-/* Whether this hello may come in. `session` NULL: a new one. */
-static int check_hello(struct runs *runs, struct run *run, struct session *session,
-    const struct wire_hello *hello, struct wire_fault *fault)
+static int check_owner(
+    const struct run *run, const struct origin *origin, struct wire_fault *fault)
 {
-    struct session *holder = run ? live_session_of_rank(run, hello->rank, session) : NULL;
+    if (!run || run->owner == ORIGIN_UNKNOWN || run->owner == origin->uid)
+        return 0;
+    return fault_set(fault, WIRE_CODE_NOT_OWNER, WIRE_HELLO, "run",
+        "an id of your own: another user has opened this run", "%s", run->key);
+}
+
+/* A new start takes the rank of one that nobody stands behind any more, or of its own process (a notebook's cell that is run
+ * again). Two processes that live do not take it from each other. */
+static bool may_take_over(
+    const struct session *session, const struct session *holder, const struct origin *origin)
+{
+    if (session)
+        return false;
+    return !ingest_is_connected(holder->peer) ||
+           (origin->pid != ORIGIN_UNKNOWN && origin->pid == ingest_origin(holder->peer)->pid);
+}
+
+/* Whether this hello may come in. `session` NULL: a new one. `holder` NULL: the rank is free. */
+static int check_hello(struct runs *runs, struct run *run, struct session *session,
+    struct session *holder, const struct wire_hello *hello, const struct origin *origin,
+    struct wire_fault *fault)
+{
     char rank[16];
 
+    if (check_owner(run, origin, fault) != 0)
+        return -1;
     if (session && session->rank != hello->rank) {
         snprintf(rank, sizeof rank, "%" PRIu32, session->rank);
         return fault_set(
             fault, WIRE_CODE_BAD_FIELD, WIRE_HELLO, "rank", rank, "%" PRIu32, hello->rank);
     }
-    if (holder)
+    if (holder && !may_take_over(session, holder, origin))
         return fault_set(fault, WIRE_CODE_RANK_TAKEN, WIRE_HELLO, "rank",
-            "that the session which holds this rank says bye, or its lease ends",
-            "%" PRIu32 ", held by session %s", hello->rank, holder->key);
+            "a rank that no other live process of this run holds", "%" PRIu32, hello->rank);
     if ((!run || strcmp(run->state, "running") != 0) && running(runs) >= runs->options.runs_max)
         return fault_set(fault, WIRE_CODE_LIMIT, WIRE_HELLO, "run",
             "fewer running runs (limits.runs)", "%zu", running(runs));
@@ -201,6 +223,14 @@ static void come_back(struct session *session)
         out->lost(out->ctx, run->id, false, run->last_step, "");
 }
 
+/* The session is live no more. */
+static void leave(struct session *session)
+{
+    session->open = false;
+    session->peer = NULL;
+    stats_sub(&session->run->runs->options.stats->sessions, 1);
+}
+
 /* The session is live: it has a peer, and its run runs. */
 static void open_up(struct session *session, struct peer *peer, bool lossless)
 {
@@ -225,11 +255,28 @@ static void open_up(struct session *session, struct peer *peer, bool lossless)
         come_back(session);
 }
 
-int sessions_hello(void *ctx, struct peer *peer, const struct wire_hello *hello, void **known,
-    uint32_t *attempt, struct wire_fault *fault)
+/* A newer start has its rank: the session is over, and its run goes on with the other. */
+static void displace(struct session *session)
+{
+    struct run *run = session->run;
+    struct store_batch *batch = store_batch_new();
+    struct wire_fault fault;
+
+    fault_set(&fault, WIRE_CODE_RANK_TAKEN, WIRE_HELLO, "rank",
+        "that no newer session of this process takes over", "%" PRIu32, session->rank);
+    ingest_displace(session->peer, &fault);
+    leave(session);
+    rows_put_session(batch, session);
+    rows_publish(run, batch, NULL, 0);
+    log_info("a newer start takes over", LOG_STR("run", run->key),
+        LOG_STR("session", session->key), LOG_INT("rank", session->rank));
+}
+
+int sessions_hello(void *ctx, struct peer *peer, const struct wire_hello *hello,
+    const struct origin *origin, void **known, uint32_t *attempt, struct wire_fault *fault)
 {
     struct runs *runs = ctx;
-    struct session *session = *known;
+    struct session *session = *known, *holder;
     char run_key[WIRE_RUN_MAX + 1], key[WIRE_SESSION_MAX + 1];
     struct run *run;
 
@@ -238,10 +285,13 @@ int sessions_hello(void *ctx, struct peer *peer, const struct wire_hello *hello,
     HASH_FIND(by_key, runs->by_key, run_key, strlen(run_key), run);
     if (!session && run)
         session = run_session(run, key);
-    if (check_hello(runs, run, session, hello, fault) != 0)
+    holder = run ? live_session_of_rank(run, hello->rank, session) : NULL;
+    if (check_hello(runs, run, session, holder, hello, origin, fault) != 0)
         return -1;
+    if (holder)
+        displace(holder);
     if (!run)
-        run = open_run(runs, run_key);
+        run = open_run(runs, run_key, origin);
     if (session)
         resume(session);
     else if (run)
@@ -305,7 +355,7 @@ void sessions_dropped(void *ctx, void *known, uint64_t samples)
     if (more == 0)
         return;
     session->client_dropped += more;
-    run->dropped += more;
+    run->dropped = run->dropped + more < WIRE_COUNT_MAX ? run->dropped + more : WIRE_COUNT_MAX;
     stats_add(&run->runs->options.stats->dropped_client_total, more);
     batch = store_batch_new();
     rows_put_run(batch, run);
@@ -320,9 +370,7 @@ static void close_session(struct session *session, const char *state)
     const struct runs_out *out = &run->runs->options.out;
     struct store_batch *batch = store_batch_new();
 
-    session->open = false;
-    session->peer = NULL;
-    stats_sub(&run->runs->options.stats->sessions, 1);
+    leave(session);
     if (!any_open(run)) {
         run->state = state;
         stats_sub(&run->runs->options.stats->runs_running, 1);

@@ -142,6 +142,7 @@ struct run {
     double started_at, last_seen_at, attempt_started_at;
     double row_at; /* last_seen_at as the store has it */
     uint64_t dropped, undefined;
+    int64_t owner; /* uid of who opened it, and nobody else joins; ORIGIN_UNKNOWN: anybody does */
     struct session *sessions;
     struct layer *layers; /* by name */
     struct block *named;  /* by name */
@@ -206,8 +207,8 @@ void rows_publish(
     struct run *run, struct store_batch *batch, const struct figure *figures, size_t count);
 
 /* sessions.c */
-int sessions_hello(void *ctx, struct peer *peer, const struct wire_hello *hello, void **session,
-    uint32_t *attempt, struct wire_fault *fault);
+int sessions_hello(void *ctx, struct peer *peer, const struct wire_hello *hello,
+    const struct origin *origin, void **session, uint32_t *attempt, struct wire_fault *fault);
 void sessions_welcomed(void *ctx, void *session);
 int sessions_rewind(void *ctx, void *session, uint64_t step, struct wire_fault *fault);
 void sessions_dropped(void *ctx, void *session, uint64_t samples);

@@ -37,8 +37,8 @@ _Static_assert(STATEMENT_COUNT <= APPLY_STATEMENT_MAX, "room for all statements"
 
 static const char *const texts[STATEMENT_COUNT] = {
     [PUT_RUN] = "INSERT INTO run (id, key, name, state, tags, attempt, started_at,"
-                " last_seen_at, last_step, dropped, undefined) VALUES (?1, ?2, ?3, ?4, ?5, ?6,"
-                " ?7, ?8, ?9, ?10, ?11) ON CONFLICT (id) DO UPDATE SET name = ?3, state = ?4,"
+                " last_seen_at, last_step, dropped, undefined, owner) VALUES (?1, ?2, ?3, ?4, ?5,"
+                " ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT (id) DO UPDATE SET name = ?3, state = ?4,"
                 " tags = ?5, attempt = ?6, started_at = ?7, last_seen_at = ?8, last_step = ?9,"
                 " dropped = ?10, undefined = ?11 WHERE retired = 0",
     [PUT_ATTEMPT] = "INSERT INTO attempt (run_id, number, first_step, started_at) VALUES (?1, ?2,"
@@ -116,12 +116,12 @@ static double now_seconds(void)
 }
 
 /* `value` unless it says "none". */
-static void bind_step(sqlite3_stmt *statement, int index, int64_t step)
+static void bind_unless_negative(sqlite3_stmt *statement, int index, int64_t value)
 {
-    if (step < 0)
+    if (value < 0)
         sqlite3_bind_null(statement, index);
     else
-        sqlite3_bind_int64(statement, index, step);
+        sqlite3_bind_int64(statement, index, value);
 }
 
 static int put_run(struct apply *apply, const struct store_run *run)
@@ -135,9 +135,10 @@ static int put_run(struct apply *apply, const struct store_run *run)
     sqlite3_bind_int64(statement, 6, run->attempt);
     sqlite3_bind_double(statement, 7, run->started_at);
     sqlite3_bind_double(statement, 8, run->last_seen_at);
-    bind_step(statement, 9, run->last_step);
+    bind_unless_negative(statement, 9, run->last_step);
     sqlite3_bind_int64(statement, 10, (int64_t)run->dropped);
     sqlite3_bind_int64(statement, 11, (int64_t)run->undefined);
+    bind_unless_negative(statement, 12, run->owner);
     return sql_run(statement);
 }
 
@@ -146,7 +147,7 @@ static int put_attempt(struct apply *apply, const struct store_attempt *attempt)
     sqlite3_stmt *statement = apply->statements[PUT_ATTEMPT];
     sqlite3_bind_int64(statement, 1, attempt->run);
     sqlite3_bind_int64(statement, 2, attempt->number);
-    bind_step(statement, 3, attempt->first_step);
+    bind_unless_negative(statement, 3, attempt->first_step);
     sqlite3_bind_double(statement, 4, attempt->started_at);
     return sql_run(statement);
 }

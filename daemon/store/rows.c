@@ -19,6 +19,7 @@ struct store_run rows_run(sqlite3_stmt *statement)
         .last_step = sqlite3_column_int64(statement, 8),
         .dropped = (uint64_t)sqlite3_column_int64(statement, 9),
         .undefined = (uint64_t)sqlite3_column_int64(statement, 10),
+        .owner = sqlite3_column_int64(statement, 11),
     };
 }
 

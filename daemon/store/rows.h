@@ -11,8 +11,8 @@
  * short names. */
 #define ROWS_RUN                                                                                   \
     "r.id, r.key, r.name, r.state, r.tags, r.attempt, r.started_at, r.last_seen_at, "              \
-    "coalesce(r.last_step, -1), r.dropped, r.undefined"
-#define ROWS_RUN_COUNT 11
+    "coalesce(r.last_step, -1), r.dropped, r.undefined, coalesce(r.owner, -1)"
+#define ROWS_RUN_COUNT 12
 #define ROWS_LAYER                                                                                 \
     "l.id, l.run_id, l.name, l.kind, l.role, l.block, l.dtype, l.rows, l.cols, l.transposed, "     \
     "l.row_begin, l.row_end"

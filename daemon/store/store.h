@@ -34,6 +34,7 @@ struct store_run {
     double started_at, last_seen_at;
     int64_t last_step; /* -1: none */
     uint64_t dropped, undefined;
+    int64_t owner; /* uid; -1: unknown */
 };
 
 struct store_attempt {

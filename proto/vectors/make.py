@@ -115,7 +115,7 @@ GOOD: Dict[str, Dict[str, Any]] = {
         "values": {f"s{i}": float(i) for i in range(256)},
     },
     "heartbeat-minimal": {"type": "heartbeat", "dropped": 0},
-    "heartbeat-full": {"type": "heartbeat", "dropped": 2**64 - 1},
+    "heartbeat-full": {"type": "heartbeat", "dropped": 2**53 - 1},
     "rewind-minimal": {"type": "rewind", "step": 0},
     "rewind-full": {"type": "rewind", "step": 2**53 - 1},
     "want-minimal": {"type": "want", "tensor": 0, "bytes": 0},
@@ -193,7 +193,7 @@ GOOD: Dict[str, Dict[str, Any]] = {
     "grant-minimal": {"type": "grant", "tensor": 0},
     "grant-full": {"type": "grant", "tensor": 2**64 - 1},
     "flushed-minimal": {"type": "flushed", "token": 0, "dropped": 0},
-    "flushed-full": {"type": "flushed", "token": 2**64 - 1, "dropped": 2**63},
+    "flushed-full": {"type": "flushed", "token": 2**64 - 1, "dropped": 2**53 - 1},
     "alert-minimal": ALERT,
     "alert-full": {
         "type": "alert",
@@ -206,6 +206,7 @@ GOOD: Dict[str, Dict[str, Any]] = {
         "layers": [f"h.{i}/слой" for i in range(64)],
         "step": 2**53 - 1,
     },
+    "ping-minimal": {"type": "ping"},
     "closing-minimal": {"type": "closing"},
 }
 
@@ -372,6 +373,7 @@ BAD: Dict[str, Tuple[bytes, str, str]] = {
     "values-name": (changed(SCALARS, values={"1a": 1.0}), "bad_field", "values"),
     "values-name-long": (changed(SCALARS, values={"x" * 65: 1.0}), "bad_field", "values"),
     "values-name-reserved": (changed(SCALARS, values={"sa.top": 1.0}), "bad_field", "values"),
+    "dropped-2-to-53": (changed({"type": "bye", "dropped": 2**53}), "bad_field", "dropped"),
     "dropped-negative": (changed({"type": "heartbeat", "dropped": -1}), "bad_field", "dropped"),
     "token-missing": (changed({"type": "flush", "ticket": TICKET}), "bad_field", "token"),
     "ticket-15": (changed(TENSOR, ticket=TICKET[:15]), "bad_field", "ticket"),

@@ -19,11 +19,12 @@ def pack(header):
 
 
 class Raw:
-    """One session. `endpoint` is the daemon's control endpoint; `more` goes into the hello."""
+    """One session. `endpoint` is the daemon's control endpoint; `identity` ZeroMQ's; `more` goes into the hello."""
 
-    def __init__(self, endpoint, run="r", session="s", rank=0, world=1, **more):
+    def __init__(self, endpoint, run="r", session="s", rank=0, world=1, identity=None, **more):
         self.header = {"type": "hello", "version": 1, "run": run, "session": session, "rank": rank, "world": world, **more}
         self.endpoint = endpoint
+        self.identity = identity
         self.context = zmq.Context()
         self.control = self._connect(endpoint)
         self.tensors = None
@@ -36,6 +37,8 @@ class Raw:
         socket = self.context.socket(zmq.DEALER)
         socket.setsockopt(zmq.LINGER, 0)
         socket.setsockopt(zmq.RECONNECT_IVL, 50)
+        if self.identity is not None:
+            socket.setsockopt(zmq.IDENTITY, self.identity)
         socket.connect(endpoint)
         return socket
 
@@ -64,6 +67,16 @@ class Raw:
                     return message
             assert time.monotonic() < end, f"no {kind} came; what came: {self.kept}"
             self._read()
+
+    def answer(self, header):
+        """Says something and returns what comes next, whatever it is."""
+        self.kept.clear()
+        self.send(header)
+        end = time.monotonic() + DEADLINE
+        while not self.kept:
+            assert time.monotonic() < end, "no answer came"
+            self._read()
+        return self.kept.pop()
 
     def _read(self):
         for socket in (self.control, self.tensors):

@@ -26,6 +26,7 @@ LAYER_NUMBER_MAX = 65535
 WORLD_MAX = 65536
 DIM_MAX = 2**31 - 1
 STEP_MAX = 2**53 - 1
+COUNT_MAX = 2**53 - 1  # what JSON and SQLite hold exactly
 UINT_MAX = 2**64 - 1
 TICKET_SIZE = 16  # bytes
 
@@ -293,6 +294,7 @@ def _is_ticket(value: Any) -> bool:
 _version = _integer(VERSION, VERSION, "protocol version 1", "version")
 _uint = _integer(0, UINT_MAX, f"an integer from 0 to {UINT_MAX}")
 _step = _integer(0, STEP_MAX, f"an integer from 0 to {STEP_MAX}")
+_count = _integer(0, COUNT_MAX, f"an integer from 0 to {COUNT_MAX}")
 _layer_number = _integer(0, LAYER_NUMBER_MAX, f"an integer from 0 to {LAYER_NUMBER_MAX}")
 _rank = _integer(0, WORLD_MAX - 1, f"an integer from 0 to {WORLD_MAX - 1}, below world")
 _world = _integer(1, WORLD_MAX, f"an integer from 1 to {WORLD_MAX}")
@@ -331,7 +333,7 @@ _scalars = _text_map(
     _number,
 )
 
-_DROPPED = (_Field("dropped", _uint),)
+_DROPPED = (_Field("dropped", _count),)
 
 # The tables of PROTOCOL.md, in its order.
 _FIELDS: Dict[str, Tuple[_Field, ...]] = {
@@ -396,7 +398,7 @@ _FIELDS: Dict[str, Tuple[_Field, ...]] = {
     ),
     "pulse": _DROPPED,
     "grant": (_Field("tensor", _uint),),
-    "flushed": (_Field("token", _uint), _Field("dropped", _uint)),
+    "flushed": (_Field("token", _uint), _Field("dropped", _count)),
     "alert": (
         _Field("id", _uint),
         _Field("rule", _text),
@@ -407,6 +409,7 @@ _FIELDS: Dict[str, Tuple[_Field, ...]] = {
         _Field("layers", _layer_names),
         _Field("step", _step),
     ),
+    "ping": (),
     "closing": (),
 }
 
