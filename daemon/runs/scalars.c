@@ -1,5 +1,4 @@
-/* Scalars that a training logs: figures of the run itself. The first rank that tells a scalar of a step is believed. */
-#include <inttypes.h>
+/* Scalars that a training logs: figures of the run itself. The first rank that logs a scalar of a step is believed. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -20,22 +19,28 @@ static struct scalar *scalar_for(struct run *run, const char name[RECORD_METRIC_
     return scalar;
 }
 
-/* 1: a figure that is new; 0: one that is there already; -1: refused. */
-static int judge(
-    struct session *session, struct scalar *scalar, uint64_t step, struct wire_fault *fault)
-{
-    if ((int64_t)step > scalar->last_step) {
-        scalar->last_step = (int64_t)step;
-        scalar->from = session;
-        return 1;
-    }
-    if ((int64_t)step == scalar->last_step || scalar->from != session || session->resumed)
-        return 0;
-    char text[96];
+/* NEWEST: a step above all before, which the detectors judge. LATE: a validation that ends after its step, or what a client sends
+ * again; the store keeps the point unless it has it. KNOWN: another rank was first. */
+enum arrival { SCALAR_NEWEST, SCALAR_LATE, SCALAR_KNOWN };
 
-    snprintf(text, sizeof text, "at least %" PRId64 " for `%.40s`, or a rewind", scalar->last_step,
-        scalar->name);
-    return fault_set(fault, WIRE_CODE_STEP_BACKWARDS, WIRE_SCALARS, "step", text, "%" PRIu64, step);
+static enum arrival arrive(struct session *session, struct scalar *scalar, int64_t step)
+{
+    if (step > scalar->last_step) {
+        scalar->last_step = step;
+        scalar->from = session;
+        return SCALAR_NEWEST;
+    }
+    return step < scalar->last_step && scalar->from == session ? SCALAR_LATE : SCALAR_KNOWN;
+}
+
+static void fill(struct figure *figure, const struct run *run, int64_t step, double value)
+{
+    figure->run = run->id;
+    figure->layer = 0;
+    figure->attempt = run->attempt;
+    figure->step = step;
+    figure->time = runs_now();
+    figure->value = value;
 }
 
 int scalars_log(
@@ -43,19 +48,20 @@ int scalars_log(
 {
     struct session *session = known;
     struct run *run = session->run;
-    struct figure figures[WIRE_SCALARS_MAX];
+    struct figure newest[WIRE_SCALARS_MAX];
     struct store_batch *batch;
-    size_t count = 0;
+    size_t count = 0, late = 0;
     int rc = 0;
 
     (void)ctx;
     if (session->attempt != run->attempt)
         return 0; /* of an attempt that another rank has ended */
+    batch = store_batch_new();
     for (size_t i = 0; i < scalars->values_count; i++) {
         const struct wire_scalar *value = &scalars->values[i];
-        struct figure *figure = &figures[count];
+        struct figure *figure = &newest[count];
         struct scalar *scalar;
-        int verdict;
+        enum arrival arrival;
 
         snprintf(
             figure->metric, sizeof figure->metric, "%.*s", (int)value->name.len, value->name.ptr);
@@ -65,25 +71,20 @@ int scalars_log(
                 "%s", figure->metric);
             continue;
         }
-        verdict = judge(session, scalar, scalars->step, fault);
-        if (verdict < 0)
-            rc = -1;
-        if (verdict <= 0)
+        arrival = arrive(session, scalar, (int64_t)scalars->step);
+        if (arrival == SCALAR_KNOWN)
             continue;
-        figure->run = run->id;
-        figure->layer = 0;
-        figure->attempt = run->attempt;
-        figure->step = (int64_t)scalars->step;
-        figure->time = runs_now();
-        figure->value = value->value;
-        count++;
+        fill(figure, run, (int64_t)scalars->step, value->value);
+        store_put_figure(batch, figure);
+        count += arrival == SCALAR_NEWEST;
+        late += arrival == SCALAR_LATE;
     }
-    if (count == 0)
+    if (count + late == 0) {
+        store_batch_free(batch);
         return rc;
-    batch = store_batch_new();
+    }
+    stats_add(&run->runs->options.stats->figures_total, late);
     samples_note_step(run, batch, (int64_t)scalars->step);
-    for (size_t i = 0; i < count; i++)
-        store_put_figure(batch, &figures[i]);
-    rows_publish(run, batch, figures, count);
+    rows_publish(run, batch, newest, count);
     return rc;
 }

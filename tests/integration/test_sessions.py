@@ -310,6 +310,28 @@ def test_the_baseline_is_kept_by_an_attempt_that_begins_after_it(daemon, begins,
         assert series(d, "rotation.from_init", 2)[begins + 2] == pytest.approx(expected, abs=1e-7)
 
 
+# ---- late points ----------------------------------------------------------------------------------
+
+def test_a_scalar_of_a_lower_step_is_a_late_point_of_its_series(daemon):
+    """A validation that ends after its step opens no attempt, and disarms no detector."""
+    d = daemon()
+    with session(d) as raw:
+        for step in range(0, 1000, 10):
+            raw.scalars(step, loss=2.0)
+            if step % 100 == 90:
+                raw.scalars(step - 50, **{"val/loss": 3.0})
+        raw.scalars(70, loss=5.0, fresh=1.0)  # the first of that step stands; a new name begins where it begins
+        raw.scalars(75, loss=6.0)
+        raw.scalars(5, fresh=0.5)
+        raw.flush()
+        run = d.api("/api/v1/runs/r")
+        assert (run["attempt"], run["last_step"]) == (1, 990)
+        assert d.series("r", "val/loss") == dict.fromkeys(range(40, 1000, 100), 3.0)
+        assert d.series("r", "loss") == {**dict.fromkeys(range(0, 1000, 10), 2.0), 75: 6.0}
+        assert d.series("r", "fresh") == {5: 0.5, 70: 1.0}
+        assert raw.errors() == []
+
+
 # ---- ranks ----------------------------------------------------------------------------------------
 
 def test_activations_of_two_ranks_make_one_distribution(daemon):
