@@ -171,6 +171,7 @@ static void finish(struct gather *gather)
     DL_DELETE(items, whole);
     whole->others = items;
     whole->work.shards = gather->shards;
+    whole->first = layer->last_step[WIRE_WEIGHTS] < 0;
     shards_move(gather->shards, &stats_of(layer)->ingest_bytes);
     layer->last_step[WIRE_WEIGHTS] = gather->step;
     rhythm_add(&layer->whole, gather->step);
@@ -180,8 +181,19 @@ static void finish(struct gather *gather)
     release_activations(activations);
 }
 
-/* Nothing of a lossless session makes room for others: gather_may_send sees to it that it need not. */
-static bool may_go(const struct gather *gather)
+/* Whether it may become the layer's w(0): no step of the attempt is whole yet, and it is the lowest that waits. */
+static bool is_first(const struct gather *gather)
+{
+    const struct layer *layer = gather->layer;
+    const struct gather *other;
+
+    DL_FOREACH(layer->block->gathers, other)
+    if (other->layer == layer && other->step < gather->step)
+        return false;
+    return layer->last_step[WIRE_WEIGHTS] < 0;
+}
+
+static bool is_lossy(const struct gather *gather)
 {
     const struct item *item;
 
@@ -189,6 +201,12 @@ static bool may_go(const struct gather *gather)
     if (item->session->lossless)
         return false;
     return true;
+}
+
+/* Nothing of a lossless session, and no w(0), makes room for others: gather_may_send sees to it that it need not. */
+static bool may_go(const struct gather *gather)
+{
+    return is_lossy(gather) && !is_first(gather);
 }
 
 /* Of the steps of a layer that wait, the newest few stay. */
@@ -209,19 +227,26 @@ static void keep_few(struct layer *layer)
         drop(oldest, &stats_of(layer)->dropped_shards_total);
 }
 
-/* Beyond the budget those go that have waited longest; what has just come alone may exceed it. */
-static void keep_budget(struct runs *runs)
+static void drop_beyond(struct runs *runs, uint64_t bytes, bool (*is_dropped)(const struct gather *))
 {
     struct stats *stats = runs->options.stats;
     struct gather *gather, *newer;
 
     for (gather = runs->gathers; gather && gather->newer; gather = newer) {
         newer = gather->newer;
-        if (stats_get(&stats->shard_bytes) <= runs->options.memory_bytes)
+        if (stats_get(&stats->shard_bytes) <= bytes)
             return;
-        if (may_go(gather))
+        if (is_dropped(gather))
             drop(gather, &stats->dropped_budget_total);
     }
+}
+
+/* Beyond the budget those go that have waited longest; what has just come alone may exceed it. Beyond twice the budget what may
+ * be a w(0) goes too: its sender has not asked for the room. */
+static void keep_budget(struct runs *runs)
+{
+    drop_beyond(runs, runs->options.memory_bytes, may_go);
+    drop_beyond(runs, 2 * runs->options.memory_bytes, is_lossy);
 }
 
 /* It finds no gather that takes it. */

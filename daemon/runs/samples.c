@@ -115,7 +115,8 @@ int samples_begin(
     }
     if (is_known(numbered, header, step))
         return INGEST_KNOWN;
-    if (layer->block->lost_step == step && !session->lossless) {
+    if (layer->block->lost_step == step && !session->lossless &&
+        (header->kind == WIRE_ACTIVATIONS || layer->last_step[WIRE_WEIGHTS] >= 0)) {
         lose(session, layer->block, step);
         return INGEST_KNOWN;
     }
@@ -166,7 +167,18 @@ static bool is_of(const struct item *item, const struct session *session)
     return item->session == session;
 }
 
-/* The samples below `step` that wait and that no worker has begun make room for it. */
+/* Whether the sample of that step, which waits, has the first weights of a layer. */
+static bool is_first(const struct block *block, int64_t step)
+{
+    const struct item *item;
+
+    DL_FOREACH(block->queue, item)
+    if (item->first && item->work.step == step)
+        return true;
+    return false;
+}
+
+/* The samples below `step` that wait and that no worker has begun make room for it, but for what may be a w(0). */
 static void supersede(struct block *block, int64_t step)
 {
     struct stats *stats = block->run->runs->options.stats;
@@ -175,7 +187,7 @@ static void supersede(struct block *block, int64_t step)
     DL_FOREACH_SAFE(block->queue, item, next)
     {
         if (!item->session || is_lossless(item) || item->work.step >= step ||
-            item->work.step <= block->begun_step)
+            item->work.step <= block->begun_step || is_first(block, item->work.step))
             continue;
         samples_lose(item);
         stats_add(&stats->dropped_superseded_total, samples_tensors(item));
@@ -313,7 +325,8 @@ uint64_t samples_lost(void *ctx, void *known, const struct wire_tensor *header, 
     block->lost_step = step;
     DL_FOREACH_SAFE(block->queue, item, next)
     {
-        if (item->work.step != step || step <= block->begun_step || !is_of(item, session))
+        if (item->work.step != step || step <= block->begun_step || item->first ||
+            !is_of(item, session))
             continue;
         samples_lose(item);
         give_up(block, item);

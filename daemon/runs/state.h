@@ -45,6 +45,7 @@ struct item {
     struct session *session;  /* NULL: the daemon's own work */
     struct item *others;      /* whose shards are in work.shards too */
     uint64_t sequence;        /* within the session */
+    bool first;               /* the first whole weights of its layer in the attempt: perhaps its w(0), which no newer ones replace */
     struct item *prev, *next; /* in its gather, the block's queue, the worker's hand, or `others` */
     struct item *earlier, *later; /* in the session's list of what is not yet done */
 };

@@ -310,6 +310,25 @@ def test_the_baseline_is_kept_by_an_attempt_that_begins_after_it(daemon, begins,
         assert series(d, "rotation.from_init", 2)[begins + 2] == pytest.approx(expected, abs=1e-7)
 
 
+# ---- baselines ------------------------------------------------------------------------------------
+
+def test_newer_samples_do_not_replace_a_first_one_that_waits(daemon):
+    """A model that is sampled faster than it is analysed: rotation is measured from its first weights all the same."""
+    d = daemon(config="workers: 1\n")
+    rng, layers = np.random.default_rng(0), 24
+    with session(d) as raw:
+        for n in range(1, layers + 1):
+            raw.declare(n, f"layer.{n}", (512, 512))
+        for step in range(6):
+            for n in range(1, layers + 1):
+                raw.tensor(rng.standard_normal((512, 512)).astype(np.float32), step=step, layer=n)
+        dropped = raw.flush()
+        assert dropped > 0 and d.metric("foreshock_dropped_superseded_total") > 0  # or it shows nothing
+        for n in range(1, layers + 1):
+            steps = d.series("r", "rotation.baseline_step", f"layer.{n}")
+            assert min(steps) == 0 and set(steps.values()) == {0}, f"layer.{n}: {steps}"
+
+
 # ---- late points ----------------------------------------------------------------------------------
 
 def test_a_scalar_of_a_lower_step_is_a_late_point_of_its_series(daemon):

@@ -300,14 +300,24 @@ static void test_late_for_a_step_that_was_overtaken(void **state)
     assert_true(strcmp(last_field, "step") == 0 && strcmp(last_value, "5") == 0);
 }
 
+/* A first step is whole: what comes now is no w(0). */
+static void begin(void)
+{
+    for (size_t rank = 0; rank < RANKS; rank++)
+        give(rank, 0);
+    assert_true(handed_count == 1 && handed[0]->first);
+    work_off();
+}
+
 static void test_few_steps_wait(void **state)
 {
     (void)state;
-    for (int64_t step = 0; step < (int64_t)LIMIT_SHARD_STEPS + 3; step++)
+    begin();
+    for (int64_t step = 1; step < (int64_t)LIMIT_SHARD_STEPS + 4; step++)
         give(0, step);
     assert_int_equal(stats.dropped_shards_total, 3);
     assert_int_equal(stats.shard_bytes, LIMIT_SHARD_STEPS * SHARD);
-    give(1, 2); /* of a step that is gone */
+    give(1, 3); /* of a step that is gone */
     assert_int_equal(stats.dropped_shards_total, 4);
     gather_drop_all(&run);
     assert_int_equal(stats.dropped_shards_total, LIMIT_SHARD_STEPS + 4);
@@ -316,8 +326,9 @@ static void test_few_steps_wait(void **state)
 static void test_the_budget_and_lossless_sessions(void **state)
 {
     (void)state;
+    begin();
     runs.options.memory_bytes = 3 * SHARD;
-    for (int64_t step = 0; step < 5; step++)
+    for (int64_t step = 1; step < 6; step++)
         give(0, step);
     assert_int_equal(stats.dropped_budget_total, 2);
     assert_int_equal(stats.shard_bytes, 3 * SHARD);
@@ -340,6 +351,38 @@ static void test_the_budget_and_lossless_sessions(void **state)
     assert_int_equal(handed_count, 4);
     assert_true(gather_may_send(&runs, &sessions[0]));
     assert_int_equal(lost[1], 0);
+}
+
+static void test_what_may_be_a_first_step_stays(void **state)
+{
+    (void)state;
+    runs.options.memory_bytes = 2 * SHARD;
+    for (int64_t step = 5; step < 9; step++)
+        give(0, step);
+    gather_lose(&block, 5);
+    assert_int_equal(stats.dropped_budget_total, 2); /* steps 6 and 7 */
+    assert_int_equal(stats.dropped_shards_total, 0);
+    give(1, 5);
+    give(2, 5);
+    assert_true(handed_count == 1 && handed[0]->work.step == 5 && handed[0]->first);
+    gather_drop_all(&run);
+}
+
+static void test_even_that_is_bounded(void **state)
+{
+    struct layer others[8];
+
+    (void)state;
+    runs.options.memory_bytes = 2 * SHARD;
+    for (size_t i = 0; i < 8; i++) {
+        others[i] = layer;
+        numbers[0].layer = &others[i];
+        give(0, 0);
+    }
+    numbers[0].layer = &layer;
+    assert_int_equal(stats.shard_bytes, 4 * SHARD);
+    assert_int_equal(stats.dropped_budget_total, 4);
+    gather_drop_all(&run);
 }
 
 static void test_whom_the_oldest_step_waits_for_goes_on(void **state)
@@ -371,10 +414,11 @@ static void test_whom_the_oldest_step_waits_for_goes_on(void **state)
 static void test_a_lost_tensor_gives_up_its_sample(void **state)
 {
     (void)state;
-    give(0, 0);
-    give(1, 0);
+    begin();
+    give(0, 1);
     give(1, 1);
-    gather_lose(&block, 0);
+    give(1, 2);
+    gather_lose(&block, 1);
     assert_true(lost[0] == 1 && lost[1] == 1);
     assert_int_equal(stats.shard_bytes, SHARD);
     gather_drop_all(&run);
@@ -527,6 +571,8 @@ int main(void)
         TEST(test_late_for_a_step_that_was_overtaken),
         TEST(test_few_steps_wait),
         TEST(test_the_budget_and_lossless_sessions),
+        TEST(test_what_may_be_a_first_step_stays),
+        TEST(test_even_that_is_bounded),
         TEST(test_whom_the_oldest_step_waits_for_goes_on),
         TEST(test_a_lost_tensor_gives_up_its_sample),
         TEST(test_shards_of_another_dtype_are_turned_away),
