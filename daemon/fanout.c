@@ -227,16 +227,14 @@ static void put_standings(struct store_batch *batch, struct watched *watched)
     }
 }
 
-static void on_publish(
+static bool on_publish(
     void *ctx, int64_t run, struct store_batch *batch, const struct figure *figures, size_t count)
 {
     struct fanout *fanout = ctx;
     struct watched *watched = watched_of(fanout, run);
 
-    if (!watched) {
-        hand_over(fanout, batch);
-        return;
-    }
+    if (!watched)
+        return hand_over(fanout, batch);
     for (size_t i = 0; i < count; i++) {
         const struct figure *f = &figures[i];
 
@@ -247,6 +245,7 @@ static void on_publish(
     put_standings(batch, watched);
     drain(fanout, watched, batch);
     submit(fanout, watched, batch);
+    return !watched->untold;
 }
 
 static void watched_free(struct watched *watched)

@@ -17,6 +17,8 @@
     X(figures_total, "counter", "Figures computed or logged.")                                     \
     X(figures_undefined_total, "counter", "Figures not published because they are undefined.")     \
     X(figures_stored_total, "counter", "Figures committed to the database.")                       \
+    X(figures_lost_total, "counter",                                                               \
+        "Figures lost because the database did not take them in time.")                            \
     X(dropped_budget_total, "counter", "Tensors dropped because the memory budget was spent.")     \
     X(dropped_superseded_total, "counter",                                                         \
         "Tensors dropped because a newer sample of the block was waiting.")                        \

@@ -72,18 +72,19 @@ static int check_same(
                : 0;
 }
 
-/* The block has all that an MLP has: its figures get a name to be filed under. */
-static void name_block(struct block *block, struct store_batch *batch)
+/* Once the block has all that an MLP has, its figures get a name to be filed under: then true. */
+static bool name_block(struct block *block, struct store_batch *batch)
 {
     struct run *run = block->run;
     const struct runs_out *out = &run->runs->options.out;
 
     if (block->id || !block_is_mlp(block))
-        return;
+        return false;
     block->id = run->runs->next_layer++;
     strand_block(block->strand, block->id);
     rows_put_block(batch, block);
     out->layer(out->ctx, run->id, block->id, block->name, "", "");
+    return true;
 }
 
 static struct layer *add_layer(struct run *run, struct store_layer *row)
@@ -92,6 +93,7 @@ static struct layer *add_layer(struct run *run, struct store_layer *row)
     struct block *block = run_block_for(run, row->block);
     struct layer *layer;
     struct store_batch *batch;
+    bool named;
 
     row->id = run->runs->next_layer;
     layer = block ? run_layer_new(run, row) : NULL;
@@ -105,8 +107,9 @@ static struct layer *add_layer(struct run *run, struct store_layer *row)
     batch = store_batch_new();
     rows_put_layer(batch, run, layer);
     out->layer(out->ctx, run->id, layer->id, layer->name, layer->role, layer->block_name);
-    name_block(block, batch);
-    rows_publish(run, batch, NULL, 0);
+    named = name_block(block, batch);
+    layer->unsaved = !rows_publish(run, batch, NULL, 0);
+    block->unsaved |= named && layer->unsaved;
     return layer;
 }
 
@@ -172,7 +175,7 @@ static void renew(struct run *run, struct layer *layer, const struct store_layer
     snprintf(layer->dtype, sizeof layer->dtype, "%s", row->dtype);
     batch = store_batch_new();
     rows_put_layer(batch, run, layer);
-    rows_publish(run, batch, NULL, 0);
+    layer->unsaved |= !rows_publish(run, batch, NULL, 0);
 }
 
 static int number(struct session *session, const struct wire_layer *wire, struct layer *layer)

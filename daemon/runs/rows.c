@@ -79,11 +79,56 @@ void rows_put_block(struct store_batch *batch, const struct block *block)
                            });
 }
 
-void rows_publish(
+bool rows_publish(
     struct run *run, struct store_batch *batch, const struct figure *figures, size_t count)
 {
     const struct runs_out *out = &run->runs->options.out;
 
     stats_add(&run->runs->options.stats->figures_total, count);
-    out->publish(out->ctx, run->id, batch, figures, count);
+    if (out->publish(out->ctx, run->id, batch, figures, count))
+        return true;
+    stats_add(&run->runs->options.stats->figures_lost_total, count);
+    run->unsaved = true;
+    return false;
+}
+
+static void put_layer_again(
+    struct store_batch *batch, const struct run *run, const struct layer *layer)
+{
+    if (layer->unsaved)
+        rows_put_layer(batch, run, layer);
+    if (layer->baseline_unsaved) {
+        struct store_baseline baseline = layer->baseline;
+
+        baseline.dtype = layer->baseline_dtype;
+        store_put_baseline(batch, &baseline);
+    }
+}
+
+void rows_save(struct run *run)
+{
+    struct store_batch *batch = store_batch_new();
+    struct session *session;
+    struct layer *layer;
+    struct block *block;
+
+    rows_put_run(batch, run);
+    rows_put_attempt(batch, run);
+    for (session = run->sessions; session; session = session->hh.next)
+        if (session->unsaved)
+            rows_put_session(batch, session);
+    for (layer = run->layers; layer; layer = layer->by_name.next)
+        put_layer_again(batch, run, layer);
+    DL_FOREACH(run->blocks, block)
+    if (block->unsaved)
+        rows_put_block(batch, block);
+    if (!rows_publish(run, batch, NULL, 0))
+        return;
+    run->unsaved = false;
+    for (session = run->sessions; session; session = session->hh.next)
+        session->unsaved = false;
+    for (layer = run->layers; layer; layer = layer->by_name.next)
+        layer->unsaved = layer->baseline_unsaved = false;
+    DL_FOREACH(run->blocks, block)
+    block->unsaved = false;
 }

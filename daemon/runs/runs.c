@@ -15,6 +15,14 @@ double runs_now(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
+/* Rows that the store had no room for: without that of a layer its figures would never be seen. */
+static void save(struct runs *runs)
+{
+    for (struct run *run = runs->by_id; run; run = run->by_id.next)
+        if (run->unsaved && store_has_room(runs->options.store))
+            rows_save(run);
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct runs *runs = timer->data;
@@ -25,6 +33,7 @@ static void on_tick(uv_timer_t *timer)
     work_stamp(runs);
     gather_expire(runs);
     samples_close_waiting(runs);
+    save(runs);
     work_start(runs); /* the store may have room again */
 }
 
@@ -139,6 +148,7 @@ void runs_stop(struct runs *runs)
         session->peer = NULL;
     while (runs->busy > 0 || runs->trimming)
         uv_run(runs->options.loop, UV_RUN_ONCE);
+    save(runs);
     uv_close((uv_handle_t *)&runs->tick, NULL);
 }
 

@@ -21,8 +21,8 @@ struct runs;
 
 /* Where things go. */
 struct runs_out {
-    /* One event's rows and figures. The batch is the receiver's from now on. */
-    void (*publish)(void *ctx, int64_t run, struct store_batch *batch, const struct figure *figures,
+    /* One event's rows and figures. The batch is the receiver's from now on. false: the store had no room, and it is lost. */
+    bool (*publish)(void *ctx, int64_t run, struct store_batch *batch, const struct figure *figures,
         size_t count);
     /* A run begins, or an attempt of it: what was known of it by its figures starts anew. */
     void (*attempt)(void *ctx, int64_t run, const char *key, uint32_t attempt);

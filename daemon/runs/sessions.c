@@ -223,6 +223,13 @@ static void come_back(struct session *session)
         out->lost(out->ctx, run->id, false, run->last_step, "");
 }
 
+/* With what the batch holds of its run. */
+static void publish_row(struct session *session, struct store_batch *batch)
+{
+    rows_put_session(batch, session);
+    session->unsaved |= !rows_publish(session->run, batch, NULL, 0);
+}
+
 /* The session is live no more. */
 static void leave(struct session *session)
 {
@@ -249,8 +256,7 @@ static void open_up(struct session *session, struct peer *peer, bool lossless)
     run->last_seen_at = runs_now();
     rows_put_run(batch, run);
     rows_put_attempt(batch, run);
-    rows_put_session(batch, session);
-    rows_publish(run, batch, NULL, 0);
+    publish_row(session, batch);
     if (returns)
         come_back(session);
 }
@@ -266,8 +272,7 @@ static void displace(struct session *session)
         "that no newer session of this process takes over", "%" PRIu32, session->rank);
     ingest_displace(session->peer, &fault);
     leave(session);
-    rows_put_session(batch, session);
-    rows_publish(run, batch, NULL, 0);
+    publish_row(session, batch);
     log_info("a newer start takes over", LOG_STR("run", run->key),
         LOG_STR("session", session->key), LOG_INT("rank", session->rank));
 }
@@ -339,8 +344,7 @@ int sessions_rewind(void *ctx, void *known, uint64_t step, struct wire_fault *fa
     batch = store_batch_new();
     rows_put_run(batch, run);
     rows_put_attempt(batch, run);
-    rows_put_session(batch, session);
-    rows_publish(run, batch, NULL, 0);
+    publish_row(session, batch);
     return 0;
 }
 
@@ -359,8 +363,7 @@ void sessions_dropped(void *ctx, void *known, uint64_t samples)
     stats_add(&run->runs->options.stats->dropped_client_total, more);
     batch = store_batch_new();
     rows_put_run(batch, run);
-    rows_put_session(batch, session);
-    rows_publish(run, batch, NULL, 0);
+    publish_row(session, batch);
 }
 
 /* The peer is gone: by a bye, or because its lease ran out. */
@@ -378,8 +381,7 @@ static void close_session(struct session *session, const char *state)
         samples_rest(run);
     }
     rows_put_run(batch, run);
-    rows_put_session(batch, session);
-    rows_publish(run, batch, NULL, 0);
+    publish_row(session, batch);
     if (strcmp(run->state, "ended") == 0)
         out->ended(out->ctx, run->id);
 }

@@ -28,9 +28,10 @@ struct layer {
     int64_t torn_step;    /* newest step of which shards were missing; -1: none */
     struct rhythm whole;  /* steps of weights that were whole since the daemon's start */
     struct partition partition;     /* of the attempt's senders */
-    struct store_baseline baseline; /* as restored */
+    struct store_baseline baseline; /* as restored, or unsaved */
     char baseline_dtype[16];
     bool has_baseline;
+    bool unsaved, baseline_unsaved; /* the store has yet to get these rows */
     void *tracker; /* as restored, until the strand has it */
     size_t tracker_size;
     uint32_t tracker_attempt;
@@ -72,6 +73,7 @@ struct block {
     struct strand *strand;
     struct item *queue;
     struct gather *gathers;
+    bool unsaved;     /* the store has yet to get its row */
     bool ready, busy; /* waits for a worker; is with one */
     bool waiting;     /* an alignment is open for other ranks ... */
     uint64_t waiting_since_ms;
@@ -114,6 +116,7 @@ struct session {
     uint32_t rank, world, attempt;
     bool open, lost, lossless;
     bool resumed;      /* it has said hello before: it may send again what is there already */
+    bool unsaved;      /* the store has yet to get its row */
     struct peer *peer; /* NULL: not live */
     struct numbered *numbers;
     uint64_t sequence; /* of the newest item */
@@ -142,6 +145,7 @@ struct run {
     int64_t first_step, last_step; /* of the attempt; of the run. -1: none */
     double started_at, last_seen_at, attempt_started_at;
     double row_at; /* last_seen_at as the store has it */
+    bool unsaved;  /* the store has yet to get rows of it */
     uint64_t dropped, undefined;
     int64_t owner; /* uid of who opened it, and nobody else joins; ORIGIN_UNKNOWN: anybody does */
     struct session *sessions;
@@ -204,8 +208,11 @@ void rows_put_attempt(struct store_batch *batch, const struct run *run);
 void rows_put_session(struct store_batch *batch, const struct session *session);
 void rows_put_layer(struct store_batch *batch, const struct run *run, const struct layer *layer);
 void rows_put_block(struct store_batch *batch, const struct block *block);
-void rows_publish(
+/* false: the store had no room. The rows of the run and its attempt are then written again by rows_save; what else the batch held
+ * is too if its `unsaved` is set. */
+bool rows_publish(
     struct run *run, struct store_batch *batch, const struct figure *figures, size_t count);
+void rows_save(struct run *run); /* of a run that has `unsaved` */
 
 /* sessions.c */
 int sessions_hello(void *ctx, struct peer *peer, const struct wire_hello *hello,

@@ -115,6 +115,25 @@ static void tell_baselines(struct run *run, const struct findings *findings)
         out->damaged(out->ctx, run->id, findings->baselines[i].layer, false, run->last_step, "");
 }
 
+/* The store has no room for their rows yet; without them the next start would remove the files. */
+static void keep_baselines(struct run *run, const struct findings *findings)
+{
+    struct layer *layer;
+
+    for (size_t i = 0; i < findings->baseline_count; i++) {
+        const struct store_baseline *baseline = &findings->baselines[i];
+
+        for (layer = run->layers; layer && layer->id != baseline->layer;)
+            layer = layer->by_name.next;
+        if (!layer)
+            continue;
+        layer->baseline = *baseline;
+        layer->baseline.dtype = NULL;
+        snprintf(layer->baseline_dtype, sizeof layer->baseline_dtype, "%s", baseline->dtype);
+        layer->baseline_unsaved = true;
+    }
+}
+
 /* What one sample found, as one batch. */
 static void publish(struct block *block, const struct findings *findings, int64_t step)
 {
@@ -134,7 +153,8 @@ static void publish(struct block *block, const struct findings *findings, int64_
         store_put_figure(batch, &findings->figures[i]);
     for (size_t i = 0; i < findings->histogram_count; i++)
         store_put_histogram(batch, &findings->histograms[i]);
-    rows_publish(run, batch, findings->figures, findings->figure_count);
+    if (!rows_publish(run, batch, findings->figures, findings->figure_count))
+        keep_baselines(run, findings);
     tell_baselines(run, findings);
 }
 
