@@ -48,4 +48,5 @@ def daemon(folder):
 def pytest_configure(config):
     config.addinivalue_line("markers", "soak: takes minutes; run once, on the plain build")
     config.addinivalue_line("markers", "torch: needs PyTorch")
+    config.addinivalue_line("markers", "packaging: runs what ships as it ships, so on a plain build")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

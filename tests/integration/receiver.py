@@ -51,6 +51,9 @@ class Receiver(http.server.ThreadingHTTPServer):
         self.thread.join()
         self.server_close()
 
+    def __exit__(self, *_):
+        self.stop()
+
 
 class _Handler(http.server.BaseHTTPRequestHandler):
     def do_POST(self):
