@@ -1,9 +1,9 @@
 """A consistent copy of one forward pass: for each watched layer, the weights that it used and a
 sample of its inputs.
 
-The copies are taken by hooks in the thread that trains, before the layer computes, into buffers
-that belong to the client; nothing that happens to the weights later is seen. Hooks stand only while
-a sample is due.
+The copies are taken in the thread that trains, right after the layer has computed, into buffers that
+belong to the client; nothing that happens to the weights later is seen. Calls are listened to only
+while a sample is due.
 """
 
 import inspect
@@ -15,12 +15,9 @@ from typing import Callable, Dict, List, Optional, Tuple
 import torch
 from torch import nn
 
+from .calls import Calls, Listener
 from .layers import Part
 from .outbox import Outbox, Sample, Tensor
-
-_is_compiling: Callable[[], bool] = getattr(
-    getattr(torch, "compiler", None), "is_compiling", lambda: False
-)
 
 
 class Pool:
@@ -78,9 +75,9 @@ class _Taken:
     events: List[tuple] = field(default_factory=list)  # of CUDA: start, end
 
 
-class Capture:
+class Capture(Listener):
     """Takes the samples of `groups` from the next forward pass of `model` in training, between
-    `__init__` (which sets the hooks) and `submit` or `discard` (which remove them)."""
+    `__init__` and `submit` or `discard`. It listens to `calls` until it has every layer."""
 
     def __init__(
         self,
@@ -88,21 +85,22 @@ class Capture:
         groups: List[Group],
         outbox: Outbox,
         pool: Pool,
+        calls: Calls,
         failed: Callable[[], None],
     ) -> None:
         began = time.perf_counter()
+        self.model = model
+        self._groups = groups
         self._outbox = outbox
         self._pool = pool
+        self._calls = calls
         self._failed = failed
         self._taken: Dict[str, Optional[_Taken]] = {}  # by block; None: no room
-        self._groups = groups
         self._mask: Optional[torch.Tensor] = None
         self._rows: Dict[tuple, Optional[torch.Tensor]] = {}
-        self._done: set = set()
-        self._hooks = [_hook_with_kwargs(model, self._on_model)]
+        self._work = self._by_module()  # what is still to be taken, by the id of the module
         self._compiled = hasattr(model, "_orig_mod")  # what torch.compile returns
-        for module, work in self._by_module().items():
-            self._hooks.append(module.register_forward_pre_hook(self._hook_of(work)))
+        calls.start(self)
         self.seconds = time.perf_counter() - began  # spent in the training thread
 
     @property
@@ -111,7 +109,7 @@ class Capture:
 
     def submit(self, step: int, charge_more: Callable[[float], None]) -> None:
         """Hands the samples of whole groups to the outbox as those of `step`."""
-        self._remove_hooks()
+        self._calls.stop()
         samples, reserved = [], 0
         for group in self._groups:
             taken = self._taken.get(group.block)
@@ -124,7 +122,7 @@ class Capture:
 
     def discard(self) -> None:
         """Forgets everything."""
-        self._remove_hooks()
+        self._calls.stop()
         for group in self._groups:
             taken = self._taken.get(group.block)
             if taken is not None:
@@ -152,53 +150,44 @@ class Capture:
             self._pool.give(buffer, pinned)
         self._outbox.cancel(group.reserve)
 
-    def _remove_hooks(self) -> None:
-        for hook in self._hooks:
-            hook.remove()
-        self._hooks = []
-
-    def _by_module(self) -> "Dict[nn.Module, List[Tuple[Group, int]]]":
-        found: Dict[nn.Module, List[Tuple[Group, int]]] = {}
+    def _by_module(self) -> "Dict[int, List[Tuple[Group, int]]]":
+        found: Dict[int, List[Tuple[Group, int]]] = {}
         for group in self._groups:
             for index, part in enumerate(group.parts):
-                found.setdefault(part.module, []).append((group, index))
+                found.setdefault(id(part.module), []).append((group, index))
         return found
 
-    # ---- hooks, in the training thread -----------------------------------------------------------
+    # ---- calls, in the training thread -----------------------------------------------------------
 
-    def _on_model(self, module: nn.Module, args: tuple, kwargs: dict) -> None:
-        """The model is about to run: its padding mask is kept. Inside a compiled model no hook
-        runs, so only the weights are taken, here."""
-        if _is_compiling() or not self._wanted(module):
+    def before(self, args: tuple, kwargs: dict) -> None:
+        """The model's padding mask is kept. Inside a compiled model no call is heard of, so only
+        the weights are taken, here."""
+        if not self._wanted(self.model):
             return
         try:
-            self._mask = _padding_mask(module, args, kwargs)
+            self._mask = _padding_mask(self.model, args, kwargs)
         except Exception:
             self._failed()
         if self._compiled:
-            for inner, work in self._by_module().items():
-                self._take(inner, work, None)
+            for inner in list(self._work):
+                self._take(inner, None)
 
-    def _hook_of(self, work: List[Tuple[Group, int]]) -> Callable:
-        def hook(module: nn.Module, args: tuple) -> None:
-            if not _is_compiling() and self._wanted(module):
-                inputs = args[0] if args and isinstance(args[0], torch.Tensor) else None
-                self._take(module, work, inputs)
-
-        return hook
+    def after(self, module: nn.Module, args: tuple) -> None:
+        if id(module) not in self._work or not self._wanted(module):
+            return
+        inputs = args[0] if args else None
+        if inputs is None or isinstance(inputs, torch.Tensor):  # else a stand-in, which FX traces
+            self._take(id(module), inputs)
 
     @staticmethod
     def _wanted(module: nn.Module) -> bool:
         return module.training and torch.is_grad_enabled()
 
-    def _take(
-        self, module: nn.Module, work: List[Tuple[Group, int]], inputs: Optional[torch.Tensor]
-    ) -> None:
-        """Copies for each part of `module`, once; an error of ours never reaches the model."""
-        if module in self._done:
-            return
+    def _take(self, module: int, inputs: Optional[torch.Tensor]) -> None:
+        """Copies for each part of the module of this id, once; an error of ours never reaches the
+        model."""
         began = time.perf_counter()
-        self._done.add(module)
+        work = self._work.pop(module)
         try:
             with torch.no_grad():
                 rows = None if inputs is None else self._sample_rows(inputs, work[0][0].tokens)
@@ -206,6 +195,8 @@ class Capture:
                     self._take_part(group, index, rows)
         except Exception:
             self._failed()
+        if not self._work:
+            self._calls.stop()
         self.seconds += time.perf_counter() - began
 
     def _take_part(self, group: Group, index: int, rows: Optional[torch.Tensor]) -> None:
@@ -304,12 +295,3 @@ def _padding_mask(model: nn.Module, args: tuple, kwargs: dict) -> Optional[torch
         names = list(inspect.signature(model.forward).parameters)
         mask = dict(zip(names, args)).get("attention_mask")
     return mask.detach() if isinstance(mask, torch.Tensor) and mask.dim() == 2 else None
-
-
-def _hook_with_kwargs(model: nn.Module, hook: Callable) -> "torch.utils.hooks.RemovableHandle":
-    """A forward pre-hook that sees keyword arguments; PyTorch before 2.0 shows it only the
-    positional ones."""
-    try:
-        return model.register_forward_pre_hook(hook, with_kwargs=True)
-    except TypeError:
-        return model.register_forward_pre_hook(lambda module, args: hook(module, args, {}))

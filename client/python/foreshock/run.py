@@ -55,8 +55,8 @@ class Run:
     block up to that long for room, then raise `Timeout`, and what the daemon has not committed is
     kept and sent again after a reconnect.
 
-    Mistakes of the caller (an undeclared layer, another shape) are ValueErrors. After a fork the
-    child's copy of a run does nothing.
+    Mistakes of the caller (an undeclared layer, another shape) are ValueErrors. A copy of a run does
+    nothing, whether made by a fork, by `copy` or by `pickle`.
     """
 
     def __init__(
@@ -70,14 +70,7 @@ class Run:
         wait: Optional[float] = None,
         memory: int = MEMORY,
     ) -> None:
-        self.disabled = disabled()
-        self.alive = not self.disabled
-        self.outbox = Outbox(memory, wait)
-        self.internal_errors = 0
-        self._inbox = Inbox()
-        self._layers: Dict[str, Layer] = {}
-        self._last_step = -1
-        self._dropped_told = Counts()
+        self._prepare(disabled(), memory, wait)
         if not self.alive:
             return
         self.identity = identify(run, rank)
@@ -86,6 +79,27 @@ class Run:
         )
         self._transport.start()
         _open_runs.add(self)
+
+    @classmethod
+    def inert(cls) -> "Run":
+        """A run that does nothing, as FORESHOCK_DISABLED=1 makes them."""
+        made = cls.__new__(cls)
+        made._prepare(disabled=True, memory=MEMORY, wait=None)
+        return made
+
+    def __reduce__(self) -> tuple:
+        """A copy, or what comes out of a pickle, is inert: there is one sender of a session."""
+        return Run.inert, ()
+
+    def _prepare(self, disabled: bool, memory: int, wait: Optional[float]) -> None:
+        self.disabled = disabled
+        self.alive = not disabled
+        self.outbox = Outbox(memory, wait)
+        self.internal_errors = 0
+        self._inbox = Inbox()
+        self._layers: Dict[str, Layer] = {}
+        self._last_step = -1
+        self._dropped_told = Counts()
 
     def _hello(self, name: Optional[str], tags: Optional[Dict[str, str]]) -> dict:
         return {

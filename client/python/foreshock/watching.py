@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from .cadence import Cadence
+from .calls import Calls
 from .capture import Capture, Group, Pool
 from .inbox import Alert
 from .layers import Part, Selection, discover
@@ -38,7 +39,10 @@ def watch(
     holds the weights that the forward pass used and at most `tokens` rows of each layer's inputs,
     evenly strided over batch and positions. `layers`: see `foreshock.layers.discover`. A model
     whose samples do not fit in memory (256 MiB) is sampled block by block in turn. Of a model that
-    torch.compile made, only weights are sampled: no hook runs inside it.
+    torch.compile made, only weights are sampled: its layers are not called one by one.
+
+    Nothing is hung on the model: it is copied, pickled and scripted like any other, and its copies
+    are not watched.
 
     Raises ValueError for a programmer's mistake; nothing that happens later reaches the training
     loop.
@@ -49,7 +53,7 @@ def watch(
         raise ValueError(f"tokens {tokens!r}: expected a whole number of at least 1")
     cadence = Cadence(every, overhead)
     if disabled():
-        return Monitor(model, Run(), [], cadence)
+        return _inert()
     parts = discover(model, layers)
     session = Run(run, name=name, endpoint=endpoint, tags=tags, rank=rank)
     try:
@@ -57,6 +61,11 @@ def watch(
     except BaseException:
         session.close()
         raise
+
+
+def _inert() -> "Monitor":
+    """A monitor that does nothing."""
+    return Monitor(nn.Module(), Run.inert(), [], Cadence(None, 0.01))
 
 
 def _groups(run: Run, parts: List[Part], tokens: int) -> List[Group]:
@@ -81,7 +90,8 @@ def _groups(run: Run, parts: List[Part], tokens: int) -> List[Group]:
 
 class Monitor:
     """A watched training, made by `watch`. Its methods belong to the thread that trains; none but
-    `flush` and `close` waits, and none raises."""
+    `flush` and `close` waits, and none raises. A copy of a monitor, or one that comes out of a
+    pickle, does nothing."""
 
     def __init__(self, model: nn.Module, run: Run, groups: List[Group], cadence: Cadence) -> None:
         self.run = run
@@ -89,6 +99,7 @@ class Monitor:
         self._groups = groups
         self._cadence = cadence
         self._pool = Pool(MEMORY)
+        self._calls = Calls()
         self._lazy = LazyScalars(run.outbox.put_scalars)
         self._last_step = -1
         self._numbers: Dict[str, float] = {}  # of the step that ends
@@ -144,10 +155,13 @@ class Monitor:
         return self.run.flush(timeout)
 
     def close(self) -> None:
-        """Removes the hooks and ends the session."""
+        """Ends the watch and the session."""
         self._discard()
         self._read_scalars()
         self.run.close()
+
+    def __reduce__(self) -> tuple:
+        return _inert, ()
 
     def __enter__(self) -> "Monitor":
         return self
@@ -171,7 +185,7 @@ class Monitor:
             self._numbers[name] = float(value)  # type: ignore[arg-type]
 
     def _sample(self, step: int, began: float) -> None:
-        """Sends the step's numbers and its sample, if it was one; sets the hooks for the next."""
+        """Sends the step's numbers and its sample, if it was one; makes ready for the next."""
         if self._numbers:
             self.run.log_values(step, self._numbers)
             self._numbers = {}
@@ -196,7 +210,12 @@ class Monitor:
     def _arm(self) -> None:
         """The next forward pass is sampled."""
         self._capture = Capture(
-            self._model, self._next_groups(), self.run.outbox, self._pool, self._failed
+            self._model,
+            self._next_groups(),
+            self.run.outbox,
+            self._pool,
+            self._calls,
+            self._failed,
         )
 
     def _next_groups(self) -> List[Group]:

@@ -10,6 +10,7 @@ import pytest
 import torch
 from models import GPT2, Llama
 from peer import Peer, eventually
+from torch.nn.modules import module as modules
 
 import foreshock
 from foreshock.cadence import Cadence
@@ -161,17 +162,18 @@ def test_only_training_passes_count_and_only_the_first_of_a_step(peer):
     assert peer.whole()[(number, "activations", 0)] == bits(inputs["x"])
 
 
-def test_padding_is_left_out(peer):
+@pytest.mark.parametrize("by_name", [False, True])
+def test_padding_is_left_out(peer, by_name):
     model = Llama(depth=1)
     mask = torch.ones(4, 8, dtype=torch.long)
     mask[1:, 5:] = 0
     inputs = {}
     keep_first_inputs(model.layers[0].mlp.up_proj, inputs)
     with foreshock.watch(model, run="r", endpoint=peer.endpoint, every=1, tokens=10) as monitor:
-        if int(torch.__version__.split(".")[0]) < 2:  # whose hooks see positional arguments only
-            model(batch(), mask)
-        else:
+        if by_name:
             model(batch(), attention_mask=mask)
+        else:
+            model(batch(), mask)
         monitor.step(0)
         assert monitor.flush(10)
     real = inputs["x"].reshape(32, -1)[mask.reshape(-1).bool()]
@@ -335,7 +337,8 @@ def test_hooks_are_gone_between_samples_and_after_the_end(peer):
     model = Llama(depth=1)
 
     def hooks():
-        return sum(len(module._forward_pre_hooks) for module in model.modules())
+        assert not any(m._forward_pre_hooks or m._forward_hooks for m in model.modules())
+        return len(modules._global_forward_pre_hooks) + len(modules._global_forward_hooks)
 
     monitor = foreshock.watch(model, run="r", endpoint=peer.endpoint, every=10)
     assert hooks() > 0
@@ -392,7 +395,7 @@ def test_disabled_is_nothing(monkeypatch):
         model(batch())
         monitor.step(0, loss=1.0)
         assert monitor.alerts() == [] and monitor.flush() is True
-    assert not any(module._forward_pre_hooks for module in model.modules())
+    assert not modules._global_forward_pre_hooks and not modules._global_forward_hooks
 
 
 @pytest.mark.parametrize(
