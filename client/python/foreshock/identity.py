@@ -87,6 +87,8 @@ def _rank_and_world(rank: Optional[int]) -> "tuple[int, int]":
     else:
         found, world = _number("RANK", 0), _number("WORLD_SIZE", 1)
     if rank is not None:
+        if isinstance(rank, bool) or not isinstance(rank, int):
+            raise ValueError(f"rank {rank!r}: expected a whole number")
         found, world = rank, max(world, rank + 1)
     if not 0 <= found < world <= 65536:
         raise ValueError(f"rank {found} of {world}: expected 0 <= rank < world <= 65536")

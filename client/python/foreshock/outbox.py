@@ -80,12 +80,13 @@ class Rewind:
 
 @dataclass
 class Counts:
-    """What was dropped: samples and steps of scalars by the client, samples by the daemon as it
-    last told."""
+    """What was dropped: samples (`client`) and steps of scalars by the client, samples by the daemon
+    as it last told. `refused`: steps and scalars that `watch` was given and that are none."""
 
     client: int = 0
     scalars: int = 0
     daemon: int = 0
+    refused: int = 0
 
 
 class Queue:
@@ -173,6 +174,11 @@ class Outbox:
             while self._scalars > SCALARS_MAX:
                 self._drop_oldest_scalars()
         self.wake()
+
+    def count_refused(self) -> None:
+        """A value came that cannot be sent."""
+        with self.changed:
+            self.counts.refused += 1
 
     def put_rewind(self, step: int) -> None:
         """Queues a rewind to `step` behind a flush of everything before it."""
@@ -290,6 +296,14 @@ class Outbox:
             sample = self.samples.waiting.popleft()
             self._count(sample)
             return sample
+
+    def give_up_control(self, item: object) -> None:
+        """The first waiting control item will not be sent: scalars are counted."""
+        with self.changed:
+            self.control.advance(item, keep=False)
+            if isinstance(item, Scalars):
+                self._scalars -= 1
+                self.counts.scalars += 1
 
     def free(self, sample: Sample) -> None:
         """Nothing reads the buffers of a sent sample any more."""

@@ -5,10 +5,9 @@ import atexit
 import contextlib
 import dataclasses
 import logging
-import operator
 import os
 import weakref
-from typing import Dict, Iterator, List, Optional, Tuple
+from typing import Callable, Dict, Iterator, List, Mapping, Optional, Set, Tuple
 
 from . import wire
 from .arrays import Payload, copy_of
@@ -18,12 +17,13 @@ from .identity import identify
 from .inbox import Alert, DaemonError, Inbox
 from .outbox import Counts, Outbox, Sample, Tensor
 from .transport import Transport
+from .values import check_scalar_name, checked_number, checked_step, shown
 
 log = logging.getLogger("foreshock")
 
 VERSION = "0.1.0"
 MEMORY = 256 * 1024 * 1024  # bytes of tensors that may wait to be sent
-STEP_MAX = 2**53 - 1
+REFUSALS_TOLD = 100  # different values that cannot be taken: each is named once, up to so many
 
 
 @dataclasses.dataclass
@@ -98,7 +98,10 @@ class Run:
         self.internal_errors = 0
         self._inbox = Inbox()
         self._layers: Dict[str, Layer] = {}
-        self._last_step = -1
+        self._loss_step = -1  # of the training loss, the highest of this attempt
+        self._tensor_step = -1  # the same of weights and activations
+        self._before_rewind: Callable[[int], None] = lambda step: None
+        self._refusals_told: Set[str] = set()
         self._dropped_told = Counts()
 
     def _hello(self, name: Optional[str], tags: Optional[Dict[str, str]]) -> dict:
@@ -108,7 +111,7 @@ class Run:
             **dataclasses.asdict(self.identity),
             "name": name,
             "client": f"foreshock-python {VERSION}",
-            "tags": {str(key): str(value) for key, value in (tags or {}).items()},
+            "tags": _texts(tags),
             "lossless": self.outbox.wait is not None,
         }
 
@@ -141,7 +144,7 @@ class Run:
         """
         if not self.alive:
             return
-        logical = (operator.index(shape[0]), operator.index(shape[1]))
+        logical = _dimensions(shape)
         message = {
             "type": "layer",
             "name": name,
@@ -150,8 +153,8 @@ class Run:
             "role": role,
             "block": block,
             "transposed": transposed,
-            "rows": None if rows is None else list(rows),
-            "shard": None if shard is None else list(shard),
+            "rows": _listed(rows),
+            "shard": _listed(shard),
         }
         wire.encode(
             {**message, "layer": len(self._layers), "dtype": dtype or "float32"}
@@ -187,14 +190,14 @@ class Run:
         if not self.alive:
             return False
         known = self._declared(layer)
-        step = _checked_step(step)
+        step = checked_step(step)
         with self._guarded():
             payload = copy_of(array, dtype)
             _expect(layer, "shape", payload.shape, known.stored_shape)
             if not known.sure:
                 self._settle(known, payload.dtype)
             _expect(layer, "dtype", payload.dtype, known.message["dtype"])
-            self.reach(step)
+            self._reach_tensor(step)
             return self._send("weights", known, step, payload, known.held, initial)
         return False
 
@@ -207,7 +210,7 @@ class Run:
         if not self.alive:
             return False
         known = self._declared(layer)
-        step = _checked_step(step)
+        step = checked_step(step)
         if known.number is None:
             raise ValueError(
                 f"layer {layer!r}: dtype unknown; expected declare(dtype=…), or its weights first"
@@ -222,41 +225,40 @@ class Run:
             tokens = len(payload.data) // (known.shape[1] * wire.DTYPES[payload.dtype])
             if tokens == 0:
                 return False
-            self.reach(step)
+            self._reach_tensor(step)
             return self._send("activations", known, step, payload, (tokens, known.shape[1]))
         return False
 
     def log(self, step: int, **scalars: float) -> None:
-        """Sends scalars of a step; a step below the last one shown, here or in `weights` and
-        `activations`, says that training went back to it."""
+        """Sends scalars of a step. A step below the one before of a scalar is a late point of its
+        series; only the training loss, the scalar `loss`, says with it that training went back."""
         self.log_values(step, scalars)
 
     def log_values(self, step: int, scalars: Dict[str, float]) -> None:
         """`log` for names that are no Python identifiers."""
         if not self.alive:
             return
-        step = _checked_step(step)
+        step = checked_step(step)
         for name in scalars:
             check_scalar_name(name)
-        values = {name: _checked_number(name, value) for name, value in scalars.items()}
-        self.reach(step)
+        values = {name: checked_number(name, value) for name, value in scalars.items()}
+        if "loss" in values:
+            self.reach_loss(step)
         items = list(values.items())
         for first in range(0, len(items), wire.SCALARS_MAX):
             self.outbox.put_scalars(step, dict(items[first : first + wire.SCALARS_MAX]))
 
-    def reach(self, step: int) -> None:
-        """Training is at `step`: one below the last one rewinds the run."""
-        step = _checked_step(step)
-        if step < self._last_step:
-            self.rewind(step)
-        self._last_step = step
-
     def rewind(self, step: int) -> None:
         """Says that training goes on from `step`, not above the last one: a new attempt of the run
-        begins."""
-        if self.alive:
-            self.outbox.put_rewind(_checked_step(step))
-            self._last_step = step
+        begins. It is said without this call when the training loss goes back, or when weights or
+        activations do."""
+        if not self.alive:
+            return
+        step = checked_step(step)
+        self._before_rewind(step)
+        self.outbox.put_rewind(step)
+        self._loss_step = min(self._loss_step, step)
+        self._tensor_step = min(self._tensor_step, step)
 
     # ---- what comes back -------------------------------------------------------------------------
 
@@ -316,11 +318,37 @@ class Run:
 
     # ---- inside ----------------------------------------------------------------------------------
 
+    def reach_loss(self, step: int) -> None:
+        """The training loss is at `step`: below its last step, training went back to it."""
+        if step < self._loss_step:
+            self.rewind(step)
+        self._loss_step = step
+
+    def loss_is_behind(self, step: int) -> bool:
+        """Whether the training loss has been shown of a step above `step`."""
+        return step < self._loss_step
+
+    def on_rewind(self, before: Callable[[int], None]) -> None:
+        """Has `before` called with the step of each rewind, before it is said."""
+        self._before_rewind = before
+
+    def refuse(self, what: str, why: object) -> None:
+        """Counts a value of a step that cannot be taken; `what` it is is named once in the log."""
+        self.outbox.count_refused()
+        if what not in self._refusals_told and len(self._refusals_told) < REFUSALS_TOLD:
+            self._refusals_told.add(what)
+            log.warning("foreshock skips %s (told once)", why)
+
     def layer_number(self, name: str) -> int:
         """The number of a layer that was declared with its dtype."""
         number = self._declared(name).number
         assert number is not None
         return number
+
+    def _reach_tensor(self, step: int) -> None:
+        if step < self._tensor_step:
+            self.rewind(step)
+        self._tensor_step = step
 
     def _declared(self, name: str) -> Layer:
         if name not in self._layers:
@@ -375,32 +403,30 @@ def disabled() -> bool:
     return os.environ.get("FORESHOCK_DISABLED", "") not in ("", "0")
 
 
-def check_scalar_name(name: str) -> None:
-    """ValueError for a name that no scalar may have."""
-    if not wire.valid_scalar_name(name):
-        raise ValueError(
-            f"scalar name {name!r}: expected [A-Za-z][A-Za-z0-9_./-]{{0,63}}, and none that begins "
-            "as the daemon's own metrics do"
-        )
+def _texts(tags: object) -> Dict[str, str]:
+    """Tags as texts; ValueError for what is no mapping."""
+    if tags is None:
+        return {}
+    if not isinstance(tags, Mapping):
+        raise ValueError(f"tags {shown(tags)}: expected a mapping of names to texts")
+    return {str(key): str(value) for key, value in tags.items()}
 
 
-def _checked_step(step: int) -> int:
+def _dimensions(shape: object) -> Tuple[int, int]:
+    """A shape as two whole numbers; their bounds are the wire's to check."""
     try:
-        number = operator.index(step)
+        rows, columns = (checked_step(size) for size in shape)  # type: ignore[attr-defined]
+    except (TypeError, ValueError):
+        raise ValueError(f"shape {shown(shape)}: expected [out, in], two whole numbers") from None
+    return rows, columns
+
+
+def _listed(value: object) -> object:
+    """A sequence as a list; anything else as it is, for the codec to refuse."""
+    try:
+        return list(value)  # type: ignore[call-overload]
     except TypeError:
-        number = -1
-    if not 0 <= number <= STEP_MAX:
-        raise ValueError(f"step {step!r}: expected a whole number from 0 to 2^53 - 1")
-    return number
-
-
-def _checked_number(name: str, value: object) -> float:
-    try:
-        if not isinstance(value, (str, bytes)):
-            return float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError, RuntimeError, OverflowError):
-        pass  # RuntimeError: a PyTorch tensor of more than one element
-    raise ValueError(f"scalar {name!r}: {value!r}; expected a number")
+        return value
 
 
 def _held(shape: Tuple[int, int], shard: Optional[list]) -> Tuple[int, int]:

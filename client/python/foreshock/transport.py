@@ -13,7 +13,7 @@ import logging
 import threading
 import time
 from collections import deque
-from typing import Deque, Optional, Tuple
+from typing import Deque, Optional, Set, Tuple
 
 from . import wire
 from .endpoint import denied, tensor_endpoint
@@ -180,6 +180,7 @@ class Transport:
         self._next_autoflush = time.monotonic() + self._autoflush_s()
         self._unflushed_bytes = 0
         self._layers_sent = 0
+        self._unsendable: Set[int] = set()  # layers that could not be declared
         self._rewound = 0  # the token of the last rewind that was sent
         self._asked = (0, 0)  # up to which layer and rewind a heartbeat has followed
         self._layers_known = 0  # up to which the daemon has read them: tensors may go
@@ -334,7 +335,10 @@ class Transport:
         """Layers that the daemon has not heard of."""
         layers = self._outbox.layers
         while self._layers_sent < len(layers):
-            if not self._link.send_control(wire.encode(layers[self._layers_sent])):
+            header = self._encoded(layers[self._layers_sent])
+            if header is None:
+                self._unsendable.add(self._layers_sent)
+            elif not self._link.send_control(header):
                 self._control_full = True
                 return
             self._layers_sent += 1
@@ -345,7 +349,11 @@ class Transport:
             item = self._outbox.head(queue)
             if item is None or (isinstance(item, Rewind) and self._outbox.flushed < item.token):
                 return
-            if not self._link.send_control(wire.encode(_control_message(item))):
+            header = self._encoded(_control_message(item))
+            if header is None:
+                self._outbox.give_up_control(item)
+                continue
+            if not self._link.send_control(header):
                 self._control_full = True
                 return
             self._outbox.sent(queue, item)
@@ -390,8 +398,12 @@ class Transport:
             return True
         if not self._may_send(tensor):
             return False
+        header = self._encoded(self._piece_header(tensor))
+        if header is None or tensor.layer in self._unsendable:
+            self._skip_sample()
+            return True
         piece = tensor.data[self._offset : self._offset + self._piece_bytes]
-        tracker = self._link.send_tensor([self._piece_header(tensor), piece])
+        tracker = self._link.send_tensor([header, piece])
         if tracker is None:
             self._tensors_full = True
             return False
@@ -399,7 +411,20 @@ class Transport:
         self._piece_sent(sample, tensor, piece.nbytes)
         return True
 
-    def _piece_header(self, tensor) -> bytes:
+    def _encoded(self, message: dict) -> Optional[bytes]:
+        """The header of a message. None: it has none and is to be dropped, which the log says once;
+        what is queued was checked, so this is an error of our own."""
+        try:
+            return wire.encode(message)
+        except Exception as error:
+            self.failures += 1
+            if self.failures == 1:
+                log.warning(
+                    "foreshock: a message cannot be encoded and is dropped (told once): %s", error
+                )
+            return None
+
+    def _piece_header(self, tensor) -> dict:
         header = {
             "type": "tensor",
             "ticket": self._ticket,
@@ -414,7 +439,7 @@ class Transport:
         }
         if tensor.initial:
             header["initial"] = True
-        return wire.encode(header)
+        return header
 
     def _piece_sent(self, sample: Sample, tensor, nbytes: int) -> None:
         self._offset += nbytes

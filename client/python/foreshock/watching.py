@@ -2,7 +2,8 @@
 
 import logging
 import time
-from typing import Dict, List, Optional
+import weakref
+from typing import Dict, List, Optional, Tuple
 
 import torch
 from torch import nn
@@ -14,9 +15,12 @@ from .inbox import Alert
 from .layers import Part, Selection, discover
 from .lazy import LazyScalars
 from .outbox import Counts
-from .run import MEMORY, Run, check_scalar_name, disabled
+from .run import MEMORY, Run, disabled
+from .values import check_scalar_name, checked_number, checked_step, shown
 
 log = logging.getLogger("foreshock")
+
+LATE_STEPS_MAX = 20  # steps in a row below the last one: then the log asks for a rewind
 
 
 def watch(
@@ -63,6 +67,10 @@ def watch(
         raise
 
 
+def _nothing(step: int) -> None:
+    """What a monitor that is gone does before a rewind."""
+
+
 def _inert() -> "Monitor":
     """A monitor that does nothing."""
     return Monitor(nn.Module(), Run.inert(), [], Cadence(None, 0.01))
@@ -102,35 +110,47 @@ class Monitor:
         self._calls = Calls()
         self._lazy = LazyScalars(run.outbox.put_scalars)
         self._last_step = -1
-        self._numbers: Dict[str, float] = {}  # of the step that ends
+        self._late_steps = 0  # in a row
+        self._in_step = False
         self._turn = 0  # the group that the next sample begins with
         self._capture: Optional[Capture] = None
         if run.alive:
+            before_rewind = weakref.WeakMethod(self._before_rewind)
+            run.on_rewind(lambda step: (before_rewind() or _nothing)(step))
             self._arm()
 
     def step(self, step: int, **scalars: object) -> None:
         """Ends training step `step`: what its forward pass left is its sample, `scalars` (numbers,
         or tensors of one element) are its scalars. Tensors are read at sampled steps, all that came
-        since the last one together. A step below the last one says that training went back to
-        it."""
+        since the last one together.
+
+        A step below the last one only brings late points of its scalars' series. That training
+        itself went back is said by `rewind`, by the training loss, the scalar `loss`, of a lower
+        step, or by a step without scalars that has a sample. What cannot be taken is skipped,
+        counted in `dropped.refused` and named once in the log."""
         if not self.run.alive:
             return
         began = time.perf_counter()
         try:
-            self._reach(int(step))
+            number = checked_step(step)
+        except ValueError as error:
+            self.run.refuse("step", error)
+            self._begin_again()
+            return
+        self._in_step = True
+        try:
+            self._end_step(number, scalars, began)
         except Exception:
             self._failed()
-            if self._capture is not None:
-                self._discard()
-                self._arm()
-            return
-        for name, value in scalars.items():
-            try:
-                self._log(step, name, value)
-            except Exception:
-                self._failed()
+        self._in_step = False
+
+    def rewind(self, step: int) -> None:
+        """Says that training went back and goes on with `step`: a new attempt of the run begins.
+        What was logged before belongs to the attempt before."""
         try:
-            self._sample(int(step), began)
+            self.run.rewind(step)
+        except ValueError as error:
+            self.run.refuse("rewind", error)
         except Exception:
             self._failed()
 
@@ -171,32 +191,89 @@ class Monitor:
 
     # ---- inside ----------------------------------------------------------------------------------
 
-    def _reach(self, step: int) -> None:
+    def _end_step(self, step: int, scalars: Dict[str, object], began: float) -> None:
+        numbers, tensors = self._sorted(scalars)
+        has_loss = "loss" in numbers or "loss" in tensors
         if step < self._last_step:
-            self._lazy.read(wait=True)  # what was logged before belongs to the attempt before
-        self.run.reach(step)
-        self._last_step = step
-
-    def _log(self, step: int, name: str, value: object) -> None:
-        check_scalar_name(name)
-        if isinstance(value, torch.Tensor):
+            self._look_back(step, bool(scalars), has_loss)
+        if has_loss:
+            self.run.reach_loss(step)
+        at_once = {
+            name: number
+            for name, number in numbers.items()
+            if not self._lazy.take_number(step, name, number)
+        }
+        if at_once:
+            self.run.log_values(step, at_once)
+        for name, value in tensors.items():
             self._lazy.add(step, name, value)
-        elif value is not None:
-            self._numbers[name] = float(value)  # type: ignore[arg-type]
+        if step > self._last_step:
+            self._last_step, self._late_steps = step, 0
+            self._sample(step, began)
+        else:
+            self._pass_over(step)
+        if self._lazy.full:
+            self._lazy.read()
+
+    def _sorted(
+        self, scalars: Dict[str, object]
+    ) -> Tuple[Dict[str, float], Dict[str, torch.Tensor]]:
+        """The scalars that are numbers now, and those that are read later."""
+        numbers: Dict[str, float] = {}
+        tensors: Dict[str, torch.Tensor] = {}
+        for name, value in scalars.items():
+            try:
+                check_scalar_name(name)
+                if self._lazy.takes(value):
+                    tensors[name] = value  # type: ignore[assignment]
+                elif value is not None:
+                    numbers[name] = checked_number(name, value)
+            except ValueError as error:
+                self.run.refuse(f"scalar {shown(name)}", error)
+        return numbers, tensors
+
+    def _look_back(self, step: int, has_scalars: bool, has_loss: bool) -> None:
+        """Rewinds if training itself went back to `step`."""
+        sampled = self._capture is not None and self._capture.began
+        if self.run.loss_is_behind(step) if has_loss else sampled and not has_scalars:
+            self.run.rewind(step)
+
+    def _before_rewind(self, step: int) -> None:
+        """What was logged before belongs to the attempt before. The next forward pass is sampled,
+        as the first of a session is. A sample that has begun is of the step that ends, if one
+        does; else it is of a pass that training has given up."""
+        self._lazy.read(wait=True)
+        self._last_step, self._late_steps = step - 1, 0
+        if not self._in_step:
+            self._begin_again()
+        if self._capture is None:
+            self._arm()
+
+    def _pass_over(self, step: int) -> None:
+        """A step not above the last one: what a forward pass has left since is not its sample, and
+        would not be that of the next step either."""
+        if step < self._last_step:
+            self._late_steps += 1
+        if self._late_steps == LATE_STEPS_MAX:
+            log.warning(
+                "foreshock: %d steps in a row are below step %d: their scalars are late points, "
+                "nothing is sampled; call rewind(step) where training went back",
+                self._late_steps,
+                self._last_step,
+            )
+        if self._late_steps < LATE_STEPS_MAX:
+            self._begin_again()
+        else:
+            self._discard()
 
     def _sample(self, step: int, began: float) -> None:
-        """Sends the step's numbers and its sample, if it was one; makes ready for the next."""
-        if self._numbers:
-            self.run.log_values(step, self._numbers)
-            self._numbers = {}
+        """Sends the sample of the step, if it has one; makes ready for the next."""
         capture = self._capture
         if capture is not None and capture.began:
             self._capture = None
             capture.submit(step, self._cadence.charge_more)
             self._lazy.read()
             self._cadence.charge(capture.seconds + time.perf_counter() - began)
-        elif self._lazy.full:
-            self._lazy.read()
         self._lazy.poll()
         self._cadence.tick(time.perf_counter())
         if self._capture is None and self._cadence.due(step + 1):
@@ -206,6 +283,14 @@ class Monitor:
         capture, self._capture = self._capture, None
         if capture is not None:
             capture.discard()
+
+    def _begin_again(self) -> None:
+        """A sample that was due or has begun is taken from the next forward pass instead."""
+        capture = self._capture
+        if capture is not None and capture.began:
+            self._discard()
+            self._cadence.charge(capture.seconds)
+            self._arm()
 
     def _arm(self) -> None:
         """The next forward pass is sampled."""

@@ -81,9 +81,9 @@ class WireError(ValueError):
         super().__init__(f"{code}: {where}; expected {expected}")
 
 
-def valid_run(run: str) -> bool:
+def valid_run(run: object) -> bool:
     """Whether `run` has the form of a run id."""
-    return _RUN.fullmatch(run) is not None
+    return isinstance(run, str) and _RUN.fullmatch(run) is not None
 
 
 def valid_name(name: str) -> bool:
@@ -92,9 +92,11 @@ def valid_name(name: str) -> bool:
     return _is_label(name) and "" not in parts and "." not in parts and ".." not in parts
 
 
-def valid_scalar_name(name: str) -> bool:
+def valid_scalar_name(name: object) -> bool:
     """Whether `name` has the form of a scalar's name and is not one of the daemon's own metrics."""
-    return _SCALAR_NAME.fullmatch(name) is not None and not name.startswith(_RESERVED_PREFIXES)
+    if not isinstance(name, str) or _SCALAR_NAME.fullmatch(name) is None:
+        return False
+    return not name.startswith(_RESERVED_PREFIXES)
 
 
 def encode(message: Dict[str, Any]) -> bytes:
