@@ -26,6 +26,8 @@
     X(dropped_shards_total, "counter",                                                             \
         "Shards dropped because the others of their step did not come in time.")                   \
     X(dropped_refused_total, "counter", "Tensors dropped because a message was refused.")          \
+    X(dropped_scalars_total, "counter",                                                            \
+        "Steps of scalars dropped because the store was behind.")                                  \
     X(activations_late_total, "counter",                                                           \
         "Activation samples that came after their step was closed.")                               \
     X(dropped_client_total, "counter", "Samples that clients dropped by themselves.")              \

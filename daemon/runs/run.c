@@ -49,6 +49,7 @@ static void session_free(struct session *session)
         HASH_DEL(session->losses, loss);
         free(loss);
     }
+    backlog_free(session);
     free(session->key);
     free(session->client);
     free(session);

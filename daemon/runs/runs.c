@@ -34,6 +34,7 @@ static void on_tick(uv_timer_t *timer)
     gather_expire(runs);
     samples_close_waiting(runs);
     save(runs);
+    backlog_serve(runs);
     work_start(runs); /* the store may have room again */
 }
 
@@ -61,7 +62,7 @@ struct ingest_ops runs_ingest_ops(struct runs *runs)
         .hello = sessions_hello,
         .welcomed = sessions_welcomed,
         .layer = layers_declare,
-        .scalars = scalars_log,
+        .scalars = backlog_scalars,
         .rewind = sessions_rewind,
         .tensor_begin = samples_begin,
         .tensor = samples_tensor,

@@ -125,6 +125,7 @@ struct session {
     struct loss *losses;
     struct fence *fences;
     unsigned fences_flying; /* handed to the store */
+    struct waiting *backlog; /* scalars that the store has no room for */
     uint64_t client_dropped;
     UT_hash_handle hh; /* by key, in the run */
 };
@@ -173,6 +174,7 @@ struct runs {
     struct layer *layers; /* all, by id; during restore only */
     struct block *ready;
     struct gather *gathers; /* all, those longest untouched first */
+    size_t backlog_bytes;   /* of all sessions */
     uint64_t clock_ms;      /* it stands still while the loop does */
     uint64_t tick_at_ms;
     struct hand hands[LIMIT_WORKERS];
@@ -234,6 +236,12 @@ int layers_join(struct layer *layer, const struct span *span, enum wire_type abo
 /* scalars.c */
 int scalars_log(
     void *ctx, void *session, const struct wire_scalars *scalars, struct wire_fault *fault);
+
+/* backlog.c: scalars while the store has no room */
+int backlog_scalars(
+    void *ctx, void *session, const struct wire_scalars *scalars, struct wire_fault *fault);
+void backlog_serve(struct runs *runs); /* the store may have room again */
+void backlog_free(struct session *session);
 
 /* gather.c: shards until their step is whole. Items and tensors that are given to it are its own. */
 void gather_shard(struct numbered *numbered, struct item *item, struct tensor *tensor);

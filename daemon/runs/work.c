@@ -73,6 +73,8 @@ void fences_check(struct session *session)
 
     DL_FOREACH_SAFE(session->fences, fence, next)
     {
+        if (session->backlog || !store_has_room(session->run->runs->options.store))
+            return; /* backlog_serve looks again */
         if (session->undone && session->undone->sequence <= fence->after)
             return;
         fly(session, fence->token);
