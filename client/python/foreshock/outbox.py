@@ -3,10 +3,11 @@
 Control items (scalars, rewinds) and samples stand in queues of their own, because they travel on
 sockets of their own. A Flush stands in both: everything before it is committed once the daemon
 answers its token. Scalars are kept until then and sent again after a reconnect; samples too in a
-lossless run. In a lossy run a full queue drops whole samples.
+lossless run. In a lossy run a full queue drops whole samples, and the oldest scalars that are not
+yet sent: those that are sent may be with the daemon, so only its answer says what became of them.
 
-Every method may be called from any thread; none but `put_sample` of a lossless run and the waits
-block.
+Every method may be called from any thread; none but `put_sample` and `put_scalars` of a lossless
+run and the waits block.
 """
 
 import threading
@@ -17,7 +18,8 @@ from typing import Callable, Deque, Dict, List, Optional, Tuple
 
 from .errors import Timeout
 
-SCALARS_MAX = 10_000  # steps of scalars kept while the daemon is away
+SCALARS_MAX = 10_000  # steps of scalars kept until the daemon has committed them
+SCALARS_A_FLUSH = SCALARS_MAX // 4  # so many are sent before the daemon is asked about them
 SAMPLES_MAX = 4_096
 
 
@@ -80,8 +82,13 @@ class Rewind:
 
 @dataclass
 class Counts:
-    """What was dropped: samples (`client`) and steps of scalars by the client, samples by the daemon
-    as it last told. `refused`: steps and scalars that `watch` was given and that are none."""
+    """What was dropped: samples (`client`) and steps of `scalars` by the client, samples and steps of
+    scalars by the `daemon` as it last told. `refused`: steps and scalars that `watch` was given and
+    that are none.
+
+    Scalars that the daemon had not acknowledged when the run was closed count as dropped: nobody can
+    say whether it has them.
+    """
 
     client: int = 0
     scalars: int = 0
@@ -95,11 +102,13 @@ class Queue:
     def __init__(self) -> None:
         self.waiting: Deque[object] = deque()
         self.sent: Deque[object] = deque()
+        self.again = 0  # so many of those waiting, the first ones, have been sent before
 
     def advance(self, item: object, keep: bool) -> None:
         """The first waiting item has been sent (unless it was dropped while it was)."""
         if self.waiting and self.waiting[0] is item:
             self.waiting.popleft()
+            self.again = max(0, self.again - 1)
             if keep:
                 self.sent.append(item)
 
@@ -121,6 +130,7 @@ class Queue:
 
     def requeue(self) -> None:
         """Everything that was sent and not acknowledged is to be sent again, in order."""
+        self.again += len(self.sent)
         self.waiting.extendleft(reversed(self.sent))
         self.sent.clear()
 
@@ -149,7 +159,9 @@ class Outbox:
         self.closed: Optional[Exception] = None  # why nothing goes in any more
         self._token = 0
         self._number = 0
-        self._scalars = 0
+        self._leaving: Optional[object] = None  # of the control queue, the item about to be sent
+        self._scalars = 0  # of the control queue, waiting or sent
+        self._unflushed_scalars = 0  # queued since the last flush was
         self._dropped: Dict[str, int] = {}  # block: the step of its sample that was dropped last
 
     # ---- the training side -----------------------------------------------------------------------
@@ -163,16 +175,25 @@ class Outbox:
         return number
 
     def put_scalars(self, step: int, values: Dict[str, float]) -> None:
-        """Queues the scalars of a step; beyond SCALARS_MAX the oldest go, those already sent
-        first."""
+        """Queues the scalars of a step. With SCALARS_MAX of them a lossy run drops the oldest that
+        is not yet sent; a lossless one waits for room.
+
+        Raises Timeout after `wait` seconds, or what ended the session, in a lossless run.
+        """
         with self.changed:
-            if self.closed:
+            if self.wait is not None:
+                self._wait_for_room(
+                    lambda: self._scalars < SCALARS_MAX,
+                    lambda: f"scalars: {self._scalars} steps of {SCALARS_MAX}",
+                )
+            elif self.closed:
                 self.counts.scalars += 1
                 return
             self.control.waiting.append(Scalars(step, values))
             self._scalars += 1
-            while self._scalars > SCALARS_MAX:
+            if self._scalars > SCALARS_MAX:
                 self._drop_oldest_scalars()
+            self._flush_some_scalars()
         self.wake()
 
     def count_refused(self) -> None:
@@ -243,7 +264,10 @@ class Outbox:
         """
         with self.changed:
             if self.wait is not None:
-                self._wait_for_room(sample.nbytes)
+                self._wait_for_room(
+                    lambda: self._fits(sample.nbytes),
+                    lambda: f"{sample.nbytes} bytes: {self.used} of {self.limit} bytes",
+                )
             elif self.closed or not self._admit(sample):
                 return False
             self.used += sample.nbytes
@@ -273,9 +297,13 @@ class Outbox:
             self.changed.notify_all()
 
     def head(self, queue: Queue) -> Optional[object]:
-        """The first waiting item of `queue`, None if there is none."""
+        """The first waiting item of `queue`, None if there is none. A control item that was looked
+        at is about to be sent: nobody drops it now."""
         with self.changed:
-            return queue.waiting[0] if queue.waiting else None
+            item = queue.waiting[0] if queue.waiting else None
+            if queue is self.control:
+                self._leaving = item
+            return item
 
     def begin(self, sample: Sample) -> bool:
         """Marks the first sample as started: nobody drops it now. False if somebody has."""
@@ -321,11 +349,17 @@ class Outbox:
             self.control.requeue()
             self.samples.requeue()
 
-    def unacknowledged(self) -> bool:
-        """Whether something was sent that no flush has covered and none is under way for."""
+    def many_scalars_unflushed(self) -> bool:
+        """Whether it is time to ask the daemon about the scalars that were queued."""
+        with self.changed:
+            return self._unflushed_scalars >= SCALARS_A_FLUSH
+
+    def unacknowledged(self, again: bool) -> bool:
+        """Whether something was sent that no flush has covered and none is under way for. `again`:
+        flushes that were sent do not count."""
         with self.changed:
             for queue in (self.control, self.samples):
-                if queue.sent and not isinstance(queue.sent[-1], Flush):
+                if queue.sent and (again or not isinstance(queue.sent[-1], Flush)):
                     return not any(isinstance(item, Flush) for item in queue.waiting)
             return False
 
@@ -338,7 +372,7 @@ class Outbox:
             for item in self.samples.sent:
                 if isinstance(item, Sample):
                     self._free(item)
-            self.counts.scalars += sum(isinstance(item, Scalars) for item in self.control.waiting)
+            self.counts.scalars += self._scalars
             self._scalars = 0
             self.control, self.samples = Queue(), Queue()
 
@@ -346,6 +380,7 @@ class Outbox:
 
     def _put_flush(self) -> int:
         self._token += 1
+        self._unflushed_scalars = 0
         self.control.waiting.append(Flush(self._token))
         self.samples.waiting.append(Flush(self._token))
         return self._token
@@ -357,13 +392,21 @@ class Outbox:
         self.samples.waiting.append(sample)
 
     def _drop_oldest_scalars(self) -> None:
-        for queue, lost in ((self.control.sent, 0), (self.control.waiting, 1)):
-            for index, item in enumerate(queue):
-                if isinstance(item, Scalars):
-                    del queue[index]
-                    self._scalars -= 1
-                    self.counts.scalars += lost
-                    return
+        """Of those that were never sent and are not about to be: there is one, the newest."""
+        waiting = self.control.waiting
+        index = self.control.again
+        while not isinstance(waiting[index], Scalars) or waiting[index] is self._leaving:
+            index += 1
+        del waiting[index]
+        self._scalars -= 1
+        self.counts.scalars += 1
+
+    def _flush_some_scalars(self) -> None:
+        """A lossless run asks early about what it has queued, so that room comes before it is
+        needed. It waits at SCALARS_MAX, so the flushes are few."""
+        self._unflushed_scalars += 1
+        if self.wait is not None and self._unflushed_scalars >= SCALARS_A_FLUSH:
+            self._put_flush()
 
     def _admit(self, sample: Sample) -> bool:
         """Whether a lossy run takes this (part of a) sample; if not, what waits of it goes too."""
@@ -402,17 +445,18 @@ class Outbox:
             self._drop(part)
         return bool(parts)
 
-    def _wait_for_room(self, nbytes: int) -> None:
+    def _wait_for_room(self, there: Callable[[], bool], what: Callable[[], str]) -> None:
+        """Waits until there is room or the session is over. Raises Timeout, which says of `what` how
+        much is kept."""
         deadline = time.monotonic() + (self.wait or 0.0)
-        while not self.closed and not self._fits(nbytes):
+        while not self.closed and not there():
             if not self._flush_pending():
                 self._put_flush()
                 self.wake()
             left = deadline - time.monotonic()
             if left <= 0:
                 raise Timeout(
-                    f"no room for {nbytes} bytes within {self.wait} s: {self.used} of {self.limit} "
-                    "bytes are not yet committed by the daemon"
+                    f"no room within {self.wait} s for {what()} are not yet committed by the daemon"
                 )
             self.changed.wait(left)
         if self.closed:

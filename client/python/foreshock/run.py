@@ -51,9 +51,9 @@ class Run:
 
     Without `wait` it never blocks: what does not fit in `memory` bytes is dropped in whole samples
     (all tensors of one block at one step, the newest wins) and counted in `dropped`; an absent
-    daemon costs one warning. With `wait` in seconds it is lossless: `weights` and `activations`
-    block up to that long for room, then raise `Timeout`, and what the daemon has not committed is
-    kept and sent again after a reconnect.
+    daemon costs one warning. With `wait` in seconds it is lossless: `weights`, `activations` and
+    `log` block up to that long for room, then raise `Timeout`, and what the daemon has not committed
+    is kept and sent again after a reconnect.
 
     Mistakes of the caller (an undeclared layer, another shape) are ValueErrors. A copy of a run does
     nothing, whether made by a fork, by `copy` or by `pickle`.
@@ -278,8 +278,7 @@ class Run:
 
     @property
     def dropped(self) -> Counts:
-        """What was dropped so far: samples and steps of scalars by the client, samples by the
-        daemon as it last told."""
+        """What was dropped so far, see `Counts`."""
         return dataclasses.replace(self.outbox.counts)
 
     def flush(self, timeout: float = 5.0) -> bool:

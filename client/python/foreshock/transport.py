@@ -30,6 +30,7 @@ RANK_TAKEN_RETRY_S = 2.0
 SILENT_AFTER_HEARTBEATS = 3
 AUTOFLUSH_S = 5.0
 AUTOFLUSH_LOSSLESS_S = 1.0
+FLUSH_AGAIN_S = 30.0  # a flush that is not answered for so long is asked again
 CLOSE_FLUSH_S = 2.0
 CLOSE_CONNECT_S = 0.3  # what a run that ends at once gives the connection to come up
 PIECES_A_TURN = 64
@@ -178,6 +179,7 @@ class Transport:
         self._silent = False
         self._next_heartbeat = time.monotonic() + self._heartbeat_s
         self._next_autoflush = time.monotonic() + self._autoflush_s()
+        self._flush_progress = time.monotonic()  # when a flush was last asked for or answered
         self._unflushed_bytes = 0
         self._layers_sent = 0
         self._unsendable: Set[int] = set()  # layers that could not be declared
@@ -241,10 +243,16 @@ class Transport:
                 self._fall_silent()
         if now >= self._next_heartbeat and not self._silent:
             self._heartbeat(now)
-        due = now >= self._next_autoflush or self._unflushed_bytes > self._outbox.limit // 4
-        if due and not self._silent and self._outbox.unacknowledged():
+        due = (
+            now >= self._next_autoflush
+            or self._unflushed_bytes > self._outbox.limit // 4
+            or self._outbox.many_scalars_unflushed()
+        )
+        again = now - self._flush_progress > FLUSH_AGAIN_S
+        if due and not self._silent and self._outbox.unacknowledged(again):
             self._outbox.put_flush()
             self._unflushed_bytes = 0
+            self._flush_progress = now
             self._next_autoflush = now + self._autoflush_s()
 
     def _heartbeat(self, now: float) -> None:
@@ -324,6 +332,7 @@ class Transport:
         self._granted = message["tensor"]
 
     def _on_flushed(self, message: dict) -> None:
+        self._flush_progress = time.monotonic()
         self._outbox.acknowledge(message["token"], message["dropped"])
 
     def _on_alert(self, message: dict) -> None:
