@@ -197,7 +197,6 @@ static void on_hello(const struct source *source, const struct wire_hello *hello
         answer_fault(source, &fault, fault.code != WIRE_CODE_RANK_TAKEN);
         return;
     }
-    peer->lossless = hello->lossless;
     if (peer_connect(peer, source) != 0) {
         log_error(
             "a session cannot be connected: no randomness for its ticket", LOG_STR("session", key));

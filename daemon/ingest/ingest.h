@@ -97,7 +97,7 @@ void ingest_displace(struct peer *peer, const struct wire_fault *fault);
 /* Samples that the daemon dropped of this peer's; told with the next pulse. */
 void ingest_count_dropped(struct peer *peer, uint64_t samples);
 
-/* Memory was given back (stats->ingest_bytes fell): lossless sessions that wait for room may get it. */
+/* Memory was given back (stats->ingest_bytes fell): sessions that wait for room may get it. */
 void ingest_room(struct ingest *ingest);
 
 /* Tells every client, closes the sockets; frees itself once the loop has run its closing turn. `ops` are not called again. */

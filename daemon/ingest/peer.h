@@ -12,7 +12,7 @@
 #define PEER_KEY_MAX      (WIRE_RUN_MAX + WIRE_SESSION_MAX + 2)
 #define PEER_IDENTITY_MAX 255 /* ZeroMQ's own bound */
 
-/* A lossless session's request for room for one tensor; its bytes are charged once it is granted. */
+/* A session's request for room for one tensor; its bytes are charged once it is granted. */
 struct want {
     struct peer *peer;
     uint64_t tensor, bytes;
@@ -41,7 +41,6 @@ struct peer {
     struct ingest *ingest;
     char key[PEER_KEY_MAX]; /* run, a space, session */
     void *session;          /* the room above's */
-    bool lossless;
     struct router *control; /* NULL: not connected */
     struct origin origin;   /* who said hello; messages of others are not this peer's */
     uint8_t identity[PEER_IDENTITY_MAX];
@@ -104,7 +103,7 @@ void assembly_piece(struct peer *peer, const struct wire_tensor *header, zmq_msg
 void assembly_expire(struct peer *peer);
 void assembly_reset(struct peer *peer);
 
-/* Room for lossless sessions (wants.c). */
+/* Room for tensors that must not be lost (wants.c). */
 void wants_add(struct peer *peer, uint64_t tensor, uint64_t bytes, struct wire_fault *fault);
 void wants_serve(struct ingest *ingest);
 bool wants_fit(

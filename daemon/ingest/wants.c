@@ -1,4 +1,4 @@
-/* Room for lossless sessions: each tensor is asked for, and granted in the order asked as soon as the budget allows. A
+/* Room for tensors that must not be lost: each is asked for, and granted in the order asked as soon as the budget allows. A
  * grant is charged at once, so that what was promised is there when the pieces come. See peer.h. */
 #include <inttypes.h>
 #include <stdio.h>
@@ -60,10 +60,7 @@ void wants_add(struct peer *peer, uint64_t tensor, uint64_t bytes, struct wire_f
     struct want *want;
     char text[96];
 
-    if (!peer->lossless) {
-        fault_set(fault, WIRE_CODE_BAD_FIELD, WIRE_WANT, "lossless",
-            "a session that said so in its hello", "false");
-    } else if (bytes > ingest->options.tensor_bytes) {
+    if (bytes > ingest->options.tensor_bytes) {
         snprintf(text, sizeof text, "at most %" PRIu64 " bytes (limits.tensor_bytes)",
             ingest->options.tensor_bytes);
         fault_set(fault, WIRE_CODE_TENSOR_TOO_LARGE, WIRE_WANT, "bytes", text, "%" PRIu64, bytes);

@@ -110,9 +110,6 @@ ON_CONTROL = {
     "a key twice": (b"\x82\xa4type\xa3bye\xa4type\xa3bye", fault("bad_header", "type", "bye", HEADER_FORM, "")),
     "too deep": (msgpack.packb({"type": "bye", "x": [[[[1]]]]}),
                  fault("bad_header", "", f"{len(msgpack.packb({'type': 'bye', 'x': [[[[1]]]]}))} bytes", HEADER_FORM, "")),
-    "want of a session that may lose": (
-        {"type": "want", "tensor": 1, "bytes": 10},
-        fault("bad_field", "lossless", "false", "a session that said so in its hello", "want")),
 }
 
 
