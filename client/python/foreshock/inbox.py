@@ -69,15 +69,15 @@ class Inbox:
             "foreshock alert %d %s: %s (%s)", alert.id, alert.state, alert.title, alert.summary
         )
 
-    def add_error(self, message: dict) -> DaemonError:
-        """Takes in an error, logged once for each code and field."""
+    def add_error(self, message: dict, quiet: bool = False) -> DaemonError:
+        """Takes in an error, logged once for each code and field, or `quiet`, by the caller."""
         error = DaemonError(**{name: message[name] for name in DaemonError.__dataclass_fields__})
         with self._lock:
             self._errors.append(error)
             self.error_count += 1
             new = (error.code, error.field) not in self._told
             self._told.add((error.code, error.field))
-        if new:
+        if new and not quiet:
             log.warning("the foreshock daemon refused %s (told once)", error)
         return error
 

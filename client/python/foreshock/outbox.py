@@ -3,7 +3,8 @@
 Control items (scalars, rewinds) and samples stand in queues of their own, because they travel on
 sockets of their own. A Flush stands in both: everything before it is committed once the daemon
 answers its token. Scalars are kept until then and sent again after a reconnect; samples too in a
-lossless run. In a lossy run a full queue drops whole samples, and the oldest scalars that are not
+lossless run, and everywhere the first sample of each block: what is measured against the first
+weights needs them. In a lossy run a full queue drops whole samples but those, and the oldest scalars that are not
 yet sent: those that are sent may be with the daemon, so only its answer says what became of them.
 
 Every method may be called from any thread; none but `put_sample` and `put_scalars` of a lossless
@@ -50,6 +51,7 @@ class Sample:
         lambda: None
     )  # called once, when nothing reads the buffers any more
     started: bool = False
+    first: bool = False  # of its block in this attempt of the session: kept until acknowledged
 
     @property
     def nbytes(self) -> int:
@@ -163,6 +165,7 @@ class Outbox:
         self._scalars = 0  # of the control queue, waiting or sent
         self._unflushed_scalars = 0  # queued since the last flush was
         self._dropped: Dict[str, int] = {}  # block: the step of its sample that was dropped last
+        self._firsts: Dict[str, int] = {}  # block: the step of its first sample in this attempt
 
     # ---- the training side -----------------------------------------------------------------------
 
@@ -208,6 +211,7 @@ class Outbox:
             self.control.waiting.append(rewind)
             self.samples.waiting.append(rewind)
             self._dropped.clear()
+            self._firsts.clear()
         self.wake()
 
     def put_flush(self) -> int:
@@ -226,8 +230,8 @@ class Outbox:
 
     def reserve(self, block: str, nbytes: int) -> bool:
         """Room for a sample of `block` that is about to be captured, at the cost of older ones of
-        the same block that nobody has begun to send. False: no room, the sample is counted as
-        dropped. Never blocks."""
+        the same block that nobody has begun to send, the first one excepted. False: no room, the
+        sample is counted as dropped. Never blocks."""
         with self.changed:
             if self.closed or not self._make_room(block, nbytes):
                 self.counts.client += 1
@@ -275,6 +279,11 @@ class Outbox:
         self.wake()
         return True
 
+    def first_steps(self) -> Dict[str, int]:
+        """The step of the first sample of each block that has one in this attempt."""
+        with self.changed:
+            return dict(self._firsts)
+
     def close(self, reason: Exception) -> None:
         """Nothing goes in any more, and whoever waits is told."""
         with self.changed:
@@ -312,16 +321,22 @@ class Outbox:
             return sample.started
 
     def sent(self, queue: Queue, item: object) -> None:
-        """The first item of `queue` is on its way. A lossy run forgets samples (`free` gives their
-        room back), all else is kept until acknowledged."""
+        """The first item of `queue` is on its way. What need not be kept until it is acknowledged is
+        forgotten; `free` gives the room of such a sample back."""
         with self.changed:
-            queue.advance(item, keep=self.wait is not None or not isinstance(item, Sample))
+            queue.advance(item, keep=not isinstance(item, Sample) or self.keeps(item))
+
+    def keeps(self, sample: Sample) -> bool:
+        """Whether a sample that is sent is kept until acknowledged, and room asked for at the daemon
+        before: all of a lossless run, the first of each block else."""
+        return self.wait is not None or sample.first
 
     def give_up(self) -> Sample:
         """The first waiting sample will not be sent (any further): it is counted, its room is still
         to be given back."""
         with self.changed:
             sample = self.samples.waiting.popleft()
+            self._forget_first(sample)
             self._count(sample)
             return sample
 
@@ -386,6 +401,7 @@ class Outbox:
         return self._token
 
     def _append(self, sample: Sample) -> None:
+        sample.first = self._firsts.setdefault(sample.block, sample.step) == sample.step
         for tensor in sample.tensors:
             tensor.number = self._number
             self._number += 1
@@ -409,18 +425,29 @@ class Outbox:
             self._put_flush()
 
     def _admit(self, sample: Sample) -> bool:
-        """Whether a lossy run takes this (part of a) sample; if not, what waits of it goes too."""
+        """Whether a lossy run takes this (part of a) sample; if not, what waits of it goes too, also
+        of a first one: the next is then the first."""
         if self._dropped.get(sample.block) == sample.step:
             return False
         if self._make_room(sample.block, sample.nbytes, spare_step=sample.step):
             return True
         self._evict(lambda other: other.block == sample.block and other.step == sample.step)
+        self._forget_first(sample)
         self._count(sample)
         return False
 
+    def _forget_first(self, sample: Sample) -> None:
+        """A sample that is lost is not the first of its block: the next will be."""
+        if self._firsts.get(sample.block) == sample.step:
+            del self._firsts[sample.block]
+
     def _make_room(self, block: str, nbytes: int, spare_step: Optional[int] = None) -> bool:
         while not self._fits(nbytes):
-            if not self._evict(lambda other: other.block == block and other.step != spare_step):
+            if not self._evict(
+                lambda other: other.block == block
+                and other.step != spare_step
+                and not other.first
+            ):
                 return False
         return True
 

@@ -50,8 +50,8 @@ class Run:
     process).
 
     Without `wait` it never blocks: what does not fit in `memory` bytes is dropped in whole samples
-    (all tensors of one block at one step, the newest wins) and counted in `dropped`; an absent
-    daemon costs one warning. With `wait` in seconds it is lossless: `weights`, `activations` and
+    (all tensors of one block at one step; the first is kept, of the others the newest wins) and
+    counted in `dropped`; an absent daemon costs one warning. With `wait` in seconds it is lossless: `weights`, `activations` and
     `log` block up to that long for room, then raise `Timeout`, and what the daemon has not committed
     is kept and sent again after a reconnect.
 
@@ -280,6 +280,11 @@ class Run:
     def dropped(self) -> Counts:
         """What was dropped so far, see `Counts`."""
         return dataclasses.replace(self.outbox.counts)
+
+    def wait_welcomed(self, timeout: float) -> bool:
+        """True once the daemon has welcomed the session, False after `timeout` seconds or when it
+        refused it for good. Never raises."""
+        return self.alive and self._transport.wait_welcomed(timeout)
 
     def flush(self, timeout: float = 5.0) -> bool:
         """True once everything that was sent before is committed by the daemon (or dropped, which

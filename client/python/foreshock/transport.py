@@ -18,9 +18,9 @@ from typing import Deque, Optional, Set, Tuple
 from . import wire
 from .endpoint import denied, tensor_endpoint
 from .errors import ForeshockError, Refused
-from .inbox import Inbox
+from .inbox import DaemonError, Inbox
 from .link import Link
-from .outbox import Flush, Outbox, Rewind, Sample, Scalars
+from .outbox import Flush, Outbox, Rewind, Sample, Scalars, Tensor
 
 log = logging.getLogger("foreshock")
 
@@ -56,6 +56,7 @@ class Transport:
         self.state = State.AWAY
         self.failures = 0  # errors inside the sending thread
         self._hello = wire.encode(hello)
+        self._who = f"rank {hello['rank']} of run {hello['run']}"
         self._outbox = outbox
         self._inbox = inbox
         self._link = Link(endpoint)
@@ -63,6 +64,9 @@ class Transport:
         self._stopping = False
         self._told_absent = False
         self._welcomes = 0
+        self._decided = threading.Event()  # set by the first welcome, or the end
+        self._answered = False  # the daemon has said something on this connection
+        self._told_taken = False  # that another session holds the rank
         self._attempt = 0  # of the last welcome
         self._next_hello = float("inf")
         self._in_flight: Deque[Tuple[list, Sample]] = deque()  # sent, still read by ZeroMQ
@@ -72,6 +76,12 @@ class Transport:
 
     def start(self) -> None:
         self._thread.start()
+
+    def wait_welcomed(self, timeout: float) -> bool:
+        """True once the daemon has welcomed the session, False after `timeout` seconds or when it
+        refused it for good. From any thread."""
+        self._decided.wait(timeout)
+        return self._welcomes > 0
 
     def close(self, flush_for: Optional[float] = None) -> None:
         """Flushes for `flush_for` seconds (a short while by default, not at all where no daemon
@@ -118,6 +128,7 @@ class Transport:
         self._end()
 
     def _end(self) -> None:
+        self._decided.set()
         if not self._welcomes and self.state is not State.REFUSED:
             self._tell_absent()
         ready = self.state is State.READY and not self._silent
@@ -139,6 +150,7 @@ class Transport:
         self._control_full = self._tensors_full = self._waits_for_device = False
         for up in self._link.connections():
             if up:
+                self._answered = False
                 self._greet()
             else:
                 self._lost()
@@ -203,6 +215,7 @@ class Transport:
     # ---- the connection --------------------------------------------------------------------------
 
     def _greet(self) -> None:
+        """Says hello, on a connection that came up or again on one that is."""
         self.state = State.GREETING
         sent = self._link.send_control(self._hello)
         self._next_hello = time.monotonic() + (HELLO_RETRY_S if sent else 0.1)
@@ -210,6 +223,7 @@ class Transport:
     def _lost(self) -> None:
         was_ready = self.state is State.READY
         self.state = State.AWAY
+        self._answered = False
         self._next_hello = float("inf")
         self._link.close_tensors()
         if was_ready:
@@ -220,7 +234,8 @@ class Transport:
             )
 
     def _tell_absent(self) -> None:
-        if not self._told_absent:
+        """Nobody has answered. Where somebody has, the log has told what they said."""
+        if not self._told_absent and not self._answered:
             self._told_absent = True
             log.warning(
                 "no foreshock daemon at %s%s; training goes on, will connect when it appears",
@@ -281,12 +296,14 @@ class Transport:
             log.warning("foreshock: a message of the daemon cannot be read: %s", error)
             return
         self._heard = time.monotonic()
+        self._answered = True
         handler = getattr(self, f"_on_{message['type']}", None)
         if handler is not None:
             handler(message)
 
     def _on_welcome(self, message: dict) -> None:
-        if self._outbox.wait is None and self._trackers:
+        half_sent = self._outbox.head(self._outbox.samples) if self._trackers else None
+        if isinstance(half_sent, Sample) and not self._outbox.keeps(half_sent):
             self._skip_sample()  # the daemon before may hold a part of it
         self._begin_session(message)
         self._outbox.requeue(rewound=message["attempt"] > self._attempt > 0)
@@ -295,6 +312,8 @@ class Transport:
         self._next_hello = float("inf")
         self.state = State.READY
         self._welcomes += 1
+        self._told_taken = False
+        self._decided.set()
         if self._welcomes == 1 or self._told_absent:
             log.info(
                 "connected to the foreshock daemon at %s, attempt %d",
@@ -307,18 +326,38 @@ class Transport:
         if message["about"] == "want" and message["code"] == "limit":
             self._postpone_want()
             return
+        if message["code"] == "rank_taken":
+            self._on_rank_taken(message)
+            return
         error = self._inbox.add_error(message)
         if error.code in ("unknown_session", "unknown_ticket"):
             if self.state is State.READY:
                 self._greet()
-        elif error.code == "rank_taken":
-            self.state = State.GREETING
-            self._next_hello = time.monotonic() + RANK_TAKEN_RETRY_S
         elif error.fatal:
-            self.state = State.REFUSED
-            self._outbox.close(Refused(str(error)))
+            self._refused(error)
         elif error.about == "want" and self._wanted is not None:
             self._skip_sample()
+
+    def _on_rank_taken(self, message: dict) -> None:
+        """Another session holds the rank: it is asked for again. With `fatal` a newer one has taken
+        over from this one, which is over."""
+        error = self._inbox.add_error(message, quiet=True)
+        if error.fatal:
+            log.warning("foreshock: a newer session has taken over %s; this one ends", self._who)
+            self._refused(error)
+            return
+        self.state = State.GREETING
+        self._next_hello = time.monotonic() + RANK_TAKEN_RETRY_S
+        if not self._told_taken:
+            self._told_taken = True
+            log.warning(
+                "foreshock: %s is still held by another process; training goes on, will ask again",
+                self._who,
+            )
+
+    def _refused(self, error: DaemonError) -> None:
+        self.state = State.REFUSED
+        self._outbox.close(Refused(str(error)))
 
     def _on_pulse(self, message: dict) -> None:
         self._outbox.counts.daemon = message["dropped"]
@@ -405,7 +444,7 @@ class Transport:
         if tensor.data.nbytes > self._tensor_bytes:
             self._refuse_large(tensor)
             return True
-        if not self._may_send(tensor):
+        if not self._may_send(sample, tensor):
             return False
         header = self._encoded(self._piece_header(tensor))
         if header is None or tensor.layer in self._unsendable:
@@ -433,7 +472,7 @@ class Transport:
                 )
             return None
 
-    def _piece_header(self, tensor) -> dict:
+    def _piece_header(self, tensor: Tensor) -> dict:
         header = {
             "type": "tensor",
             "ticket": self._ticket,
@@ -450,7 +489,7 @@ class Transport:
             header["initial"] = True
         return header
 
-    def _piece_sent(self, sample: Sample, tensor, nbytes: int) -> None:
+    def _piece_sent(self, sample: Sample, tensor: Tensor, nbytes: int) -> None:
         self._offset += nbytes
         self._unflushed_bytes += nbytes
         if self._offset < tensor.data.nbytes:
@@ -460,7 +499,7 @@ class Transport:
         if self._part < len(sample.tensors):
             return
         self._outbox.sent(self._outbox.samples, sample)
-        if self._outbox.wait is None:
+        if not self._outbox.keeps(sample):
             self._in_flight.append((self._trackers, sample))
         self._rest()
 
@@ -469,9 +508,10 @@ class Transport:
         self._part = self._offset = 0
         self._trackers = []
 
-    def _may_send(self, tensor) -> bool:
-        """A lossless run asks before each tensor and waits for the grant."""
-        if self._outbox.wait is None or self._offset > 0 or self._granted == tensor.number:
+    def _may_send(self, sample: Sample, tensor: Tensor) -> bool:
+        """Before each tensor of a sample that must not be lost the daemon is asked, and its grant
+        waited for."""
+        if self._offset > 0 or self._granted == tensor.number or not self._outbox.keeps(sample):
             return True
         if self._wanted != tensor.number and time.monotonic() >= self._next_want:
             header = {"type": "want", "tensor": tensor.number, "bytes": tensor.data.nbytes}
@@ -486,7 +526,7 @@ class Transport:
         self._wanted = None
         self._next_want = time.monotonic() + WANT_RETRY_S
 
-    def _refuse_large(self, tensor) -> None:
+    def _refuse_large(self, tensor: Tensor) -> None:
         self._inbox.add_error(
             {
                 "code": "tensor_too_large",

@@ -20,6 +20,7 @@ from .values import check_scalar_name, checked_number, checked_step, shown
 
 log = logging.getLogger("foreshock")
 
+WAIT_MAX_S = 86_400  # that `watch` may wait for the daemon
 LATE_STEPS_MAX = 20  # steps in a row below the last one: then the log asks for a rewind
 
 
@@ -35,6 +36,7 @@ def watch(
     tokens: int = 512,
     tags: Optional[Dict[str, str]] = None,
     rank: Optional[int] = None,
+    wait: Optional[float] = None,
 ) -> "Monitor":
     """Watches `model`; call the monitor's `step` at the end of each training step.
 
@@ -48,6 +50,13 @@ def watch(
     Nothing is hung on the model: it is copied, pickled and scripted like any other, and its copies
     are not watched.
 
+    `wait`, in seconds: `watch` returns when the daemon has welcomed the session, or after so long.
+    Without it, it returns at once, and the connection comes up beside the training. Either way an
+    absent daemon is one warning in the log.
+
+    The first sample of each block is kept until the daemon has it, since its rotation is measured
+    from there; where there was no room for it, the log says from which step.
+
     Raises ValueError for a programmer's mistake; nothing that happens later reaches the training
     loop.
     """
@@ -56,15 +65,26 @@ def watch(
     if not isinstance(tokens, int) or tokens < 1:
         raise ValueError(f"tokens {tokens!r}: expected a whole number of at least 1")
     cadence = Cadence(every, overhead)
+    patience = _seconds(wait)
     if disabled():
         return _inert()
     parts = discover(model, layers)
     session = Run(run, name=name, endpoint=endpoint, tags=tags, rank=rank)
     try:
-        return Monitor(model, session, _groups(session, parts, tokens), cadence)
+        groups = _groups(session, parts, tokens)
+        session.wait_welcomed(patience)
+        return Monitor(model, session, groups, cadence)
     except BaseException:
         session.close()
         raise
+
+
+def _seconds(wait: Optional[float]) -> float:
+    if wait is None:
+        return 0.0
+    if isinstance(wait, bool) or not isinstance(wait, (int, float)) or not 0 <= wait <= WAIT_MAX_S:
+        raise ValueError(f"wait {wait!r}: expected seconds, from 0 to {WAIT_MAX_S}")
+    return float(wait)
 
 
 def _nothing(step: int) -> None:
@@ -112,6 +132,7 @@ class Monitor:
         self._last_step = -1
         self._late_steps = 0  # in a row
         self._in_step = False
+        self._baselines_told = False
         self._turn = 0  # the group that the next sample begins with
         self._capture: Optional[Capture] = None
         if run.alive:
@@ -274,10 +295,32 @@ class Monitor:
             capture.submit(step, self._cadence.charge_more)
             self._lazy.read()
             self._cadence.charge(capture.seconds + time.perf_counter() - began)
+            self._tell_late_baselines()
         self._lazy.poll()
         self._cadence.tick(time.perf_counter())
         if self._capture is None and self._cadence.due(step + 1):
             self._arm()
+
+    def _tell_late_baselines(self) -> None:
+        """Says once, when every block has a first sample, for how many layers it is not of the first
+        step."""
+        if self._baselines_told:
+            return
+        firsts = self.run.outbox.first_steps()
+        if len(firsts) < len(self._groups):
+            return
+        self._baselines_told = True
+        late = [group for group in self._groups if firsts[group.block] > min(firsts.values())]
+        if late:
+            steps = [firsts[group.block] for group in late]
+            log.warning(
+                "foreshock: there was no room for the first weights of %d of %d layers: if the run "
+                "has none of before, their rotation is measured from step %d%s",
+                sum(len(group.parts) for group in late),
+                sum(len(group.parts) for group in self._groups),
+                min(steps),
+                f" to {max(steps)}" if max(steps) > min(steps) else "",
+            )
 
     def _discard(self) -> None:
         capture, self._capture = self._capture, None

@@ -6,7 +6,7 @@ import time
 
 import numpy as np
 import pytest
-from peer import Peer, eventually
+from peer import ALL, Peer, eventually
 
 import foreshock
 
@@ -188,9 +188,9 @@ def test_absent_daemon_costs_one_warning_and_bounded_memory(path, caplog):
         run.log(step, loss=1.0)
         slowest = max(slowest, time.perf_counter() - began)
     assert run.outbox.used <= 1 << 20
-    assert run.dropped.client == 196  # four of 256 KiB fit; the newest are kept
+    assert run.dropped.client == 196  # four of 256 KiB fit; the first and the newest are kept
     steps = [sample.step for sample in run.outbox.samples.waiting]
-    assert steps == [196, 197, 198, 199]
+    assert steps == [0, 197, 198, 199]
     assert slowest < 0.5
     assert run.flush(timeout=0.2) is False
     eventually(lambda: absent_warnings(caplog), "the warning")
@@ -266,7 +266,7 @@ def test_a_silent_daemon_is_noticed_and_heard_again(peer, caplog):
         run.weights(step, "w", matrix(256, 256, step))
     assert run.outbox.used <= 1 << 20
     assert not run.flush(0.1)
-    peer.answers = {"hello", "heartbeat", "flush"}
+    peer.answers = ALL
     peer.say({"type": "pulse", "dropped": 0})
     assert run.flush(20)
     assert (0, "weights", 29) in peer.whole()
@@ -290,7 +290,8 @@ def test_a_full_queue_drops_whole_samples_of_the_same_block(path):
     for block in "ab":
         steps = [step for name, step in waiting if name == block]
         assert all(steps.count(step) == 2 for step in steps), waiting  # whole or not at all
-        assert 4 in steps  # the newest wins
+        assert 0 in steps  # the first stays
+    assert [step for _, step in waiting].count(4) >= 2  # of the others the newest wins
     assert run.dropped.client == 10 - 3
     run.close()
 
@@ -482,22 +483,52 @@ def test_a_fatal_error_ends_the_session_but_not_the_training(path):
     peer.stop()
 
 
-def test_rank_taken_is_asked_again(path):
-    peer = Peer(path, answers=set()).start()
+def taken(fatal):
+    fields = {"field": "rank", "value": "0", "expected": "a free rank", "about": "hello"}
+    return {"type": "error", "code": "rank_taken", **fields, "fatal": fatal}
+
+
+def warnings(caplog):
+    return [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
+
+
+def test_a_rank_that_is_held_is_asked_for_again(daemon, caplog):
+    """What the log says is true: the daemon is there, the rank is not free."""
+    d = daemon()
+    first = foreshock.Run("r", endpoint=d.endpoint)
+    first.log(0, loss=1.0)
+    assert first.flush(20)
+    second = foreshock.Run("r", endpoint=d.endpoint)
+    second.log(5, loss=1.0)
+    assert second.flush(3) is False  # two answers, and the time after which a daemon is said to be absent
+    assert warnings(caplog) == [
+        "foreshock: rank 0 of run r is still held by another process; training goes on, will ask again"
+    ]
+    assert {error.code for error in second.errors} == {"rank_taken"}
+    first.close()
+    assert second.flush(20)
+    second.close()
+    third, fourth = (foreshock.Run("q", endpoint=d.endpoint) for _ in range(2))
+    fourth.close()  # before it is its turn
+    third.close()
+    assert absent_warnings(caplog) == []
+
+
+def test_who_is_overtaken_by_a_newer_session_ends(path, caplog):
+    peer = Peer(path).start()
     run = foreshock.Run("r", endpoint=peer.endpoint)
-    peer.wait_for(lambda: any(m["type"] == "hello" for m in peer.control), "hello")
-    peer.answers = {"hello", "flush", "heartbeat"}
-    fields = {
-        "field": "rank",
-        "value": "0",
-        "expected": "a free rank",
-        "about": "hello",
-        "fatal": True,
-    }
-    peer.say({"type": "error", "code": "rank_taken", **fields})
     run.log(0, loss=1.0)
     assert run.flush(20)
+    peer.say({**taken(True), "about": "heartbeat"})
+    eventually(lambda: run.outbox.closed, "the end")
+    run.log(1, loss=1.0)
+    assert run.flush(5) is False
     run.close()
+    assert warnings(caplog)[:1] == [
+        "foreshock: a newer session has taken over rank 0 of run r; this one ends"
+    ]
+    assert not any("daemon refused" in text for text in warnings(caplog))
+    assert absent_warnings(caplog) == []
     peer.stop()
 
 
@@ -573,7 +604,7 @@ def test_tensors_wait_until_the_daemon_has_read_the_layers(path):
     run.log(0, loss=1.0)
     peer.wait_for(lambda: any(m["type"] == "scalars" for m in peer.control), "scalars")
     assert peer.tensors == []
-    peer.answers = {"hello", "heartbeat", "flush"}
+    peer.answers = ALL
     peer.say({"type": "pulse", "dropped": 0})
     assert run.flush(10)
     assert peer.whole() == {(0, "weights", 0): matrix(2, 2).tobytes()}
