@@ -46,8 +46,8 @@ struct ingest_ops {
         void *ctx, void *session, const struct wire_tensor *header, bool sample);
     /* Everything before it has been handed over: answer with ingest_flushed when it is committed. */
     void (*flush)(void *ctx, void *session, uint64_t token);
-    /* Whether the session may have room now; a lossless one is asked for again at every tick. */
-    bool (*may_send)(void *ctx, void *session);
+    /* Whether the session may have room now for a tensor that it sends, or `asks` for: then again at every tick. */
+    bool (*may_send)(void *ctx, void *session, bool asks);
     void (*client_dropped)(
         void *ctx, void *session, uint64_t samples); /* in all, since the client's start */
     void (*bye)(void *ctx, void *session);           /* the peer and the session are over */

@@ -18,11 +18,11 @@ static void drop(struct want *want)
     free(want);
 }
 
-static bool may_send(const struct peer *peer)
+static bool may_send(const struct peer *peer, bool asks)
 {
     const struct ingest_ops *ops = &peer->ingest->options.ops;
 
-    return ops->may_send(ops->ctx, peer->session);
+    return ops->may_send(ops->ctx, peer->session, asks);
 }
 
 static bool fits(struct ingest *ingest, uint64_t bytes)
@@ -35,7 +35,7 @@ static bool fits(struct ingest *ingest, uint64_t bytes)
 
 bool wants_fit(const struct peer *peer, uint64_t bytes)
 {
-    return fits(peer->ingest, bytes) && may_send(peer);
+    return fits(peer->ingest, bytes) && may_send(peer, false);
 }
 
 void wants_serve(struct ingest *ingest)
@@ -44,7 +44,7 @@ void wants_serve(struct ingest *ingest)
 
     DL_FOREACH(ingest->wants, want)
     {
-        if (want->granted || !may_send(want->peer))
+        if (want->granted || !may_send(want->peer, true))
             continue;
         if (!fits(ingest, want->bytes))
             return;

@@ -358,13 +358,13 @@ static bool is_awaited(const struct runs *runs, const struct session *session)
     return false;
 }
 
-bool gather_may_send(void *ctx, void *known)
+bool gather_may_send(void *ctx, void *known, bool asks)
 {
     const struct runs *runs = ctx;
     const struct session *session = known;
     uint64_t bytes = stats_get(&runs->options.stats->shard_bytes);
 
-    if (!session->lossless || session->gathering == 0)
+    if ((!session->lossless && !asks) || session->gathering == 0)
         return true;
     if (session->gathering < LIMIT_SHARDS_AHEAD && bytes < runs->options.memory_bytes)
         return true;

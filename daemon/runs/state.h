@@ -249,9 +249,9 @@ void gather_shard(struct numbered *numbered, struct item *item, struct tensor *t
 bool gather_has(const struct layer *layer, int64_t step, const struct span *span);
 /* Whether activations wait for weights of their step, or one before, that wait themselves; else they stay the caller's. */
 bool gather_activations(struct layer *layer, struct item *item);
-/* Whether there is room for what a lossless session sends on, though its shards wait for those of others. Whom the longest waiting
+/* Whether there is room for what a session that is lossless, or `asks`, sends on, though its shards wait for those of others. Whom the longest waiting
  * step lacks has twice the room. */
-bool gather_may_send(void *ctx, void *session);
+bool gather_may_send(void *ctx, void *session, bool asks);
 void gather_lose(struct block *block, int64_t step); /* a tensor of that sample is lost */
 void gather_drop_all(struct run *run);               /* nobody will send the rest of what waits */
 void gather_expire(struct runs *runs);

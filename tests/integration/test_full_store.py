@@ -27,7 +27,7 @@ def held(daemon):
 def fill(daemon, raw):
     """Logs scalars until the store's queue takes no more."""
     step = 0
-    while daemon.metric("foreshock_figures_lost_total") == 0:
+    while daemon.metric("foreshock_dropped_scalars_total") == 0:
         for _ in range(2000):
             raw.scalars(step, filler=1.0)
             step += 1

@@ -335,11 +335,15 @@ static void test_the_budget_and_lossless_sessions(void **state)
     gather_drop_all(&run);
 
     sessions[0].lossless = true;
-    assert_true(gather_may_send(&runs, &sessions[0]));
+    assert_true(gather_may_send(&runs, &sessions[0], true));
     for (int64_t step = 10; step < 13; step++)
         give(0, step);
-    assert_false(gather_may_send(&runs, &sessions[0])); /* it waits ... */
-    assert_true(gather_may_send(&runs, &sessions[1]));  /* ... for those who have not sent */
+    sessions[0].lossless = false;
+    assert_false(gather_may_send(&runs, &sessions[0], true)); /* who asks waits ... */
+    assert_true(gather_may_send(&runs, &sessions[0], false)); /* ... and what nobody asks for may be lost */
+    sessions[0].lossless = true;
+    assert_false(gather_may_send(&runs, &sessions[0], true)); /* it waits ... */
+    assert_true(gather_may_send(&runs, &sessions[1], true));  /* ... for those who have not sent */
     give(0, 13);
     gather_lose(&block, 11); /* another's loss is none of its samples' */
     assert_int_equal(stats.dropped_budget_total, 2);
@@ -349,7 +353,7 @@ static void test_the_budget_and_lossless_sessions(void **state)
         give(2, step);
     }
     assert_int_equal(handed_count, 4);
-    assert_true(gather_may_send(&runs, &sessions[0]));
+    assert_true(gather_may_send(&runs, &sessions[0], true));
     assert_int_equal(lost[1], 0);
 }
 
@@ -401,11 +405,11 @@ static void test_whom_the_oldest_step_waits_for_goes_on(void **state)
     pass(1);
     give(1, 2); /* of another layer, as good as of another step */
     numbers[0].last_step[WIRE_WEIGHTS] = 1;
-    assert_false(gather_may_send(&runs, &sessions[0])); /* it has sent what is oldest ... */
-    assert_true(gather_may_send(&runs, &sessions[1]));  /* ... and this one has not */
+    assert_false(gather_may_send(&runs, &sessions[0], true)); /* it has sent what is oldest ... */
+    assert_true(gather_may_send(&runs, &sessions[1], true));  /* ... and this one has not */
     give(1, 3);
     give(1, 4);
-    assert_false(gather_may_send(&runs, &sessions[1])); /* twice the budget is enough */
+    assert_false(gather_may_send(&runs, &sessions[1], true)); /* twice the budget is enough */
     for (size_t rank = 0; rank < RANKS; rank++)
         HASH_CLEAR(hh, sessions[rank].numbers);
     gather_drop_all(&run);
