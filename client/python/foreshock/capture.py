@@ -1,9 +1,9 @@
 """A consistent copy of one forward pass: for each watched layer, the weights that it used and a
 sample of its inputs.
 
-The copies are taken in the thread that trains, right after the layer has computed, into buffers that
-belong to the client; nothing that happens to the weights later is seen. Calls are listened to only
-while a sample is due.
+The copies are taken in the thread that trains, right after the layer has computed, into buffers
+that belong to the client; nothing that happens to the weights later is seen. Calls are listened to
+only while a sample is due.
 """
 
 import inspect

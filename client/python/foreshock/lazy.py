@@ -4,7 +4,6 @@ for a device."""
 from typing import Callable, Dict, List, Optional, Set, Tuple
 
 import torch
-from torch import nn
 
 PENDING_MAX = 1024  # values; then they are read without waiting for a sampled step
 
@@ -29,10 +28,12 @@ class LazyScalars:
 
     @staticmethod
     def takes(value: object) -> bool:
-        """Whether `value` is a tensor that can be kept and read later: a plain one of one real
-        element. Others, which may need more than a copy, are for the caller to read."""
+        """Whether `value` is a tensor that can be kept and read later: one of one real element, with
+        memory of its own. Others (a DTensor, a FakeTensor) need more than a copy; they are for the
+        caller to read."""
         return (
-            type(value) in (torch.Tensor, nn.Parameter)
+            isinstance(value, torch.Tensor)
+            and type(value).__torch_dispatch__ is torch.Tensor.__torch_dispatch__
             and value.numel() == 1
             and value.layout is torch.strided
             and not (value.is_complex() or value.is_quantized or value.is_meta)

@@ -2,10 +2,10 @@
 
 Control items (scalars, rewinds) and samples stand in queues of their own, because they travel on
 sockets of their own. A Flush stands in both: everything before it is committed once the daemon
-answers its token. Scalars are kept until then and sent again after a reconnect; samples too in a
-lossless run, and everywhere the first sample of each block: what is measured against the first
-weights needs them. In a lossy run a full queue drops whole samples but those, and the oldest scalars that are not
-yet sent: those that are sent may be with the daemon, so only its answer says what became of them.
+answers its token. Scalars are kept until then and sent again after a reconnect. So are all samples
+of a lossless run, and of any run the first sample of each block, since rotation is measured from
+it. A full queue of a lossy run drops other samples, whole, and the oldest scalars that were never
+sent: those that were may be with the daemon, and only its answer says what became of them.
 
 Every method may be called from any thread; none but `put_sample` and `put_scalars` of a lossless
 run and the waits block.
@@ -84,9 +84,9 @@ class Rewind:
 
 @dataclass
 class Counts:
-    """What was dropped: samples (`client`) and steps of `scalars` by the client, samples and steps of
-    scalars by the `daemon` as it last told. `refused`: steps and scalars that `watch` was given and
-    that are none.
+    """What was dropped: samples (`client`) and steps of `scalars` by the client, samples and steps
+    of scalars by the `daemon` as it last told. `refused`: steps and scalars that `watch` was given
+    and that are none.
 
     Scalars that the daemon had not acknowledged when the run was closed count as dropped: nobody can
     say whether it has them.
@@ -321,14 +321,14 @@ class Outbox:
             return sample.started
 
     def sent(self, queue: Queue, item: object) -> None:
-        """The first item of `queue` is on its way. What need not be kept until it is acknowledged is
-        forgotten; `free` gives the room of such a sample back."""
+        """The first item of `queue` is on its way. What need not be kept until it is acknowledged
+        is forgotten; `free` gives the room of such a sample back."""
         with self.changed:
             queue.advance(item, keep=not isinstance(item, Sample) or self.keeps(item))
 
     def keeps(self, sample: Sample) -> bool:
-        """Whether a sample that is sent is kept until acknowledged, and room asked for at the daemon
-        before: all of a lossless run, the first of each block else."""
+        """Whether a sample that is sent is kept until acknowledged, and the daemon asked for room
+        before: any of a lossless run, the first of each block of another."""
         return self.wait is not None or sample.first
 
     def give_up(self) -> Sample:
@@ -473,8 +473,8 @@ class Outbox:
         return bool(parts)
 
     def _wait_for_room(self, there: Callable[[], bool], what: Callable[[], str]) -> None:
-        """Waits until there is room or the session is over. Raises Timeout, which says of `what` how
-        much is kept."""
+        """Waits until there is room or the session is over. Raises Timeout, which says of `what`
+        how much is kept."""
         deadline = time.monotonic() + (self.wait or 0.0)
         while not self.closed and not there():
             if not self._flush_pending():

@@ -51,12 +51,12 @@ class Run:
 
     Without `wait` it never blocks: what does not fit in `memory` bytes is dropped in whole samples
     (all tensors of one block at one step; the first is kept, of the others the newest wins) and
-    counted in `dropped`; an absent daemon costs one warning. With `wait` in seconds it is lossless: `weights`, `activations` and
-    `log` block up to that long for room, then raise `Timeout`, and what the daemon has not committed
-    is kept and sent again after a reconnect.
+    counted in `dropped`; an absent daemon costs one warning. With `wait` in seconds it is lossless:
+    `weights`, `activations` and `log` block up to that long for room, then raise `Timeout`, and
+    what the daemon has not committed is kept and sent again after a reconnect.
 
-    Mistakes of the caller (an undeclared layer, another shape) are ValueErrors. A copy of a run does
-    nothing, whether made by a fork, by `copy` or by `pickle`.
+    Mistakes of the caller (an undeclared layer, another shape) are ValueErrors. A copy of a run
+    does nothing, whether made by a fork, by `copy` or by `pickle`.
     """
 
     def __init__(

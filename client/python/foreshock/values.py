@@ -25,7 +25,7 @@ def checked_number(name: str, value: object) -> float:
         if not isinstance(value, (str, bytes)) and not _is_complex(value):
             return float(value)  # type: ignore[arg-type]
     except Exception:
-        pass  # whatever a foreign __float__ raises; a PyTorch tensor of several elements: RuntimeError
+        pass  # whatever a foreign __float__ raises
     raise ValueError(f"scalar {name!r}: {shown(value)}; expected a number")
 
 

@@ -302,8 +302,8 @@ class Monitor:
             self._arm()
 
     def _tell_late_baselines(self) -> None:
-        """Says once, when every block has a first sample, for how many layers it is not of the first
-        step."""
+        """Says once, when every block has a first sample, for how many layers it is not of the
+        first step."""
         if self._baselines_told:
             return
         firsts = self.run.outbox.first_steps()
