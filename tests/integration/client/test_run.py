@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 import pytest
+from elsewhere import Elsewhere
 from peer import ALL, Peer, eventually
 
 import foreshock
@@ -495,23 +496,40 @@ def warnings(caplog):
 def test_a_rank_that_is_held_is_asked_for_again(daemon, caplog):
     """What the log says is true: the daemon is there, the rank is not free."""
     d = daemon()
+    with Elsewhere(d.endpoint) as holder:
+        holder.hello()
+        run = foreshock.Run("r", endpoint=d.endpoint)
+        run.log(5, loss=1.0)
+        assert run.flush(3) is False  # two answers, and the time after which a daemon is said to be absent
+        assert warnings(caplog) == [
+            "foreshock: rank 0 of run r is still held by another process; training goes on, will ask again"
+        ]
+        assert {error.code for error in run.errors} == {"rank_taken"}
+        holder.bye()
+        assert run.flush(20)
+        run.close()
+        holder.hello()
+        foreshock.Run("r", endpoint=d.endpoint).close()  # before it is its turn
+    assert absent_warnings(caplog) == []
+
+
+def test_a_run_that_is_opened_again_in_its_process_takes_over(daemon, caplog):
+    """A notebook's cell that is run again, with the run of the first one still open."""
+    d = daemon()
     first = foreshock.Run("r", endpoint=d.endpoint)
     first.log(0, loss=1.0)
     assert first.flush(20)
-    second = foreshock.Run("r", endpoint=d.endpoint)
-    second.log(5, loss=1.0)
-    assert second.flush(3) is False  # two answers, and the time after which a daemon is said to be absent
-    assert warnings(caplog) == [
-        "foreshock: rank 0 of run r is still held by another process; training goes on, will ask again"
-    ]
-    assert {error.code for error in second.errors} == {"rank_taken"}
-    first.close()
-    assert second.flush(20)
-    second.close()
-    third, fourth = (foreshock.Run("q", endpoint=d.endpoint) for _ in range(2))
-    fourth.close()  # before it is its turn
-    third.close()
-    assert absent_warnings(caplog) == []
+    with foreshock.Run("r", endpoint=d.endpoint) as second:
+        second.log(0, loss=2.0)
+        assert second.flush(20)
+        eventually(lambda: first.outbox.closed, "the end of the first")
+        first.log(1, loss=1.0)
+        first.close()
+        assert d.series("r", "loss") == {0: 2.0}
+    assert (
+        warnings(caplog)[0]
+        == "foreshock: a newer session has taken over rank 0 of run r; this one ends"
+    )
 
 
 def test_who_is_overtaken_by_a_newer_session_ends(path, caplog):
