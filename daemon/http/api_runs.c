@@ -99,19 +99,22 @@ static void free_lasts(struct lasts *lasts)
 struct run_writer {
     struct emitter *json;
     const struct lasts *lasts;
+    size_t next; /* of the lasts */
 };
 
-static void write_lasts(const struct run_writer *writer, int64_t layer)
+/* Layers come in the order of the lasts, by id, the run itself (0) first. */
+static void write_lasts(struct run_writer *writer, int64_t layer)
 {
+    const struct lasts *lasts = writer->lasts;
+
+    while (writer->next < lasts->count && lasts->list[writer->next].layer < layer)
+        writer->next++;
     emit_key(writer->json, "last");
     emit_open(writer->json, '{');
-    for (size_t i = 0; i < writer->lasts->count; i++) {
-        const struct last *last = &writer->lasts->list[i];
-        if (last->layer != layer)
-            continue;
+    if (writer->next < lasts->count && lasts->list[writer->next].layer == layer) {
+        const struct last *last = &lasts->list[writer->next];
         emit_append(writer->json, last->members.text, last->members.size);
         writer->json->failed |= last->members.failed;
-        break;
     }
     emit_close(writer->json, '}');
 }
@@ -164,7 +167,7 @@ int api_run(struct request *request, struct reply *reply, struct problem *proble
     int64_t run;
     int result = -1;
     struct lasts lasts = {0};
-    struct run_writer writer = {&reply->text, &lasts};
+    struct run_writer writer = {&reply->text, &lasts, 0};
 
     if (request_run(request, &run, problem))
         return -1;

@@ -12,6 +12,7 @@ enum {
 };
 
 struct series_writer {
+    struct request *request;
     struct emitter *json;
     const struct selection_entry *entry;
     size_t buckets; /* so far, of all series */
@@ -36,14 +37,20 @@ static double real_column(const struct reader_bucket *bucket, size_t column)
     return value;
 }
 
-static void write_columns(struct emitter *json, const struct reader_bucket *buckets, size_t count)
+/* Stops between two columns when nobody wants the answer any more: a column may have 100,000 numbers. */
+static void write_columns(
+    struct series_writer *writer, const struct reader_bucket *buckets, size_t count)
 {
+    struct emitter *json = writer->json;
+
     emit_key(json, "step");
     emit_open(json, '[');
     for (size_t i = 0; i < count; i++)
         emit_int(json, buckets[i].step);
     emit_close(json, ']');
     for (size_t column = 0; column < sizeof real_columns / sizeof *real_columns; column++) {
+        if (cancel_due(&writer->request->cancel))
+            return;
         emit_key(json, real_columns[column].key);
         emit_open(json, '[');
         for (size_t i = 0; i < count; i++)
@@ -73,7 +80,7 @@ static void write_series(
     emit_text(json, writer->entry->metric);
     emit_key(json, "attempt");
     emit_int(json, attempt);
-    write_columns(json, buckets, count);
+    write_columns(writer, buckets, count);
     emit_close(json, '}');
 }
 
@@ -103,10 +110,12 @@ static int parse(
 static int write_selected(struct request *request, const struct selection *selection,
     struct reader_series_query *query, struct emitter *json, struct problem *problem)
 {
-    struct series_writer writer = {.json = json};
+    struct series_writer writer = {.request = request, .json = json};
     char points[24];
 
-    for (size_t i = 0; i < selection->count; i++) {
+    for (size_t i = 0; i < selection->count && !json->failed; i++) {
+        if (request_cancelled(request, problem))
+            return -1;
         writer.entry = &selection->entries[i];
         query->layer = writer.entry->layer_id;
         query->metric = writer.entry->metric;
@@ -118,7 +127,7 @@ static int write_selected(struct request *request, const struct selection *selec
                 "at most %d buckets in one answer: fewer points, metrics or layers", BUCKETS_MAX);
         }
     }
-    return 0;
+    return request_cancelled(request, problem) ? -1 : 0;
 }
 
 int api_series(struct request *request, struct reply *reply, struct problem *problem)

@@ -12,17 +12,37 @@
 void emit_free(struct emitter *json)
 {
     free(json->text);
+    emit_uncharge(json->budget, json->room);
     *json = (struct emitter){0};
+}
+
+static bool charge(struct emit_budget *budget, size_t bytes)
+{
+    if (!budget || atomic_fetch_add(&budget->used, bytes) + bytes <= budget->max)
+        return true;
+    atomic_fetch_sub(&budget->used, bytes);
+    return false;
+}
+
+void emit_uncharge(struct emit_budget *budget, size_t bytes)
+{
+    if (budget)
+        atomic_fetch_sub(&budget->used, bytes);
 }
 
 char *emit_take(struct emitter *json)
 {
     emit_append(json, "", 1);
-    char *text = json->failed ? NULL : json->text;
-    if (!text)
-        free(json->text);
+    if (json->failed) {
+        bool over = json->over;
+        emit_free(json);
+        json->over = over;
+        return NULL;
+    }
+    char *text = realloc(json->text, json->size), *kept = text ? text : json->text;
+    emit_uncharge(json->budget, json->room - json->size);
     *json = (struct emitter){0};
-    return text;
+    return kept;
 }
 
 static bool make_room(struct emitter *json, size_t more)
@@ -34,8 +54,13 @@ static bool make_room(struct emitter *json, size_t more)
     size_t room = json->room ? json->room * 2 : 1024;
     while (room - json->size < more)
         room *= 2;
+    if (!charge(json->budget, room - json->room)) {
+        json->failed = json->over = true;
+        return false;
+    }
     char *text = realloc(json->text, room);
     if (!text) {
+        emit_uncharge(json->budget, room - json->room);
         json->failed = true;
         return false;
     }

@@ -6,19 +6,31 @@
 #ifndef FORESHOCK_HTTP_EMITTER_H
 #define FORESHOCK_HTTP_EMITTER_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+
+/* Bytes that several texts share. Any thread. */
+struct emit_budget {
+    _Atomic size_t used;
+    size_t max;
+};
 
 struct emitter {
     char *text;
     size_t size, room;
     bool comma, failed;
+    bool over;                  /* it failed because the budget is spent */
+    struct emit_budget *budget; /* what `room` is charged to; NULL: nothing */
 };
 
 void emit_free(struct emitter *json);
-char *emit_take(struct emitter
-        *json); /* the text, malloc'ed, NUL-terminated, now the caller's; NULL if it failed */
+
+/* The text, malloc'ed, NUL-terminated, now the caller's; NULL if it failed. Its size, with the NUL, stays charged to the
+ * budget until the caller gives it back. */
+char *emit_take(struct emitter *json);
+void emit_uncharge(struct emit_budget *budget, size_t bytes); /* `budget` may be NULL */
 
 void emit_open(struct emitter *json, char bracket);  /* '{' or '[' */
 void emit_close(struct emitter *json, char bracket); /* '}' or ']' */

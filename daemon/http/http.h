@@ -1,8 +1,9 @@
 /* The HTTP side of the daemon: API, Prometheus text, server-sent events, dashboard
  * (proto/openapi.yaml).
  *
- * libmicrohttpd runs its own threads (epoll, two of them); every request reads through a `struct
- * reader` that it has to itself while it lasts. Order of life: events_new, store_open with
+ * libmicrohttpd runs its own threads (epoll, two of them). They answer by themselves only what needs neither the database
+ * nor a commit; everything else waits, its connection suspended, for a thread of its lane (lanes.h) and reads through a
+ * `struct reader` that it has to itself while it lasts. Order of life: events_new, store_open with
  * events_sink, http_start, …, http_stop, store_close, events_free. */
 #ifndef FORESHOCK_HTTP_HTTP_H
 #define FORESHOCK_HTTP_HTTP_H
@@ -35,6 +36,8 @@ struct http_options {
     unsigned connections_max; /* 0: HTTP_CONNECTIONS_MAX */
     unsigned streams_max;     /* open event streams; 0: HTTP_STREAMS_MAX */
     unsigned series_max;      /* gauges of /metrics; 0: HTTP_SERIES_MAX */
+    unsigned query_ms;        /* of work on one answer; 0: HTTP_QUERY_MS */
+    size_t answers_bytes;     /* of a lane's answers, until they are sent; 0: HTTP_ANSWERS_BYTES */
     struct stats *stats;
     struct store *store;
     struct events *events;
@@ -58,6 +61,10 @@ enum {
     HTTP_THREADS = 2,
     HTTP_BODY_MAX = 64 * 1024,
     HTTP_IDLE_SECONDS = 30,
+    HTTP_QUERY_MS = 10000,
+    HTTP_QUEUE_MAX = 16,              /* requests that wait for a thread of a lane */
+    HTTP_RETRY_SECONDS = 1,           /* after which one that found no room may come again */
+    HTTP_ANSWERS_BYTES = 512 << 20,   /* twice the largest answer while it grows */
 };
 
 /* Codes of http_start: HTTP_NOT_BOUND becomes exit code 4. */
@@ -69,7 +76,7 @@ int http_start(struct http **http, const struct http_options *options, char *err
 
 uint16_t http_port(const struct http *http); /* the bound port */
 
-/* Ends the event streams, lets requests in hand finish, stops the threads. Safe on NULL; nulls the
+/* Cancels the queries, ends the event streams, lets other requests in hand finish, stops the threads. Safe on NULL; nulls the
  * caller's pointer. */
 void http_stop(struct http **http);
 

@@ -11,6 +11,7 @@ struct problem {
     char parameter[64]; /* "": none, and then value and expected do not count */
     char value[128];
     char expected[256];
+    unsigned retry_after_seconds; /* 0: the client is not asked to come back */
 };
 
 /* Both return -1, so that a check can end with them. */

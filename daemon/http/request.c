@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/http/routes.h"
 #include "proto/wire.h"
 
 struct request *request_new(
@@ -27,6 +28,7 @@ void request_free(struct request *request)
     if (!request)
         return;
     request_end_reading(request);
+    emit_free(&request->reply.text);
     query_free(&request->query);
     free(request->body);
     free(request);
@@ -51,6 +53,15 @@ enum MHD_Result request_collect(struct request *request, const char *data, size_
     return MHD_YES;
 }
 
+void request_work(struct request *request)
+{
+    request->reply.status = MHD_HTTP_OK;
+    request->reply.content_type = "application/json";
+    if (request->route->answer(request, &request->reply, &request->problem) == 0)
+        request->problem.status = 0;
+    request_end_reading(request);
+}
+
 static void log_line(const struct http *http, const char *what, const char *cause)
 {
     char line[STORE_ERROR_MAX + 64];
@@ -72,7 +83,9 @@ struct reader *request_reader(struct request *request, struct problem *problem)
     if (!request->reader) {
         log_line(request->http, "no reader", err);
         problem_set(problem, 503, "the database cannot be read now");
+        return NULL;
     }
+    reader_watch(request->reader, cancel_due, &request->cancel);
     return request->reader;
 }
 
@@ -82,6 +95,7 @@ void request_end_reading(struct request *request)
 
     if (!request->reader)
         return;
+    reader_watch(request->reader, NULL, NULL);
     readers_give(&request->http->readers, request->reader);
     request->reader = NULL;
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -95,8 +109,18 @@ int request_reader_problem(
 {
     if (code == READER_NONE)
         return problem_set(problem, 404, "%s", missing);
+    if (request->cancel.cause != CANCEL_NONE)
+        return cancel_problem(&request->cancel, problem);
     log_line(request->http, "query failed", reader_error(request->reader));
     return problem_set(problem, 500, "the database could not be read; the log tells why");
+}
+
+bool request_cancelled(struct request *request, struct problem *problem)
+{
+    if (!cancel_due(&request->cancel))
+        return false;
+    cancel_problem(&request->cancel, problem);
+    return true;
 }
 
 const char *request_header(const struct request *request, const char *name)

@@ -1,6 +1,7 @@
 /* Responses of libmicrohttpd. */
 #include "daemon/http/respond.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 
 static const char *const common_headers[][2] = {
@@ -30,23 +31,64 @@ enum MHD_Result respond_with(struct request *request, unsigned status, const cha
     return result;
 }
 
+/* A text on its way to the client. */
+struct sent {
+    char *text;
+    size_t size; /* with the NUL */
+    struct emit_budget *budget;
+};
+
+static void free_sent(void *ctx)
+{
+    struct sent *sent = ctx;
+
+    emit_uncharge(sent->budget, sent->size);
+    free(sent->text);
+    free(sent);
+}
+
+static enum MHD_Result respond_without_memory(struct request *request, bool over)
+{
+    struct problem problem = {0};
+
+    if (over) {
+        problem_set(&problem, 503, "other large answers are still being sent");
+        problem.retry_after_seconds = HTTP_RETRY_SECONDS;
+    } else {
+        problem_set(&problem, 500, "out of memory");
+    }
+    return respond_problem(request, &problem, NULL);
+}
+
 enum MHD_Result respond_text(struct request *request, struct reply *reply)
 {
     size_t size = reply->text.size;
-    char *text = emit_take(&reply->text);
+    struct emit_budget *budget = reply->text.budget;
+    struct sent *sent = malloc(sizeof *sent);
+    char *text = sent ? emit_take(&reply->text) : NULL;
 
     if (!text) {
-        struct problem problem;
-        problem_set(&problem, 500, "out of memory");
-        return respond_problem(request, &problem, NULL);
+        free(sent);
+        return respond_without_memory(request, reply->text.over);
     }
+    *sent = (struct sent){text, size + 1, budget};
     struct MHD_Response *response =
-        MHD_create_response_from_buffer(size, text, MHD_RESPMEM_MUST_FREE);
+        MHD_create_response_from_buffer_with_free_callback_cls(size, text, free_sent, sent);
     if (!response) {
-        free(text);
+        free_sent(sent);
         return MHD_NO;
     }
     return respond_with(request, reply->status, reply->content_type, response);
+}
+
+/* A client that is to come back gives its connection up, so that those who wait cannot take all connections. */
+static void add_retry_after(struct MHD_Response *response, unsigned seconds)
+{
+    char text[16];
+
+    snprintf(text, sizeof text, "%u", seconds);
+    MHD_add_response_header(response, "Retry-After", text);
+    MHD_add_response_header(response, "Connection", "close");
 }
 
 enum MHD_Result respond_problem(
@@ -67,5 +109,7 @@ enum MHD_Result respond_problem(
     }
     if (allow && *allow)
         MHD_add_response_header(response, "Allow", allow);
+    if (problem->retry_after_seconds)
+        add_retry_after(response, problem->retry_after_seconds);
     return respond_with(request, problem->status, "application/problem+json", response);
 }

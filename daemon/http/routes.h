@@ -8,6 +8,7 @@ struct route {
     const char *method; /* GET answers HEAD too */
     const char *path;   /* as in proto/openapi.yaml */
     enum guard_need need;
+    enum http_lane lane;
     int (*answer)(struct request *, struct reply *, struct problem *); /* NULL: the event stream */
     const struct query_rule *rules;
     size_t rules_count;

@@ -7,10 +7,7 @@
 #include "daemon/http/grow.h"
 
 struct layers {
-    struct layer_name {
-        char *name;
-        int64_t id;
-    } * list;
+    char **names;
     size_t count;
 };
 
@@ -26,17 +23,17 @@ static void keep_layer(void *ctx, const struct store_layer *layer)
 {
     struct expansion *expansion = ctx;
     struct layers *layers = &expansion->layers;
-    struct layer_name *list = grow(layers->list, layers->count, sizeof *list);
+    char **names = grow(layers->names, layers->count, sizeof *names);
     char *name = strdup(layer->name);
 
-    if (list)
-        layers->list = list;
-    if (!list || !name) {
+    if (names)
+        layers->names = names;
+    if (!names || !name) {
         free(name);
         expansion->failed = true;
         return;
     }
-    list[layers->count++] = (struct layer_name){name, layer->id};
+    names[layers->count++] = name;
 }
 
 static bool fits(const struct query *query, const char *parameter, const char *name)
@@ -72,19 +69,13 @@ static void add_entry(
     list[selection->count++] = entry;
 }
 
-static void keep_series(void *ctx, uint32_t attempt, const char *layer, const char *metric)
+static void keep_series(void *ctx, const struct reader_name *name)
 {
     struct expansion *expansion = ctx;
 
-    if (!fits(expansion->query, "metric", metric) || !fits(expansion->query, "layer", layer))
-        return;
-    if (!*layer)
-        add_entry(expansion, "", 0, metric);
-    /* A layer and a block may share a name; the one without this metric answers with nothing. */
-    for (size_t i = 0; *layer && i < expansion->layers.count; i++) {
-        if (!strcmp(expansion->layers.list[i].name, layer))
-            add_entry(expansion, layer, expansion->layers.list[i].id, metric);
-    }
+    if (fits(expansion->query, "metric", name->metric) &&
+        fits(expansion->query, "layer", name->layer))
+        add_entry(expansion, name->layer, name->layer_id, name->metric);
 }
 
 static int check_layers(const struct expansion *expansion, struct problem *problem)
@@ -96,7 +87,7 @@ static int check_layers(const struct expansion *expansion, struct problem *probl
         bool known =
             strcmp(given->name, "layer") != 0 || !*given->value || strchr(given->value, '*');
         for (size_t k = 0; !known && k < expansion->layers.count; k++)
-            known = !strcmp(expansion->layers.list[k].name, given->value);
+            known = !strcmp(expansion->layers.names[k], given->value);
         if (!known)
             return problem_parameter(problem, 404, "layer", given->value,
                 "a layer or block of this run, a pattern with *, or nothing for the run itself");
@@ -138,8 +129,8 @@ static void drop_twins(struct selection *selection)
 static void free_layers(struct layers *layers)
 {
     for (size_t i = 0; i < layers->count; i++)
-        free(layers->list[i].name);
-    free(layers->list);
+        free(layers->names[i]);
+    free(layers->names);
 }
 
 int selection_make(

@@ -54,24 +54,28 @@ static const struct route *admit(
     return query_check(&request->query, route->rules, route->rules_count, problem) ? NULL : route;
 }
 
+static enum MHD_Result conclude(struct request *request)
+{
+    if (request->problem.status)
+        return respond_problem(request, &request->problem, NULL);
+    return respond_text(request, &request->reply);
+}
+
 static enum MHD_Result dispatch(struct request *request)
 {
     char allow[ROUTES_ALLOW_MAX];
-    struct problem problem = {0};
-    struct reply reply = {.status = MHD_HTTP_OK, .content_type = "application/json"};
 
-    const struct route *route = admit(request, allow, &problem);
-    if (!route)
-        return respond_problem(request, &problem, allow);
-    if (!route->answer)
+    request->route = admit(request, allow, &request->problem);
+    if (!request->route)
+        return respond_problem(request, &request->problem, allow);
+    if (!request->route->answer)
         return stream_respond(request);
-    int failed = route->answer(request, &reply, &problem);
-    request_end_reading(request);
-    if (failed) {
-        emit_free(&reply.text);
-        return respond_problem(request, &problem, NULL);
+    if (request->route->lane != LANE_NONE) {
+        lanes_put(request);
+        return MHD_YES;
     }
-    return respond_text(request, &reply);
+    request_work(request);
+    return conclude(request);
 }
 
 static void *on_target(void *ctx, const char *target, struct MHD_Connection *connection)
@@ -96,7 +100,7 @@ static enum MHD_Result on_request(void *ctx, struct MHD_Connection *connection, 
         return request_collect(request, data, size);
     }
     request->method = method;
-    return dispatch(request);
+    return request->worked ? conclude(request) : dispatch(request);
 }
 
 static void on_completed(
@@ -117,6 +121,9 @@ static void fill(struct http *http, const struct http_options *options)
     http->options.connections_max = or_default(options->connections_max, HTTP_CONNECTIONS_MAX);
     http->options.streams_max = or_default(options->streams_max, HTTP_STREAMS_MAX);
     http->options.series_max = or_default(options->series_max, HTTP_SERIES_MAX);
+    http->options.query_ms = or_default(options->query_ms, HTTP_QUERY_MS);
+    if (!options->answers_bytes)
+        http->options.answers_bytes = HTTP_ANSWERS_BYTES;
     /* Streams never take all connections: someone must be able to ask what goes on. */
     if (http->options.streams_max > http->options.connections_max / 2)
         http->options.streams_max = http->options.connections_max / 2;
@@ -168,19 +175,26 @@ int http_start(struct http **out, const struct http_options *options, char *err)
         goto fail;
     }
     readers_give(&http->readers, reader);
+    if (lanes_start(http)) {
+        snprintf(err, HTTP_ERROR_MAX, "HTTP: threads for queries could not be started");
+        goto fail;
+    }
     int fd = listen_tcp(options->address, &http->port, err, HTTP_ERROR_MAX);
     if (fd < 0) {
         code = HTTP_NOT_BOUND;
-        goto fail;
+        goto fail_lanes;
     }
     code = start_threads(http, fd, err);
     if (code) {
         close(fd);
-        goto fail;
+        goto fail_lanes;
     }
     *out = http;
     return HTTP_OK;
 
+fail_lanes:
+    lanes_stop(http);
+    lanes_free(http);
 fail:
     readers_close(&http->readers);
     free(http);
@@ -199,10 +213,13 @@ void http_stop(struct http **pointer)
     if (!http)
         return;
     /* libmicrohttpd aborts when it is stopped with a suspended connection: first no new ones, then
-     * wake all streams, which from now on end instead of waiting. */
+     * wake all queries and streams, which from now on end instead of waiting. */
     int fd = MHD_quiesce_daemon(http->mhd);
+    atomic_store(&http->stopping, true);
+    lanes_stop(http);
     events_end(http->options.events);
     MHD_stop_daemon(http->mhd);
+    lanes_free(http);
     if (fd != MHD_INVALID_SOCKET)
         close(fd);
     readers_close(&http->readers);

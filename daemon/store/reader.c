@@ -32,8 +32,8 @@ static const char *const texts[READ_COUNT] = {
         " JOIN layer l ON l.id = s.layer_id CROSS JOIN point p ON p.series_id = s.id"
         " AND p.step = (SELECT max(step) FROM point WHERE series_id = s.id) WHERE"
         " s.run_id = ?1 ORDER BY s.layer_id, s.metric",
-    [READ_SERIES_NAMES] = "SELECT s.attempt, coalesce(l.name, ''), s.metric FROM series s LEFT JOIN"
-                          " layer l ON l.id = s.layer_id WHERE s.run_id = ?1 ORDER BY s.layer_id,"
+    [READ_SERIES_NAMES] = "SELECT s.attempt, s.layer_id, coalesce(l.name, ''), s.metric"
+                          " FROM series s LEFT JOIN layer l ON l.id = s.layer_id WHERE s.run_id = ?1 ORDER BY s.layer_id,"
                           " s.metric, s.attempt",
     [READ_ALERTS] = "SELECT " ROWS_ALERT ", r.key, coalesce(a.acknowledged_at, 0) FROM alert a"
                     " JOIN run r ON r.id = a.run_id WHERE r.retired = 0"
@@ -41,9 +41,15 @@ static const char *const texts[READ_COUNT] = {
                     " AND (?3 IS NULL OR a.severity = ?3) AND (?4 <= 0 OR a.started_at >= ?4 OR "
                     "a.resolved_at >= ?4)"
                     " AND (?5 = 0 OR a.id = ?5) ORDER BY a.id DESC LIMIT ?6",
-    [READ_SERIES] = "SELECT s.id, s.attempt FROM series s JOIN run r ON r.id = s.run_id WHERE"
-                    " r.retired = 0 AND s.run_id = ?1 AND s.layer_id = ?2 AND s.metric = ?3 AND"
-                    " (?4 = 0 OR s.attempt = ?4) ORDER BY s.attempt",
+    /* First the attempts of the run, jumping from one to the next in the index, whose columns are run, attempt, layer and
+     * metric: else each question would walk through all series of the run. */
+    [READ_SERIES] =
+        "WITH RECURSIVE n(attempt) AS (SELECT min(attempt) FROM series WHERE run_id = ?1 UNION ALL"
+        " SELECT (SELECT min(attempt) FROM series WHERE run_id = ?1 AND attempt > n.attempt)"
+        " FROM n WHERE n.attempt IS NOT NULL)"
+        " SELECT s.id, s.attempt FROM run r CROSS JOIN n CROSS JOIN series s WHERE"
+        " r.id = ?1 AND r.retired = 0 AND s.run_id = ?1 AND s.attempt = n.attempt AND"
+        " s.layer_id = ?2 AND s.metric = ?3 AND (?4 = 0 OR n.attempt = ?4) ORDER BY s.attempt",
     [READ_POINT_FIRST] = FIRST_OF("point"),
     [READ_POINT_LAST] = LAST_OF("point"),
     [READ_POINTS] = "SELECT step, time, value FROM point WHERE series_id = ?1 AND step BETWEEN ?2"
@@ -68,10 +74,18 @@ static const char *const texts[READ_COUNT] = {
                      " AND a.state = 'firing' AND a.observed = 0 ORDER BY t.alert_id LIMIT ?3",
 };
 
-static int past_deadline(void *ctx)
+static int must_stop(void *ctx)
 {
     const struct reader *reader = ctx;
-    return queue_now_ms() > reader->deadline_ms;
+    if (reader->deadline_ms == UINT64_MAX)
+        return 0;
+    return reader->stop ? reader->stop(reader->stop_ctx) : queue_now_ms() > reader->deadline_ms;
+}
+
+void reader_watch(struct reader *reader, bool (*stop)(void *ctx), void *ctx)
+{
+    reader->stop = stop;
+    reader->stop_ctx = ctx;
 }
 
 int reader_open(struct reader **out, const char *state_dir, char *err)
@@ -85,7 +99,7 @@ int reader_open(struct reader **out, const char *state_dir, char *err)
             state_dir);
     } else if (sql_open_reader(&reader->db, path, err) == 0) {
         reader->deadline_ms = UINT64_MAX;
-        sqlite3_progress_handler(reader->db, 10000, past_deadline, reader);
+        sqlite3_progress_handler(reader->db, 10000, must_stop, reader);
         rc = sql_prepare_all(reader->db, texts, reader->statements, READ_COUNT, err);
     }
     free(path);
@@ -118,7 +132,9 @@ int reader_begin(struct reader *reader)
 
 int reader_end(struct reader *reader, int rc, bool found)
 {
-    if (rc == SQLITE_INTERRUPT)
+    if (rc == SQLITE_INTERRUPT && reader->stop)
+        snprintf(reader->error, sizeof reader->error, "the query was stopped");
+    else if (rc == SQLITE_INTERRUPT)
         snprintf(reader->error, sizeof reader->error,
             "the query took longer than %d ms and was stopped", READER_LIMIT_MS);
     else if (rc != SQLITE_DONE)
@@ -229,13 +245,20 @@ int reader_last_values(struct reader *reader, int64_t run,
 }
 
 int reader_series_names(struct reader *reader, int64_t run,
-    void (*each)(void *ctx, uint32_t attempt, const char *layer, const char *metric), void *ctx)
+    void (*each)(void *ctx, const struct reader_name *), void *ctx)
 {
     bool exists;
     sqlite3_stmt *row = reader->statements[READ_SERIES_NAMES];
     int rc = begin_of_run(reader, READ_SERIES_NAMES, run, &exists);
-    for (; rc == SQLITE_ROW; rc = sqlite3_step(row))
-        each(ctx, (uint32_t)sqlite3_column_int64(row, 0), sql_text(row, 1), sql_text(row, 2));
+    for (; rc == SQLITE_ROW; rc = sqlite3_step(row)) {
+        const struct reader_name name = {
+            .attempt = (uint32_t)sqlite3_column_int64(row, 0),
+            .layer_id = sqlite3_column_int64(row, 1),
+            .layer = sql_text(row, 2),
+            .metric = sql_text(row, 3),
+        };
+        each(ctx, &name);
+    }
     return reader_end(reader, rc, exists);
 }
 

@@ -4,7 +4,7 @@
  * Every function steps its statement to the end (or to the caller's stop) and resets it before
  * it returns: no statement is open while a caller writes to the network. Strings live for the
  * callback only. Only committed data are seen, and no deleted run. A query that takes longer
- * than READER_LIMIT_MS is stopped: READER_FAILED. */
+ * than READER_LIMIT_MS, or that its watch ends, is stopped: READER_FAILED. */
 #ifndef FORESHOCK_STORE_READER_H
 #define FORESHOCK_STORE_READER_H
 
@@ -21,6 +21,10 @@ struct reader;
 /* 0, or -1 and `err` (STORE_ERROR_MAX bytes). The store must have been opened once before. */
 int reader_open(struct reader **reader, const char *state_dir, char *err);
 void reader_close(struct reader **reader); /* safe on NULL */
+
+/* From here on `stop` is asked every few milliseconds of a query whether it shall end, and READER_LIMIT_MS does not
+ * count. NULL: as it was before. */
+void reader_watch(struct reader *reader, bool (*stop)(void *ctx), void *ctx);
 
 /* All functions below: 0 good, READER_NONE when the run (attempt, layer, alert) is not there,
  * READER_FAILED otherwise (`reader_error` tells). */
@@ -50,10 +54,15 @@ struct reader_last {
 int reader_last_values(
     struct reader *, int64_t run, void (*each)(void *ctx, const struct reader_last *), void *ctx);
 
-/* Names (metrics and layers) that exist in a run, to expand patterns and to tell an unknown name
- * from an empty one. Ordered by layer id, metric, attempt. */
+/* Series that exist in a run, to expand patterns and to tell an unknown name from an empty one. Ordered by layer id,
+ * metric, attempt. */
+struct reader_name {
+    uint32_t attempt;
+    int64_t layer_id;          /* 0: the run */
+    const char *layer, *metric; /* layer "": the run */
+};
 int reader_series_names(struct reader *, int64_t run,
-    void (*each)(void *ctx, uint32_t attempt, const char *layer, const char *metric), void *ctx);
+    void (*each)(void *ctx, const struct reader_name *), void *ctx);
 
 /* One series, bucketed: buckets of equal width in steps over [from, to] ∩ the data, on one grid
  * of at most `points` for all attempts. With `attempt` 0 the newest attempt that has a point

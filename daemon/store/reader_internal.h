@@ -31,7 +31,9 @@ enum reader_statement {
 struct reader {
     sqlite3 *db;
     sqlite3_stmt *statements[READ_COUNT];
-    uint64_t deadline_ms;
+    uint64_t deadline_ms; /* UINT64_MAX: no query is under way */
+    bool (*stop)(void *ctx);
+    void *stop_ctx;
     char error[STORE_ERROR_MAX];
 };
 

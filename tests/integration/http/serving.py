@@ -5,7 +5,7 @@ import signal
 import subprocess
 import urllib.error
 import urllib.request
-from typing import Any, Dict, Optional, Tuple
+from typing import Any, Dict, Optional, Sequence, Tuple
 
 from harness import build_folder
 
@@ -15,12 +15,15 @@ ADMIN_TOKEN = "admin-secret"
 class Server:
     """A running `serve` in a fresh folder. `url` is its address."""
 
-    def __init__(self, state_dir: pathlib.Path, token: Optional[str] = None, live_ms: int = 0) -> None:
+    def __init__(
+        self, state_dir: pathlib.Path, token: Optional[str] = None, live_ms: int = 0, options: Sequence[object] = ()
+    ) -> None:
         command = [str(build_folder() / "tests/unit/http/serve"), str(state_dir)]
         if token:
             command += ["--token", token]
         if live_ms:
             command += ["--live", str(live_ms)]
+        command += map(str, options)
         self.log = open(state_dir / "serve.log", "wb")
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, text=True)
         words = self.process.stdout.readline().split()

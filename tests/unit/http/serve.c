@@ -1,9 +1,11 @@
 /* A real store and a real HTTP server without the rest of the daemon, for tests of the API and the
  * page.
  *
- * Usage: serve STATE_DIR [--token TOKEN] [--live MILLISECONDS]. Fills the store with runs whose
+ * Usage: serve STATE_DIR [--token TOKEN] [--live MILLISECONDS] [--wide SERIES] [--query-ms MILLISECONDS]
+ * [--answers-bytes BYTES]. Fills the store with runs whose
  * figures follow the formulas of serve_data.c, prints `port NUMBER`, and serves until SIGTERM. With
- * --live the running run goes on. */
+ * --live the running run goes on; with --wide there is another run with so many series; the others are members of
+ * http_options. */
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,7 +25,8 @@ struct server {
     struct store *store;
     struct http *http;
     const char *token;
-    unsigned live_ms;
+    unsigned live_ms, query_ms;
+    size_t wide, answers_bytes;
 };
 
 static volatile sig_atomic_t stopping;
@@ -63,6 +66,12 @@ static int fill(struct server *server)
     serve_data_begin(batch);
     for (int64_t step = 0; step < SERVE_STEPS; step += SERVE_EVERY)
         serve_data_step(batch, step);
+    for (size_t first = 0; first < server->wide; first += SERVE_WIDE_BATCH) {
+        serve_data_wide(batch, first);
+        if (store_submit(server->store, batch))
+            return -1;
+        batch = store_batch_new();
+    }
     return commit_and_wait(server->store, batch, COMMIT_MS) == COMMIT_DONE ? 0 : -1;
 }
 
@@ -100,6 +109,8 @@ static int start(struct server *server, const char *state_dir)
         .state_dir = state_dir,
         .version = "test",
         .streams_max = 8,
+        .query_ms = server->query_ms,
+        .answers_bytes = server->answers_bytes,
         .stats = &server->stats,
         .store = server->store,
         .events = server->events,
@@ -136,17 +147,29 @@ static void run(struct server *server)
     }
 }
 
+static void take_option(struct server *server, const char *name, const char *value)
+{
+    size_t number = strtoul(value, NULL, 10);
+
+    if (!strcmp(name, "--token"))
+        server->token = value;
+    else if (!strcmp(name, "--live"))
+        server->live_ms = (unsigned)number;
+    else if (!strcmp(name, "--wide"))
+        server->wide = number;
+    else if (!strcmp(name, "--query-ms"))
+        server->query_ms = (unsigned)number;
+    else if (!strcmp(name, "--answers-bytes"))
+        server->answers_bytes = number;
+}
+
 int main(int argc, char **argv)
 {
     static struct server server;
     int code = 1;
 
-    for (int i = 2; i + 1 < argc; i += 2) {
-        if (!strcmp(argv[i], "--token"))
-            server.token = argv[i + 1];
-        else if (!strcmp(argv[i], "--live"))
-            server.live_ms = (unsigned)strtoul(argv[i + 1], NULL, 10);
-    }
+    for (int i = 2; i + 1 < argc; i += 2)
+        take_option(&server, argv[i], argv[i + 1]);
     if (argc < 2)
         return 2;
     signal(SIGTERM, on_signal);

@@ -228,3 +228,24 @@ void serve_data_step(struct store_batch *batch, int64_t step)
     ended.layer = HOSTILE_LAYER + 1;
     put_layer_figures(batch, ended);
 }
+
+void serve_data_wide(struct store_batch *batch, size_t first_series)
+{
+    char metric[RECORD_METRIC_MAX];
+
+    if (first_series == 0)
+        store_put_run(batch, &(struct store_run){.id = SERVE_WIDE,
+                                 .key = "wide",
+                                 .name = "wide",
+                                 .state = "ended",
+                                 .tags = "{}",
+                                 .attempt = 1,
+                                 .started_at = started,
+                                 .last_seen_at = started + SERVE_WIDE_STEPS,
+                                 .last_step = SERVE_WIDE_STEPS - 1});
+    for (size_t i = first_series; i < first_series + SERVE_WIDE_BATCH; i++) {
+        snprintf(metric, sizeof metric, "m%05zu", i);
+        for (int64_t step = 0; step < SERVE_WIDE_STEPS; step++)
+            put(batch, (struct place){SERVE_WIDE, 0, step, 1}, metric, loss_at(step));
+    }
+}

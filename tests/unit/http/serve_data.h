@@ -13,4 +13,8 @@ void serve_data_begin(struct store_batch *batch);
  * SERVE_STEPS. */
 void serve_data_step(struct store_batch *batch, int64_t step);
 
+/* Run `wide` (ended) with so many series of its own, of 20 points each. One batch for each 100 series. */
+enum { SERVE_WIDE = 3, SERVE_WIDE_STEPS = 20, SERVE_WIDE_BATCH = 100 };
+void serve_data_wide(struct store_batch *batch, size_t first_series);
+
 #endif

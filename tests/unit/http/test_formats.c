@@ -156,6 +156,30 @@ static void test_prometheus(void **state)
     free(text);
 }
 
+/* What a text takes is charged while it grows, and goes back when it is freed or was not made. */
+static void test_budget(void **state)
+{
+    struct emit_budget budget = {.max = 5000};
+    struct emitter first = {.budget = &budget}, second = {.budget = &budget};
+    char bytes[1500] = {0};
+
+    emit_append(&first, bytes, sizeof bytes);
+    assert_int_equal(budget.used, 2048);
+    emit_append(&second, bytes, sizeof bytes);
+    emit_append(&second, bytes, sizeof bytes);
+    assert_true(second.failed && second.over);
+    assert_null(emit_take(&second));
+    assert_true(second.over);
+    assert_int_equal(budget.used, 2048);
+    size_t size = first.size + 1;
+    char *text = emit_take(&first);
+    assert_non_null(text);
+    assert_int_equal(budget.used, size);
+    free(text);
+    emit_uncharge(&budget, size);
+    assert_int_equal(budget.used, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -165,6 +189,7 @@ int main(void)
         cmocka_unit_test(test_problem),
         cmocka_unit_test(test_sample),
         cmocka_unit_test(test_prometheus),
+        cmocka_unit_test(test_budget),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -382,9 +382,10 @@ static void line_last(void *ctx, const struct reader_last *last)
         (long)last->step, last->time, last->value);
 }
 
-static void line_name(void *ctx, uint32_t attempt, const char *layer, const char *metric)
+static void line_name(void *ctx, const struct reader_name *name)
 {
-    add_line(ctx, "a%u|%s|%s\n", attempt, layer, metric);
+    add_line(ctx, "a%u|%ld|%s|%s\n", name->attempt, (long)name->layer_id, name->layer,
+        name->metric);
 }
 
 static void line_layer(void *ctx, const struct store_layer *layer)
@@ -447,10 +448,85 @@ static void lists_are_complete_and_in_order(void **state)
     assert_string_equal(lines.text, "0||loss 2 1002 8\n10|up|m 2 1002 nan\n");
     lines.text[0] = '\0';
     assert_int_equal(reader_series_names(reader, 1, line_name, &lines), READER_OK);
-    assert_string_equal(lines.text, "a3||loss\na1|up|m\na3|up|m\n");
+    assert_string_equal(lines.text, "a3|0||loss\na1|10|up|m\na3|10|up|m\n");
     lines.text[0] = '\0';
     assert_int_equal(reader_layers(reader, 1, line_layer, &lines), READER_OK);
     assert_string_equal(lines.text, "10 up layer\n11 up block\n");
+    reader_close(&reader);
+}
+
+static bool stop_at_third(void *ctx)
+{
+    return ++*(int *)ctx >= 3;
+}
+
+/* A watch ends a query, and readers without one go on as before. */
+static void watch_ends_a_query(void **state)
+{
+    struct fixture *fixture = *state;
+    struct reader_series_query query = {
+        .run = 1, .metric = "loss", .to = INT64_MAX, .points = BUCKETS_MAX};
+    struct answer answer = {0};
+    int asked = 0;
+    struct store_batch *batch = store_batch_new();
+    struct store_run run = fixture_run(1, "alpha");
+    store_put_run(batch, &run);
+    for (int64_t step = 0; step < 20000; step++) {
+        struct figure figure = fixture_figure(1, 0, "loss", step, 1);
+        store_put_figure(batch, &figure);
+    }
+    fixture_submit(fixture, batch);
+    fixture_flush(fixture);
+    struct reader *reader = open_reader(fixture);
+    reader_watch(reader, stop_at_third, &asked);
+    assert_int_equal(reader_series(reader, &query, collect_series, &answer), READER_FAILED);
+    assert_string_equal(reader_error(reader), "the query was stopped");
+    assert_int_equal(answer.count, 0);
+    assert_int_equal(asked, 3);
+    reader_watch(reader, NULL, NULL);
+    assert_int_equal(reader_series(reader, &query, collect_series, &answer), READER_OK);
+    assert_int_equal(answer.count, 1);
+    reader_close(&reader);
+}
+
+static bool count_only(void *ctx)
+{
+    ++*(int *)ctx;
+    return false;
+}
+
+/* SQLite asks the watch every 10,000 steps of its machine: walking through all series would take more. */
+static void one_series_of_many_is_found_at_once(void **state)
+{
+    struct fixture *fixture = *state;
+    struct reader_series_query query = {
+        .run = 1, .metric = "m777", .to = INT64_MAX, .points = BUCKETS_MAX};
+    struct answer answer = {0};
+    int asked = 0;
+    struct store_batch *batch = store_batch_new();
+    struct store_run run = fixture_run(1, "alpha");
+    store_put_run(batch, &run);
+    for (int i = 0; i < 5000; i++) {
+        char metric[RECORD_METRIC_MAX];
+        snprintf(metric, sizeof metric, "m%d", i);
+        struct figure figure = fixture_figure(1, 0, metric, 0, i);
+        store_put_figure(batch, &figure);
+        figure.attempt = 3;
+        store_put_figure(batch, &figure);
+    }
+    fixture_submit(fixture, batch);
+    fixture_flush(fixture);
+    struct reader *reader = open_reader(fixture);
+    reader_watch(reader, count_only, &asked);
+    for (query.attempt = 0; query.attempt <= 3; query.attempt += 3) {
+        assert_int_equal(reader_series(reader, &query, collect_series, &answer), READER_OK);
+        assert_int_equal(answer.attempts[0], 3);
+        assert_int_equal((int)answer.buckets[0][0].last, 777);
+        answer = (struct answer){0};
+    }
+    query.attempt = 2;
+    assert_int_equal(reader_series(reader, &query, collect_series, &answer), READER_NONE);
+    assert_int_equal(asked, 0);
     reader_close(&reader);
 }
 
@@ -493,6 +569,8 @@ int main(void)
         WITH_STORE(histograms_are_summed),
         WITH_STORE(lists_are_complete_and_in_order),
         WITH_STORE(alerts_are_filtered),
+        WITH_STORE(watch_ends_a_query),
+        WITH_STORE(one_series_of_many_is_found_at_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
