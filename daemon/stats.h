@@ -17,8 +17,10 @@
     X(figures_total, "counter", "Figures computed or logged.")                                     \
     X(figures_undefined_total, "counter", "Figures not published because they are undefined.")     \
     X(figures_stored_total, "counter", "Figures committed to the database.")                       \
-    X(figures_lost_total, "counter",                                                               \
-        "Figures lost because the database did not take them in time.")                            \
+    X(figures_dropped_queue_total, "counter",                                                               \
+        "Figures not stored because the queue of the store was full.")                             \
+    X(figures_dropped_disk_total, "counter",                                                       \
+        "Figures and histograms not stored because the disk was short of room.")                   \
     X(dropped_budget_total, "counter", "Tensors dropped because the memory budget was spent.")     \
     X(dropped_superseded_total, "counter",                                                         \
         "Tensors dropped because a newer sample of the block was waiting.")                        \
@@ -45,6 +47,8 @@
     X(store_errors_total, "counter", "Transactions that failed and are tried again.")              \
     X(store_commit_microseconds_total, "counter", "Time spent committing.")                        \
     X(store_bytes, "gauge", "Bytes of the database and its baselines.")                            \
+    X(store_disk_short, "gauge",                                                                   \
+        "1 while the disk has less free than retention.disk_free_min: no figures are stored.")     \
     X(store_wal_bytes, "gauge", "Bytes of the write-ahead log.")                                   \
     X(store_retired_runs_total, "counter", "Runs, or parts of runs, removed by retention.")        \
     X(http_requests_total, "counter", "HTTP requests answered.")                                   \
@@ -62,6 +66,7 @@ struct stats {
     _Atomic uint64_t loop_turn_ms, writer_turn_ms;
     /* Oldest piece of work that a worker has in hand: when it was begun, 0 if none. */
     _Atomic uint64_t worker_since_ms;
+    _Atomic uint64_t disk_short_since_ms; /* 0: the disk has room */
 };
 
 #undef STATS_MEMBER

@@ -16,11 +16,13 @@ void health_check(struct stats *stats, uint64_t now_ms, struct health_part parts
     uint64_t loop = stats_get(&stats->loop_turn_ms);
     uint64_t writer = stats_get(&stats->writer_turn_ms);
     uint64_t worker = stats_get(&stats->worker_since_ms);
+    uint64_t short_since = stats_get(&stats->disk_short_since_ms);
 
     parts[0] = (struct health_part){"loop", loop > 0, age(loop, now_ms), HEALTH_LOOP_MS};
     parts[1] = (struct health_part){"writer", writer > 0, age(writer, now_ms), HEALTH_WRITER_MS};
     parts[2] =
         (struct health_part){"workers", true, worker ? age(worker, now_ms) : 0, HEALTH_WORKER_MS};
+    parts[3] = (struct health_part){"disk", !short_since, short_since ? age(short_since, now_ms) : 0, UINT64_MAX};
     for (int i = 0; i < HEALTH_PARTS; i++)
         parts[i].ok = parts[i].ok && parts[i].age_ms <= parts[i].age_max_ms;
 }
@@ -58,6 +60,19 @@ static const struct health_part *first_stalled(const struct health_part parts[HE
     return NULL;
 }
 
+static void describe(const struct health_part *part, char *detail, size_t size)
+{
+    double seconds = (double)part->age_ms / 1000;
+
+    if (part->age_max_ms == UINT64_MAX)
+        snprintf(detail, size,
+            "%s: short of room for %.1f s (retention.disk_free_min); figures are not stored",
+            part->name, seconds);
+    else
+        snprintf(detail, size, "%s: no progress for %.1f s; expected within %.0f s", part->name,
+            seconds, (double)part->age_max_ms / 1000);
+}
+
 static void write_health(struct request *request, struct reply *reply)
 {
     struct health_part parts[HEALTH_PARTS];
@@ -68,8 +83,7 @@ static void write_health(struct request *request, struct reply *reply)
     emit_open(json, '{');
     if (stalled) {
         char detail[128];
-        snprintf(detail, sizeof detail, "%s: no progress for %.1f s; expected within %.0f s",
-            stalled->name, (double)stalled->age_ms / 1000, (double)stalled->age_max_ms / 1000);
+        describe(stalled, detail, sizeof detail);
         reply->status = MHD_HTTP_SERVICE_UNAVAILABLE;
         reply->content_type = "application/problem+json";
         emit_key(json, "type");

@@ -1,4 +1,4 @@
-/* Whether the daemon's parts make progress, by their stamps. Pure but for the clock that is passed
+/* Whether the daemon's parts make progress, by their stamps, and whether the disk has room. Pure but for the clock that is passed
  * in. */
 #ifndef FORESHOCK_HTTP_HEALTH_H
 #define FORESHOCK_HTTP_HEALTH_H
@@ -9,16 +9,18 @@
 #include "daemon/stats.h"
 
 enum {
-    HEALTH_PARTS = 3,
+    HEALTH_PARTS = 4,
     HEALTH_LOOP_MS = 10000,
     HEALTH_WRITER_MS = 15000,
     HEALTH_WORKER_MS = 120000
 };
 
 struct health_part {
-    const char *name; /* loop, writer, workers */
+    const char *name; /* loop, writer, workers, disk */
     bool ok;
-    uint64_t age_ms; /* since the last turn; of workers: of the oldest work in hand, 0 if none */
+    /* Since the last turn; of workers: of the oldest work in hand, 0 if none; of the disk: since it is short, 0 if it is
+     * not. */
+    uint64_t age_ms;
     uint64_t age_max_ms;
 };
 

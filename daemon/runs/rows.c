@@ -87,7 +87,7 @@ bool rows_publish(
     stats_add(&run->runs->options.stats->figures_total, count);
     if (out->publish(out->ctx, run->id, batch, figures, count))
         return true;
-    stats_add(&run->runs->options.stats->figures_lost_total, count);
+    stats_add(&run->runs->options.stats->figures_dropped_queue_total, count);
     run->unsaved = true;
     return false;
 }

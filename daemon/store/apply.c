@@ -361,6 +361,10 @@ static int put_figure(struct apply *apply, struct op_figure *op, struct apply_re
     const struct series key = figure_key(&op->figure);
     const struct series *series;
     op->stored = false;
+    if (apply->without_figures) {
+        result->left_out++;
+        return SQLITE_OK;
+    }
     int rc = find_series(apply, &key, &series);
     if (rc != SQLITE_OK || !series)
         return rc;
@@ -391,6 +395,10 @@ static int put_histogram(
         .attempt = histogram->attempt,
         .metric = histogram->metric};
     const struct series *series;
+    if (apply->without_figures) {
+        result->left_out++;
+        return SQLITE_OK;
+    }
     int rc = find_series(apply, &key, &series);
     if (rc != SQLITE_OK || !series)
         return rc;

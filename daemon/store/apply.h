@@ -18,6 +18,7 @@ struct apply {
     struct series_cache series;
     struct silencer silencer;
     struct outbox outbox;
+    bool without_figures; /* the disk is short of room */
     int64_t *reviewed; /* alerts whose being silenced the transaction in hand changed */
     size_t reviewed_count, reviewed_size;
     struct store_told_figure *told; /* room to tell the figures of one batch */
@@ -26,6 +27,7 @@ struct apply {
 
 struct apply_result {
     uint64_t figures;              /* points and histograms that were new */
+    uint64_t left_out;             /* points and histograms, for want of room on the disk */
     uint64_t refused;              /* rows that break a rule of the schema and were left out */
     char refusal[STORE_ERROR_MAX]; /* of the last of them */
 };

@@ -72,6 +72,13 @@ int store_baseline_write(struct store *store, struct store_baseline *row,
     char name[BASELINE_NAME_MAX], partial[BASELINE_NAME_MAX + 4];
     int folder = store->dir.baselines_fd;
     baseline_name(name, row->layer, row->attempt, row->step);
+    if (!disk_has_room(&store->disk, row->bytes)) {
+        snprintf(err, STORE_ERROR_MAX,
+            "baseline %s is not written: its %" PRIu64
+            " bytes would leave the disk less than retention.disk_free_min",
+            name, row->bytes);
+        return -1;
+    }
     snprintf(partial, sizeof partial, "%s.tmp", name);
     int fd = openat(folder, partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     if (fd < 0)

@@ -6,6 +6,7 @@
 #include <sqlite3.h>
 
 #include "daemon/store/apply.h"
+#include "daemon/store/disk.h"
 #include "daemon/store/queue.h"
 #include "daemon/store/retention.h"
 #include "daemon/store/statedir.h"
@@ -16,6 +17,7 @@
 struct store {
     struct store_options options; /* state_dir is dir.path */
     struct statedir dir;
+    struct disk disk;
     char *db_path;
     int64_t last_run_id, last_layer_id, last_alert_id;
     _Atomic int64_t last_silence_id;

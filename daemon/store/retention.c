@@ -1,8 +1,7 @@
-/* Retention by size, by free space and by age. */
+/* Retention by size and by age. */
 #include "daemon/store/retention.h"
 
 #include <stdio.h>
-#include <sys/statvfs.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -65,7 +64,6 @@ static const char *const texts[STATEMENT_COUNT] = {
 
 struct sizes {
     uint64_t file, used, baselines; /* bytes; `used` is `file` without its free pages */
-    bool disk_short;
 };
 
 int retention_open(struct retention *retention, const struct store_options *options,
@@ -101,7 +99,6 @@ static int get(sqlite3_stmt *statement, int64_t *first, int64_t *second)
 static int measure(struct retention *retention, struct sizes *sizes)
 {
     int64_t pages = 0, free_pages = 0, baselines = 0, page_bytes = 0;
-    struct statvfs disk;
     if (get(retention->statements[PAGE_COUNT], &pages, NULL) != SQLITE_ROW ||
         get(retention->statements[FREE_COUNT], &free_pages, NULL) != SQLITE_ROW ||
         get(retention->statements[BASELINE_BYTES], &baselines, NULL) != SQLITE_ROW ||
@@ -110,8 +107,6 @@ static int measure(struct retention *retention, struct sizes *sizes)
     sizes->file = (uint64_t)(pages * page_bytes);
     sizes->used = (uint64_t)((pages - free_pages) * page_bytes);
     sizes->baselines = (uint64_t)baselines;
-    sizes->disk_short = fstatvfs(retention->baselines_fd, &disk) == 0 &&
-                        (uint64_t)disk.f_bavail * disk.f_frsize < retention->options->disk_free_min;
     stats_set(&retention->options->stats->store_bytes, sizes->file + sizes->baselines);
     return 0;
 }
@@ -204,10 +199,12 @@ static void choose(struct retention *retention, uint64_t now_ms, bool *forget)
     rest(retention, now_ms + LOOK_MS);
     if (measure(retention, &sizes) || choose_due(retention, forget))
         return;
-    bool file_over = sizes.file + sizes.baselines > limit || sizes.disk_short;
-    if (file_over && sizes.file > sizes.used)
+    /* On a disk that is short of room the pages that are free anyhow go back to it. */
+    bool shrink = sizes.file + sizes.baselines > limit ||
+                  stats_get(&retention->options->stats->store_disk_short) > 0;
+    if (shrink && sizes.file > sizes.used)
         retention->phase = RETENTION_VACUUM;
-    else if (sizes.used + sizes.baselines > limit || sizes.disk_short)
+    else if (sizes.used + sizes.baselines > limit)
         choose_victim(retention, now_ms, forget);
 }
 

@@ -2,9 +2,9 @@
  * the writer thread.
  *
  * The order of what goes: runs that were deleted; runs that are too old; and while the size is over
- * its limit or the disk is short: the run that ended first, but never the newest of all runs; then,
+ * its limit: the run that ended first, but never the newest of all runs; then,
  * of the runs that are left (those that run, and the newest), the earliest attempts and the oldest
- * points (never the newest RETENTION_KEEP of a series).
+ * points (never the newest RETENTION_KEEP of a series). Nothing goes for a disk that others fill (disk.h).
  *
  *          ┌──────── nothing to do ────────┐
  *          ▼                               │

@@ -134,6 +134,7 @@ static int open_parts(struct store *store, char *err)
     if (rc != STORE_OK)
         return rc;
     store->options.state_dir = store->dir.path;
+    store->disk = (struct disk){.options = &store->options, .fd = store->dir.baselines_fd};
     if (open_database(store, err) || last_id(store, "run", &store->last_run_id, err) ||
         last_id(store, "layer", &store->last_layer_id, err) ||
         last_id(store, "alert", &store->last_alert_id, err) || look_at_notices(store, err) ||

@@ -7,7 +7,9 @@
  * event made: its figures and the alerts they changed become visible together, or not at all.
  * Points that the database has already are left as they are, so that a message sent twice counts
  * once. Rows that the schema refuses (no such run, a state that does not exist) are left out and
- * logged. When the disk refuses, what waits is kept and tried again. */
+ * logged. When the disk refuses, what waits is kept and tried again. While the disk is short of room
+ * (store_options.disk_free_min), figures and histograms are left out and counted, all else is
+ * written. */
 #ifndef FORESHOCK_STORE_H
 #define FORESHOCK_STORE_H
 
@@ -134,7 +136,7 @@ struct store_options {
     /* Database and baselines together. The write-ahead log (up to 64 MiB) comes on top of it. */
     uint64_t retention_bytes;
     double retention_seconds; /* 0: no limit by age; counted from a run's last_seen_at */
-    uint64_t disk_free_min;   /* below this much free space retention works as if over the limit */
+    uint64_t disk_free_min;   /* below this much free space figures and baselines are not stored (disk.h) */
     struct stats *stats;
     struct store_sink sink;
     /* Any thread; NULL: stderr. `error` false: routine, such as what retention removes. */

@@ -57,6 +57,7 @@ static void checkpoint(struct writer *writer, uint64_t now)
 static int commit(struct store *store, struct store_batch *group, struct apply_result *result)
 {
     int rc = sql_exec(store->db, "BEGIN IMMEDIATE");
+    store->apply.without_figures = disk_is_short(&store->disk, queue_now_ms());
     apply_begin(&store->apply);
     for (struct store_batch *batch = group; batch && rc == SQLITE_OK; batch = batch->next)
         rc = apply_batch(&store->apply, batch, result);
@@ -75,6 +76,7 @@ static void count_commit(
     stats_add(&store->options.stats->store_commits_total, 1);
     stats_add(&store->options.stats->store_commit_microseconds_total, (uint64_t)us);
     stats_add(&store->options.stats->figures_stored_total, result->figures);
+    stats_add(&store->options.stats->figures_dropped_disk_total, result->left_out);
     if (result->refused)
         store_log(&store->options, true,
             "the store left out %llu rows that the schema refuses, the last: %s",
@@ -168,6 +170,7 @@ static void tidy(struct writer *writer)
     bool forget = false;
     uint64_t now = queue_now_ms();
     checkpoint(writer, now);
+    disk_is_short(&store->disk, now); /* so that it is known without a commit too */
     writer->retention_busy = retention_turn(&store->retention, now, &forget);
     if (forget)
         apply_forget(&store->apply);
@@ -200,7 +203,8 @@ void *writer_main(void *ctx)
     sqlite3_wal_hook(store->db, note_wal, &writer);
     while (!closing) {
         uint64_t now = queue_now_ms();
-        stats_set(&store->options.stats->writer_turn_ms, now);
+        if (writer.retry_ms == 0) /* else it turns and gets nothing done */
+            stats_set(&store->options.stats->writer_turn_ms, now);
         writer.times.turn_ms = now + (writer.retention_busy ? BUSY_TURN_MS : TURN_MS);
         bool due = queue_wait(&store->queue, &writer.times, &closing);
         if (due)

@@ -75,6 +75,12 @@ static void test_health(void **state)
     assert_false(parts[0].ok);
     assert_string_equal(parts[2].name, "workers");
     assert_false(parts[2].ok);
+    assert_true(parts[3].ok);
+    stats_set(&stats.disk_short_since_ms, 1000);
+    health_check(&stats, 1500, parts);
+    assert_string_equal(parts[3].name, "disk");
+    assert_false(parts[3].ok);
+    assert_int_equal(parts[3].age_ms, 500);
 }
 
 int main(void)

@@ -180,7 +180,7 @@ static void old_runs_go_by_age(void **state)
     assert_int_equal(has_run(fixture, 3), 1);
 }
 
-static void a_short_disk_counts_as_over_the_limit(void **state)
+static void the_baselines_of_a_run_go_with_it(void **state)
 {
     struct fixture *fixture = *state;
     char err[STORE_ERROR_MAX] = "", path[128];
@@ -192,12 +192,40 @@ static void a_short_disk_counts_as_over_the_limit(void **state)
     struct store_batch *batch = store_batch_new();
     store_put_baseline(batch, &row);
     fixture_submit(fixture, batch);
-    fixture->options.disk_free_min = UINT64_MAX;
+    fixture->options.retention_bytes = 1000; /* less than an empty database */
     fixture_reopen(fixture);
     fixture_await(run_one_is_gone, fixture);
     assert_int_equal(has_run(fixture, 2), 1); /* the newest */
     snprintf(path, sizeof path, "%s/baselines/1-1-0.w0", fixture->dir);
     assert_int_equal(access(path, F_OK), -1);
+}
+
+static bool has_looked_again(void *ctx)
+{
+    const struct fixture *fixture = ctx;
+    return fixture->stats.store_bytes > 0;
+}
+
+/* Others fill the disk: that costs no history, only what is over the store's own limits goes. */
+static void a_short_disk_takes_nothing(void **state)
+{
+    struct fixture *fixture = *state;
+    double now = (double)time(NULL);
+    put_filled_run(fixture, 1, "ended", now - 1000, 10, 1);
+    put_filled_run(fixture, 2, "ended", now - 300, 1000, 1);
+    put_filled_run(fixture, 3, "ended", now - 200, 10, 1);
+    put_filled_run(fixture, 4, "running", now - 100, 1000, 1);
+    fixture->options.disk_free_min = UINT64_MAX;
+    fixture->options.retention_seconds = 500;
+    fixture_reopen(fixture);
+    stats_set(&fixture->stats.store_bytes, 0);
+    fixture_await(has_looked_again, fixture);
+    fixture_await(run_one_is_gone, fixture); /* by its age */
+    fixture_flush(fixture);
+    for (int id = 2; id <= 4; id++)
+        assert_int_equal(has_run(fixture, id), 1);
+    assert_int_equal(fixture_query(fixture, "SELECT count(*) FROM point"), 2010 * SERIES);
+    assert_int_equal(stats_get(&fixture->stats.store_retired_runs_total), 1);
 }
 
 int main(void)
@@ -209,7 +237,8 @@ int main(void)
         WITH_STORE(the_newest_run_is_trimmed_after_its_end),
         WITH_STORE(the_newest_points_are_never_taken),
         WITH_STORE(old_runs_go_by_age),
-        WITH_STORE(a_short_disk_counts_as_over_the_limit),
+        WITH_STORE(the_baselines_of_a_run_go_with_it),
+        WITH_STORE(a_short_disk_takes_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

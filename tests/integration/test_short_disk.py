@@ -1,0 +1,54 @@
+"""A disk that others fill costs no history: figures stop, alerts and readers go on, and so does all when there is room again."""
+
+import json
+import os
+
+import foreshock
+from harness import until
+
+
+def free_bytes(folder):
+    disk = os.statvfs(folder)
+    return disk.f_bavail * disk.f_frsize
+
+
+def health(d):
+    return json.loads(d.request("/healthz")[2])
+
+
+def log_losses(d, run, steps, loss):
+    with foreshock.Run(run, endpoint=d.endpoint, wait=20) as r:
+        for step in steps:
+            r.log(step, loss=loss)
+        assert r.flush(timeout=20)
+
+
+def test_others_fill_the_disk_and_make_room(daemon, folder):
+    gap = min(1 << 30, free_bytes(folder) // 8)
+    d = daemon(config=f"retention: {{disk_free_min: {free_bytes(folder) - gap}}}\n")
+    for run in ("first", "second", "third"):
+        log_losses(d, run, range(50), 2.0)
+    assert health(d)["parts"]["disk"] == {"ok": True, "age_seconds": 0}
+
+    ballast = folder / "ballast"
+    with open(ballast, "wb") as file:
+        os.posix_fallocate(file.fileno(), 0, 2 * gap)
+    until(lambda: d.request("/healthz")[0] == 503, "the disk to be found short")
+    assert health(d)["part"] == "disk" and "figures are not stored" in health(d)["detail"]
+    assert d.request("/readyz")[0] == 503
+    assert d.metric("foreshock_store_disk_short") == 1
+    log_losses(d, "fourth", range(50), float("nan"))
+    assert d.metric("foreshock_figures_dropped_disk_total") >= 50
+    assert d.series("fourth", "loss") == {}
+    assert [a["rule"] for a in d.alerts("fourth")] == ["nonfinite"]  # a warning needs no room
+    until(lambda: health(d)["parts"]["disk"]["age_seconds"] > 3, "retention to have had time")
+    assert {r["id"] for r in d.api("/api/v1/runs")["runs"]} == {"first", "second", "third", "fourth"}
+    assert len(d.series("first", "loss")) == 50
+
+    ballast.unlink()
+    until(lambda: d.request("/healthz")[0] == 200, "room to be found")
+    assert d.metric("foreshock_store_disk_short") == 0
+    log_losses(d, "fifth", range(50), 2.0)
+    assert len(d.series("fifth", "loss")) == 50
+    assert d.log().count("figures and baselines are not stored") == 1
+    assert d.log().count("has room again") == 1
