@@ -2,9 +2,11 @@
 #include "daemon/config.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "daemon/config_endpoint.h"
@@ -174,6 +176,25 @@ static int fill_places(struct config *config, char *err)
         endpoints->items[0], err); /* the default's path may be too long as well */
 }
 
+/* The start of a file. -1 and errno, 0 for one that is no regular file: a pipe would make the daemon wait for its writer. */
+static int read_line(const char *path, char *line, size_t size)
+{
+    struct stat found;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    ssize_t got = -1;
+    if (fd >= 0 && fstat(fd, &found) == 0) {
+        bool regular = S_ISREG(found.st_mode);
+        errno = 0;
+        got = regular ? read(fd, line, size - 1) : -1;
+    }
+    int reason = errno;
+    if (fd >= 0)
+        close(fd);
+    line[got > 0 ? got : 0] = '\0';
+    errno = reason;
+    return got < 0 ? -1 : 0;
+}
+
 /* Fills the option `name` from the first line of the file that the option `name`_file names. */
 static int read_token(
     struct config *config, const char *name, char **token, const char *path, char *err)
@@ -186,14 +207,11 @@ static int read_token(
             err, CONFIG_ERROR_MAX, "%s and %s_file are both set, expected one of them", name, name);
         return -1;
     }
-    FILE *file = fopen(path, "re");
-    if (!file) {
-        snprintf(err, CONFIG_ERROR_MAX, "%s_file: %s: %s", name, path, strerror(errno));
+    if (read_line(path, line, sizeof line)) {
+        snprintf(err, CONFIG_ERROR_MAX, "%s_file: %s: %s", name, path,
+            errno ? strerror(errno) : "is no file that can be read");
         return -1;
     }
-    if (!fgets(line, sizeof line, file))
-        line[0] = '\0';
-    fclose(file);
     line[strcspn(line, "\r\n")] = '\0';
     if (config_option_set(config_option_find(name), config, line, why) == 0)
         return 0;

@@ -1,16 +1,13 @@
 /* Messages of both sockets, leases and the tick; see ingest.h. */
 #include "daemon/ingest/ingest.h"
 
-#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
 #include "daemon/fault.h"
+#include "daemon/ingest/ipc_path.h"
 #include "daemon/ingest/peer.h"
 #include "daemon/log.h"
 #include "proto/names.h"
@@ -444,23 +441,6 @@ static void on_tick(uv_timer_t *timer)
     wants_serve(ingest);
 }
 
-/* A second daemon would silently take an ipc path over: whoever still listens there keeps it. */
-static bool ipc_is_taken(const char *endpoint)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    bool taken;
-    int fd;
-
-    if (strncmp(endpoint, "ipc://", 6) != 0)
-        return false;
-    snprintf(address.sun_path, sizeof address.sun_path, "%s", endpoint + 6);
-    fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    taken = fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof address) == 0;
-    if (fd >= 0)
-        close(fd);
-    return taken;
-}
-
 static struct router *bind_one(struct ingest *ingest, uv_loop_t *loop, const char *endpoint,
     bool control, char *err, size_t err_size)
 {
@@ -472,10 +452,8 @@ static struct router *bind_one(struct ingest *ingest, uv_loop_t *loop, const cha
         .ctx = ingest,
     };
 
-    if (ipc_is_taken(endpoint)) {
-        snprintf(err, err_size, "ingest endpoint %s: another process listens there", endpoint);
+    if (ipc_path_prepare(endpoint, err, err_size) != 0)
         return NULL;
-    }
     return router_new(loop, ingest->zmq, &options, err, err_size);
 }
 

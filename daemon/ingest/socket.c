@@ -136,26 +136,12 @@ static int set_options(struct router *router)
     return zmq_setsockopt(router->socket, ZMQ_MAXMSGSIZE, &o->frame_max, sizeof o->frame_max);
 }
 
-/* The folder of the default endpoint, $XDG_RUNTIME_DIR/foreshock, is gone after each login: it is made, ours alone. */
-static void make_folder(const char *endpoint)
-{
-    const char *slash = strrchr(endpoint, '/');
-    char path[256];
-
-    if (strncmp(endpoint, "ipc://", 6) != 0 || strcmp(slash, "/ingest.sock") != 0)
-        return;
-    snprintf(path, sizeof path, "%.*s", (int)(slash - endpoint - 6), endpoint + 6);
-    if (strcmp(strrchr(path, '/') ? strrchr(path, '/') : "", "/foreshock") == 0)
-        mkdir(path, 0700); /* there already, or the bind will tell */
-}
-
 static int bind_socket(struct router *router)
 {
     size_t size = sizeof router->endpoint;
     mode_t before;
     int rc, reason;
 
-    make_folder(router->options.endpoint);
     /* The socket file takes the umask: owner and group may connect, whatever the daemon was started under. */
     before = umask(0117);
     rc = zmq_bind(router->socket, router->options.endpoint);

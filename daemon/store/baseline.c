@@ -80,7 +80,8 @@ int store_baseline_write(struct store *store, struct store_baseline *row,
         return -1;
     }
     snprintf(partial, sizeof partial, "%s.tmp", name);
-    int fd = openat(folder, partial, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    unlinkat(folder, partial, 0); /* of a write that failed; a link is not followed */
+    int fd = openat(folder, partial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
         return fail(partial, "cannot be made", err);
     int rc = write_all(fd, parts, count) || checksum_of(parts, count, &row->checksum) || fsync(fd)
@@ -98,7 +99,7 @@ int store_baseline_write(struct store *store, struct store_baseline *row,
 /* Maps the file when it has the expected length. */
 static void *map_file(int folder, const char *name, uint64_t bytes, char *err)
 {
-    int fd = openat(folder, name, O_RDONLY | O_CLOEXEC);
+    int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     struct stat found;
     void *map = NULL;
     if (fd < 0) {
@@ -144,19 +145,21 @@ void store_baseline_unmap(const void *map, uint64_t bytes)
         munmap((void *)(uintptr_t)map, (size_t)bytes);
 }
 
-/* Whether a file named `name` is one of ours that nothing needs. */
+/* Whether a file named `name` is one of ours that nothing needs. Whatever else lies there is somebody's. */
 static bool is_orphan(const char *name, sqlite3_stmt *row_exists)
 {
     char expected[BASELINE_NAME_MAX];
     int64_t layer, step;
     uint32_t attempt;
-    size_t length = strlen(name);
-    if (length > 4 && strcmp(name + length - 4, ".tmp") == 0)
-        return true;
     if (sscanf(name, "%" SCNd64 "-%" SCNu32 "-%" SCNd64, &layer, &attempt, &step) != 3)
         return false;
     baseline_name(expected, layer, attempt, step);
-    if (strcmp(name, expected) != 0)
+    size_t length = strlen(expected);
+    if (strncmp(name, expected, length) != 0)
+        return false;
+    if (strcmp(name + length, ".tmp") == 0)
+        return true;
+    if (name[length] != '\0')
         return false;
     sqlite3_bind_int64(row_exists, 1, layer);
     sqlite3_bind_int64(row_exists, 2, attempt);

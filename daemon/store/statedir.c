@@ -54,31 +54,107 @@ static int take_lock(struct statedir *dir, char *err)
     return STORE_OK;
 }
 
+/* What is wrong with a file or folder that was found, in the words of an error. NULL: nothing. */
+static const char *objection(const struct stat *found, bool folder)
+{
+    if (S_ISLNK(found->st_mode))
+        return "is a symbolic link";
+    if (folder && !S_ISDIR(found->st_mode))
+        return "is no folder";
+    if (!folder && !S_ISREG(found->st_mode))
+        return "is no regular file";
+    if (found->st_uid != geteuid())
+        return "belongs to another user";
+    if (folder && (found->st_mode & (S_IWGRP | S_IWOTH)))
+        return "may be written to by other users (chmod go-w)";
+    if (!folder && found->st_nlink > 1)
+        return "has a second name (a hard link)";
+    return NULL;
+}
+
+static int refuse(const char *path, const char *name, const char *why, char *err)
+{
+    snprintf(err, STORE_ERROR_MAX,
+        "state directory %s: `%s` %s; expected one of the daemon's own, or nothing", path, name, why);
+    return STORE_UNUSABLE;
+}
+
+/* A name in the directory that is not there is good. */
+static int check_entry(const struct statedir *dir, const char *name, bool folder, char *err)
+{
+    struct stat found;
+    if (fstatat(dir->fd, name, &found, AT_SYMLINK_NOFOLLOW) == 0) {
+        const char *why = objection(&found, folder);
+        return why ? refuse(dir->path, name, why, err) : STORE_OK;
+    }
+    if (errno == ENOENT)
+        return STORE_OK;
+    snprintf(err, STORE_ERROR_MAX, "state directory %s: `%s` cannot be looked at: %s", dir->path,
+        name, strerror(errno));
+    return STORE_UNUSABLE;
+}
+
+int statedir_check(const struct statedir *dir, const char *name, char *err)
+{
+    return check_entry(dir, name, false, err) == STORE_OK ? 0 : -1;
+}
+
+/* A link to the directory is good if we or the administrator have set it: another disk, systemd's /var/lib/private. */
+static int open_directory(struct statedir *dir, char *err)
+{
+    struct stat link, found;
+    if (make_path(dir->path))
+        return unusable(dir->path, "cannot be made", err);
+    dir->fd = open(dir->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (dir->fd < 0 || fstat(dir->fd, &found) || lstat(dir->path, &link))
+        return unusable(dir->path, "cannot be opened", err);
+    const char *why = objection(&found, true);
+    if (S_ISLNK(link.st_mode) && link.st_uid != geteuid() && link.st_uid != 0)
+        why = "is a symbolic link of another user";
+    if (!why)
+        return STORE_OK;
+    snprintf(err, STORE_ERROR_MAX,
+        "state directory %s: %s; expected one of the daemon's user (uid %ld) alone", dir->path, why,
+        (long)geteuid());
+    return STORE_UNUSABLE;
+}
+
+static int open_lock(struct statedir *dir, char *err)
+{
+    int rc = check_entry(dir, "lock", false, err);
+    if (rc != STORE_OK)
+        return rc;
+    dir->lock_fd = openat(dir->fd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+    if (dir->lock_fd < 0)
+        return unusable(dir->path, "the file `lock` cannot be written", err);
+    return take_lock(dir, err);
+}
+
+static int open_baselines(struct statedir *dir, char *err)
+{
+    if (mkdirat(dir->fd, "baselines", 0700) && errno != EEXIST)
+        return unusable(dir->path, "the folder `baselines` cannot be made", err);
+    int rc = check_entry(dir, "baselines", true, err);
+    if (rc != STORE_OK)
+        return rc;
+    dir->baselines_fd =
+        openat(dir->fd, "baselines", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    return dir->baselines_fd < 0
+               ? unusable(dir->path, "the folder `baselines` cannot be opened", err)
+               : STORE_OK;
+}
+
 int statedir_open(struct statedir *dir, const char *path, char *err)
 {
-    *dir = (struct statedir){.path = strdup(path), .lock_fd = -1, .baselines_fd = -1};
+    *dir = STATEDIR_CLOSED;
+    dir->path = strdup(path);
     if (!dir->path)
         return unusable(path, "memory is short", err);
-    if (make_path(dir->path))
-        return unusable(path, "cannot be made", err);
-    int dir_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (dir_fd < 0)
-        return unusable(path, "cannot be opened", err);
-
-    int rc = STORE_OK;
-    dir->lock_fd = openat(dir_fd, "lock", O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (dir->lock_fd < 0)
-        rc = unusable(path, "the file `lock` cannot be written", err);
+    int rc = open_directory(dir, err);
     if (rc == STORE_OK)
-        rc = take_lock(dir, err);
-    if (rc == STORE_OK && mkdirat(dir_fd, "baselines", 0700) && errno != EEXIST)
-        rc = unusable(path, "the folder `baselines` cannot be made", err);
-    if (rc == STORE_OK) {
-        dir->baselines_fd = openat(dir_fd, "baselines", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-        if (dir->baselines_fd < 0)
-            rc = unusable(path, "the folder `baselines` cannot be opened", err);
-    }
-    close(dir_fd);
+        rc = open_lock(dir, err);
+    if (rc == STORE_OK)
+        rc = open_baselines(dir, err);
     return rc;
 }
 
@@ -91,8 +167,10 @@ void statedir_close(struct statedir *dir, bool clean)
             perror(dir->path); /* costs the next start a check of the database, no more */
         close(dir->lock_fd);
     }
+    if (dir->fd >= 0)
+        close(dir->fd);
     free(dir->path);
-    *dir = (struct statedir){.lock_fd = -1, .baselines_fd = -1};
+    *dir = STATEDIR_CLOSED;
 }
 
 char *statedir_file(const char *state_dir, const char *name)

@@ -69,6 +69,17 @@ static int make_file(const char *path, char *err)
     return 0;
 }
 
+/* SQLite would follow a link and write to whatever it finds behind these names. */
+static int check_files(const struct store *store, char *err)
+{
+    static const char *const names[] = {
+        STORE_DATABASE, STORE_DATABASE "-wal", STORE_DATABASE "-shm", STORE_DATABASE "-journal"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        if (statedir_check(&store->dir, names[i], err))
+            return -1;
+    return 0;
+}
+
 static int open_database(struct store *store, char *err)
 {
     store->db_path = statedir_file(store->dir.path, STORE_DATABASE);
@@ -76,7 +87,7 @@ static int open_database(struct store *store, char *err)
         snprintf(err, STORE_ERROR_MAX, "state directory %s: memory is short", store->dir.path);
         return -1;
     }
-    if (make_file(store->db_path, err) ||
+    if (check_files(store, err) || make_file(store->db_path, err) ||
         sql_open(&store->db, store->db_path, SQLITE_OPEN_READWRITE, err))
         return -1;
     if (migrate(store->db, store->db_path, schema_migrations, schema_migration_count, err))
@@ -155,7 +166,7 @@ int store_open(struct store **out, const struct store_options *options, char *er
         return STORE_FAILED;
     }
     store->options = *options;
-    store->dir = (struct statedir){.lock_fd = -1, .baselines_fd = -1};
+    store->dir = STATEDIR_CLOSED;
     int rc = open_parts(store, err);
     if (rc != STORE_OK)
         store_close(out);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 #include <xxhash.h>
 
@@ -198,6 +199,51 @@ static void a_batch_that_fails_removes_no_file(void **state)
     free(data);
 }
 
+static int64_t size_of(const char *path)
+{
+    struct stat found;
+    assert_int_equal(stat(path, &found), 0);
+    return (int64_t)found.st_size;
+}
+
+/* Whatever lies at a name that the store writes to, nothing behind it changes. */
+static void what_lies_in_the_way_is_not_written_through(void **state)
+{
+    struct fixture *fixture = *state;
+    unsigned char *data = some_bytes();
+    char precious[128], partial[128], whole[128];
+    file_path(fixture, "precious", precious);
+    file_path(fixture, "7-2-1.w0.tmp", partial);
+    file_path(fixture, "7-2-1.w0", whole);
+    int fd = open(precious, O_WRONLY | O_CREAT | O_EXCL, 0600);
+    assert_int_equal(write(fd, "precious", 8), 8);
+    close(fd);
+    for (int way = 0; way < 3; way++) {
+        if (way == 0)
+            assert_int_equal(symlink(precious, partial), 0);
+        else if (way == 1)
+            assert_int_equal(link(precious, partial), 0);
+        else
+            assert_int_equal(mkfifo(partial, 0600), 0);
+        struct store_baseline row = write_baseline(fixture, 7, data);
+        assert_int_equal(size_of(precious), 8);
+        assert_int_equal(size_of(whole), BYTES);
+        char err[STORE_ERROR_MAX] = "";
+        const void *map = store_baseline_map(fixture->store, &row, err);
+        assert_non_null(map);
+        store_baseline_unmap(map, row.bytes);
+        assert_int_equal(unlink(whole), 0);
+    }
+    struct store_baseline row = write_baseline(fixture, 7, data);
+    assert_int_equal(rename(whole, partial), 0);
+    assert_int_equal(symlink(partial, whole), 0);
+    assert_torn(fixture, &row, "cannot be opened");
+    assert_int_equal(unlink(whole), 0);
+    assert_int_equal(mkfifo(whole, 0600), 0); /* and nobody waits for a writer */
+    assert_torn(fixture, &row, "is torn");
+    free(data);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -207,6 +253,7 @@ int main(void)
         WITH_STORE(leftovers_are_swept_at_open),
         WITH_STORE(a_replaced_baseline_loses_its_file),
         WITH_STORE(a_batch_that_fails_removes_no_file),
+        WITH_STORE(what_lies_in_the_way_is_not_written_through),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
