@@ -18,7 +18,7 @@
 
 enum alert_state { ALERT_FIRING, ALERT_RESOLVED_STATE };
 
-/* A figure that made a layer fire. NaN where the rule has no such number. */
+/* A figure that made a layer fire, or was worse since then. NaN where the rule has no such number. */
 struct alert_evidence {
     int64_t layer;      /* 0: the run itself */
     const char *metric; /* static; the metric's name, or that of a figure derived from it

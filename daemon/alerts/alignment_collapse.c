@@ -14,6 +14,8 @@
 #include "daemon/alerts/history.h"
 #include "daemon/alerts/level.h"
 
+#define NEARLY_NONE 0.01 /* a diversity below it is no worse */
+
 struct collapse_state {
     bool fallen; /* and not recovered: stays in the company though its past forgets */
     struct level recent;
@@ -71,7 +73,7 @@ static void judge_panel(void *opaque, const struct rule_settings *settings,
     judgement->verdict = panel->quarter > 0             ? VERDICT_BAD
                          : panel->quarter < -hysteresis ? VERDICT_GOOD
                                                         : VERDICT_UNCLEAR;
-    judgement->score = panel->quarter;
+    judgement->score = fallen / fmax(fallen - panel->quarter, NEARLY_NONE);
     for (size_t i = 0;
          i < ALERT_TRACK_EVIDENCE_MAX && panel->top[i].layer != 0 && panel->top[i].value > 0; i++)
         judgement->evidence[judgement->evidence_count++] =

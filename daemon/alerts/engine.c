@@ -19,9 +19,11 @@ struct slot {
     bool moved;              /* spells began or ended since the last drain */
     bool is_ended, ended_told;
     struct alert open, ended;
+    double score; /* of the first evidence of the open alert */
     size_t told_layers; /* the open alert as it was last told */
     bool told_observed;
     enum alert_severity told_severity;
+    double told_score;
     int64_t settle_step; /* once all layers are judged up to here the open alert is resolved;
                             EPISODE_NEVER: not in sight */
     size_t behind;       /* watches that were not, when last counted, less those that came since */
@@ -209,6 +211,7 @@ static void refresh(struct alert_engine *engine, const struct episode *episode)
         alert->severity = SEVERITY_CRITICAL;
     const struct spell *worst = ranking.entries[0].worst;
     const struct layer *first = subject(engine, ranking.entries[0].layer, worst);
+    slot->score = worst->told_score;
     alert_describe(alert, first->id == 0 ? NULL : first->name, worst, slot->text);
 }
 
@@ -500,6 +503,15 @@ static void tell(struct alert_engine *engine, struct alert *alert, enum alert_ch
     engine->telling = NULL;
 }
 
+static void note_told(struct slot *slot)
+{
+    slot->open_told = true;
+    slot->told_layers = slot->open.layer_total;
+    slot->told_observed = slot->open.observed;
+    slot->told_severity = slot->open.severity;
+    slot->told_score = slot->score;
+}
+
 static void drain_open(
     struct alert_engine *engine, enum alert_rule rule, changed_fn changed, void *ctx)
 {
@@ -509,14 +521,12 @@ static void drain_open(
     slot->moved = false;
     bool differs = slot->open.layer_total != slot->told_layers ||
                    slot->open.observed != slot->told_observed ||
-                   slot->open.severity != slot->told_severity;
+                   slot->open.severity != slot->told_severity ||
+                   track_is_worse(slot->score, slot->told_score);
     if (slot->open_told && !differs)
         return;
     enum alert_change change = slot->open_told ? ALERT_UPDATED : ALERT_OPENED;
-    slot->open_told = true;
-    slot->told_layers = slot->open.layer_total;
-    slot->told_observed = slot->open.observed;
-    slot->told_severity = slot->open.severity;
+    note_told(slot);
     tell(engine, &slot->open, change, changed, ctx);
 }
 
@@ -541,12 +551,8 @@ void alert_engine_discard(struct alert_engine *engine)
         struct slot *slot = &engine->slots[rule];
         const struct alert *open = alert_engine_open(engine, (enum alert_rule)rule);
         slot->is_ended = false;
-        if (open != NULL && open->id != 0) {
-            slot->open_told = true;
-            slot->told_layers = open->layer_total;
-            slot->told_observed = open->observed;
-            slot->told_severity = open->severity;
-        }
+        if (open != NULL && open->id != 0)
+            note_told(slot);
     }
 }
 

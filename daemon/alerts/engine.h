@@ -102,7 +102,8 @@ bool alert_engine_standing(struct alert_engine *engine, struct alert_standing *s
 enum alert_change { ALERT_OPENED, ALERT_UPDATED, ALERT_RESOLVED };
 
 /* Tells what changed since the last drain, each alert at most once (but opened and resolved when it
- * was both). Updated: its layers, its severity, or its being observed only. The callback may call
+ * was both). Updated: its layers, its severity, its being observed only, or what it tells of the
+ * worst is out of date (TRACK_WORSE). The callback may call
  * alert_engine_bind, nothing else. Not drained, a rule keeps its open alert and the last that
  * ended. */
 void alert_engine_drain(struct alert_engine *engine,

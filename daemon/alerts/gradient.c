@@ -99,7 +99,8 @@ static void tell(const struct gradient_state *state, const struct rule_settings 
     const struct finding *finding, struct judgement *judgement)
 {
     bool grown = finding->ratio > settings->gradient.ratio;
-    judgement->score = finding->ratio;
+    judgement->score = grown ? finding->ratio / settings->gradient.ratio
+                             : finding->bursts / settings->gradient.bursts;
     judgement->evidence[0] =
         grown ? (struct alert_evidence){.metric = "grad_norm",
                     .value = exp(finding->level),

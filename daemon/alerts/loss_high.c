@@ -151,7 +151,7 @@ static void tell(const struct loss_state *state, const struct finding *finding, 
     double lowest = state->descent.lowest;
     judgement_read(judgement, READING_LOSS_LEVEL, finding->rise / finding->way);
     judgement_read(judgement, READING_LOSS_JUMP, finding->jump / finding->way);
-    judgement->score = finding->jump / finding->way;
+    judgement->score = (jumped ? finding->jump : finding->rise) / finding->way;
     judgement->evidence[0] = (struct alert_evidence){.metric = "loss",
         .value = lowest + (jumped ? finding->jump : finding->rise),
         .threshold = lowest + (jumped ? finding->least_jump : finding->least_climb),

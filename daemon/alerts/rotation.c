@@ -134,6 +134,7 @@ static void judge_still(void *opaque, const struct rule_settings *settings,
     bool unusual =
         stretch > 2 * state->longest && !is_idle(&state->by_lr, t) && !is_idle(&state->by_loss, t);
     judgement->verdict = changes ? VERDICT_GOOD : unusual ? VERDICT_BAD : VERDICT_UNCLEAR;
+    judgement->score = stretch;
     judgement->evidence[0] = (struct alert_evidence){.metric = "rotation.change",
         .value = panel->top[0].value,
         .threshold = 0,

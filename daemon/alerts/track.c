@@ -1,6 +1,7 @@
 /* The states of a track as a table of moves. */
 #include "daemon/alerts/track.h"
 
+#include <math.h>
 #include <string.h>
 
 static bool is_bad(const struct track *track, const struct rule_patience *patience, int64_t step)
@@ -65,12 +66,29 @@ struct spell *track_open(struct track *track)
     return &track->spells[track->spell_count - 1];
 }
 
-static void spell_worsen(struct spell *spell, const struct judgement *judgement)
+bool track_is_worse(double score, double told)
+{
+    return score > fmax(TRACK_WORSE * told, 0);
+}
+
+static void spell_tell(struct spell *spell, const struct judgement *judgement)
+{
+    memcpy(spell->evidence, judgement->evidence, sizeof spell->evidence);
+    spell->evidence_count = judgement->evidence_count;
+    spell->told_score = judgement->score;
+}
+
+/* True if it has new evidence. */
+static bool spell_worsen(struct spell *spell, const struct judgement *judgement)
 {
     spell->bad_step = judgement->step;
     spell->bad_time = judgement->time;
     if (judgement->score > spell->score)
         spell->score = judgement->score;
+    if (!track_is_worse(judgement->score, spell->told_score))
+        return false;
+    spell_tell(spell, judgement);
+    return true;
 }
 
 static struct spell *spell_push(struct track *track)
@@ -106,9 +124,8 @@ bool track_begin(struct track *track, double cooldown, const struct judgement *j
         .fired_time = judgement->time,
         .ended_step = SPELL_OPEN,
         .score = judgement->score,
-        .evidence_count = judgement->evidence_count,
     };
-    memcpy(spell->evidence, judgement->evidence, sizeof spell->evidence);
+    spell_tell(spell, judgement);
     spell_worsen(spell, judgement);
     return true;
 }
@@ -144,8 +161,7 @@ static bool escalate(
         !is_long_enough(&track->critical, patience, judgement->step))
         return false;
     open->critical = true;
-    memcpy(open->evidence, judgement->evidence, sizeof open->evidence);
-    open->evidence_count = judgement->evidence_count;
+    spell_tell(open, judgement);
     return true;
 }
 
@@ -162,7 +178,7 @@ bool track_judge(
         judgement->step);
     struct spell *open = track_open(track);
     if (open != NULL && judgement->verdict == VERDICT_BAD)
-        spell_worsen(open, judgement);
+        changed = spell_worsen(open, judgement);
     for (size_t i = 0; i < sizeof moves / sizeof moves[0]; i++)
         if (moves[i].from == track->state && moves[i].when(track, patience, judgement->step))
             changed |= enter(track, moves[i].to, patience, judgement);

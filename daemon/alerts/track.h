@@ -22,6 +22,10 @@
 #define SPELL_OPEN INT64_MAX
 #define SPELLS_MAX 4 /* those that wait for slower layers; older ones are forgotten */
 
+/* So many times the score that was told of is worth telling: what goes on getting worse is then told a few dozen times at
+ * most, whatever it climbs to. */
+#define TRACK_WORSE 1.25
+
 enum track_state { TRACK_OBSERVING, TRACK_PENDING, TRACK_FIRING };
 
 struct spell {
@@ -30,11 +34,15 @@ struct spell {
     int64_t bad_step;               /* the newest bad one */
     double fired_time, ended_time, bad_time;
     double score;                                             /* the worst so far */
+    double told_score;                                        /* of the evidence */
     bool critical;                                            /* it was, for long enough */
     bool closed;                                              /* its alert was resolved */
-    struct alert_evidence evidence[ALERT_TRACK_EVIDENCE_MAX]; /* when it fired */
+    /* When it fired, became critical, or was last worse by TRACK_WORSE. */
+    struct alert_evidence evidence[ALERT_TRACK_EVIDENCE_MAX];
     size_t evidence_count;
 };
+
+bool track_is_worse(double score, double told);
 
 struct streak {
     double samples;
@@ -51,8 +59,8 @@ struct track {
 
 void track_init(struct track *track);
 
-/* Takes the next judgement (its step is above the last one's). True if a spell began, ended or
- * became critical. */
+/* Takes the next judgement (its step is above the last one's). True if a spell began, ended, became
+ * critical or has new evidence. */
 bool track_judge(
     struct track *track, const struct rule_patience *patience, const struct judgement *judgement);
 
