@@ -12,6 +12,8 @@
 #define LIMIT_TENSOR_FRAME  (2u * WIRE_PIECE_MAX)
 #define LIMIT_CONTROL_HWM   1000 /* messages a peer; control is never dropped for tensors */
 #define LIMIT_TENSOR_HWM    4    /* pieces a peer that wait in ZeroMQ, outside the memory budget */
+/* Open files that connections of trainings leave: HTTP, the database and its readers, baselines, notifiers, libraries. */
+#define LIMIT_FILES_RESERVED 256u
 #define LIMIT_TURN_MESSAGES 256u /* read from one socket in one turn of the loop */
 #define LIMIT_TURN_BYTES    (64u << 20)
 #define LIMIT_FLUSHES       64u    /* flush markers of a session that wait for their like */

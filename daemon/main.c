@@ -12,6 +12,7 @@
 #include "daemon/config.h"
 #include "daemon/errand.h"
 #include "daemon/fanout.h"
+#include "daemon/files.h"
 #include "daemon/http/http.h"
 #include "daemon/ingest/ingest.h"
 #include "daemon/limits.h"
@@ -44,6 +45,7 @@ struct daemon {
     struct store_sink events_sink;
     struct store *store;
     double expiry_asked_at; /* when silences were last ended by the clock */
+    uint64_t refused;       /* connections, as last told */
     struct mailbox *mailbox;
     struct notify *notify;
     struct push push;
@@ -302,12 +304,25 @@ static void expire_silences(struct daemon *daemon)
         log_warning("silences last longer: the store is behind");
 }
 
+static void tell_refused(struct daemon *daemon)
+{
+    static struct log_limit limit = LOG_LIMIT(1);
+    uint64_t refused = stats_get(&daemon->stats.connections_refused_total);
+
+    if (refused != daemon->refused)
+        log_limited(&limit, LOG_LEVEL_WARNING,
+            "connections are closed at once: the limit of open files is reached",
+            LOG_INT("refused", refused), LOG_INT("files", files_limit()));
+    daemon->refused = refused;
+}
+
 static void on_stamp(uv_timer_t *timer)
 {
     struct daemon *daemon = timer->data;
 
     stats_set(&daemon->stats.loop_turn_ms, uv_now(&daemon->loop));
     expire_silences(daemon);
+    tell_refused(daemon);
     if (daemon->store && daemon->fanout)
         fanout_settle(daemon->fanout);
 }
@@ -361,6 +376,26 @@ static void announce(const struct daemon *daemon)
         LOG_STR("blas", openblas_get_config()));
 }
 
+/* Before the first thread: no connection may come while accept() is not guarded. */
+static int start_files(struct daemon *daemon)
+{
+    uint32_t wanted = daemon->config.limits.sessions;
+    uint32_t fit = files_guard(wanted, &daemon->stats.connections_refused_total);
+
+    if (fit == 0) {
+        snprintf(daemon->err, sizeof daemon->err,
+            "the limit of open files is %llu, expected more than %u (ulimit -n, LimitNOFILE=)",
+            (unsigned long long)files_limit(), LIMIT_FILES_RESERVED);
+        return EXIT_FAILED;
+    }
+    if (fit < wanted)
+        log_warning("fewer sessions than limits.sessions: the limit of open files allows no more",
+            LOG_INT("limits.sessions", wanted), LOG_INT("sessions", fit),
+            LOG_INT("files", files_limit()));
+    daemon->config.limits.sessions = fit;
+    return 0;
+}
+
 static int start(struct daemon *daemon)
 {
     int rc = start_loop(daemon);
@@ -407,8 +442,13 @@ static void finish(struct daemon *daemon)
 
 static int run(struct daemon *daemon)
 {
-    int rc = start(daemon);
+    int rc = start_files(daemon);
 
+    if (rc != 0) {
+        fprintf(stderr, "foreshockd: %s\n", daemon->err);
+        return rc;
+    }
+    rc = start(daemon);
     if (rc == 0) {
         announce(daemon);
         uv_run(&daemon->loop, UV_RUN_DEFAULT);

@@ -11,6 +11,8 @@
 /* X(member, Prometheus type, help); the metric's name is foreshock_<member> */
 #define STATS_TABLE(X)                                                                             \
     X(messages_received_total, "counter", "Messages received on both ingest sockets.")             \
+    X(connections_refused_total, "counter",                                                        \
+        "Connections of trainings closed at once, for want of open files.")                        \
     X(bytes_received_total, "counter", "Bytes received on both ingest sockets.")                   \
     X(tensors_received_total, "counter", "Tensors received whole.")                                \
     X(tensors_analysed_total, "counter", "Tensors analysed.")                                      \

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/files.h"
 #include "daemon/http/listen.h"
 #include "daemon/http/request.h"
 #include "daemon/http/respond.h"
@@ -141,6 +142,7 @@ static int start_threads(struct http *http, int fd, char *err)
 {
     unsigned connections = http->options.connections_max;
 
+    files_exempt(fd);
     http->mhd = MHD_start_daemon(MHD_USE_EPOLL_INTERNAL_THREAD | MHD_ALLOW_SUSPEND_RESUME, 0, NULL,
         NULL, on_request, http, MHD_OPTION_LISTEN_SOCKET, fd, MHD_OPTION_THREAD_POOL_SIZE,
         (unsigned)HTTP_THREADS, MHD_OPTION_CONNECTION_LIMIT, connections,
