@@ -22,7 +22,8 @@ void health_check(struct stats *stats, uint64_t now_ms, struct health_part parts
     parts[1] = (struct health_part){"writer", writer > 0, age(writer, now_ms), HEALTH_WRITER_MS};
     parts[2] =
         (struct health_part){"workers", true, worker ? age(worker, now_ms) : 0, HEALTH_WORKER_MS};
-    parts[3] = (struct health_part){"disk", !short_since, short_since ? age(short_since, now_ms) : 0, UINT64_MAX};
+    parts[3] = (struct health_part){
+        "disk", !short_since, short_since ? age(short_since, now_ms) : 0, UINT64_MAX};
     for (int i = 0; i < HEALTH_PARTS; i++)
         parts[i].ok = parts[i].ok && parts[i].age_ms <= parts[i].age_max_ms;
 }

@@ -56,7 +56,8 @@ void lanes_put(struct request *request)
     switch (pool_put(&request->http->lanes[request->route->lane].pool, &request->item)) {
     case POOL_TAKEN: return;
     case POOL_FULL:
-        problem_set(&request->problem, 503, "%d requests of this kind wait already", HTTP_QUEUE_MAX);
+        problem_set(
+            &request->problem, 503, "%d requests of this kind wait already", HTTP_QUEUE_MAX);
         request->problem.retry_after_seconds = HTTP_RETRY_SECONDS;
         break;
     case POOL_CLOSED: problem_set(&request->problem, 503, "the daemon is stopping"); break;

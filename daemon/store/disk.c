@@ -35,7 +35,8 @@ static void tell(const struct disk *disk, bool is_short, uint64_t available)
     if (is_short)
         store_log(disk->options, true,
             "the disk of %s has %" PRIu64 " MiB free, expected %" PRIu64
-            " MiB (retention.disk_free_min): figures and baselines are not stored until it has room",
+            " MiB (retention.disk_free_min): figures and baselines are not stored until it has "
+            "room",
             disk->options->state_dir, available / mib, disk->options->disk_free_min / mib);
     else
         store_log(disk->options, false, "the disk of %s has room again: figures are stored",
@@ -68,6 +69,8 @@ bool disk_has_room(const struct disk *disk, uint64_t bytes)
 {
     uint64_t available;
 
-    return !measure(disk, &available) ||
-           (available >= bytes && !disk_judge(available - bytes, disk->options->disk_free_min, false));
+    if (!measure(disk, &available))
+        return true;
+    return available >= bytes &&
+           !disk_judge(available - bytes, disk->options->disk_free_min, false);
 }

@@ -75,7 +75,8 @@ static const char *objection(const struct stat *found, bool folder)
 static int refuse(const char *path, const char *name, const char *why, char *err)
 {
     snprintf(err, STORE_ERROR_MAX,
-        "state directory %s: `%s` %s; expected one of the daemon's own, or nothing", path, name, why);
+        "state directory %s: `%s` %s; expected one of the daemon's own, or nothing", path, name,
+        why);
     return STORE_UNUSABLE;
 }
 

@@ -67,6 +67,7 @@ def is_idle(pid):
     return processor_seconds(pid) - before < 0.1
 
 
+@pytest.mark.threads
 def test_others_are_answered_meanwhile(daemon):
     daemon.request("/healthz")
     with contextlib.ExitStack() as stack:
@@ -80,6 +81,7 @@ def test_others_are_answered_meanwhile(daemon):
     until(lambda: is_idle(daemon.pid), "an end of the work for clients that have left", 10)
 
 
+@pytest.mark.threads
 def test_a_change_does_not_wait_for_queries(daemon):
     with contextlib.ExitStack() as stack:
         for _ in range(QUEUE):
@@ -111,6 +113,7 @@ def test_ends_with_its_client(daemon, path):
     until(lambda: is_idle(daemon.pid), "the query's end", 2)
 
 
+@pytest.mark.threads
 @pytest.mark.parametrize("path", [WIDE, "/api/v1/runs/wide", "/metrics"])
 def test_sigterm_ends_the_daemon_soon(daemon, path):
     clients = [send(daemon.port, path) for _ in range(QUEUE + THREADS)]

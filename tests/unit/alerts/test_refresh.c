@@ -33,7 +33,7 @@ static void feed_lr(struct stage *stage, int64_t t)
 
 static void feed_nonfinite_weights(struct stage *stage, int64_t t)
 {
-    stage_figure(stage, 1, "weights.nonfinite", t, t < 100 ? 0 : (double)(t - 99) * (double)(t - 99));
+    stage_figure(stage, 1, "weights.nonfinite", t, t < 100 ? 0 : pow((double)(t - 99), 2));
 }
 
 static void feed_growth(struct stage *stage, int64_t t)
@@ -160,9 +160,10 @@ static void run_course(const struct course *course)
         }
     }
     double opened = told_of(course, &first), reached = told_of(course, &last);
-    if (opened > course->opened || (course->reached < 0 ? -reached : fabs(reached)) < course->reached ||
-        updates < 1 || updates > UPDATES_MAX)
-        fail_msg("%s: opened at %g, reached %g, %zu updates", course->metric, opened, reached, updates);
+    double far = course->reached < 0 ? -reached : fabs(reached);
+    if (opened > course->opened || far < course->reached || updates < 1 || updates > UPDATES_MAX)
+        fail_msg(
+            "%s: opened at %g, reached %g, %zu updates", course->metric, opened, reached, updates);
     assert_true(last.evidence[0].step > first.evidence[0].step);
     stage_free(stage);
 }
@@ -193,11 +194,13 @@ static void layers_do_not_flood(void **state)
     size_t told = 0;
     for (int64_t t = 0; t <= 1000; t++) {
         for (int64_t layer = 1; layer <= STAGE_LAYERS; layer++)
-            stage_figure(stage, layer, "weights.nonfinite", t, t < 100 ? 0 : pow(1.02, (double)(t - 100)));
+            stage_figure(stage, layer, "weights.nonfinite", t,
+                t < 100 ? 0 : pow(1.02, (double)(t - 100)));
         told += stage_drain(stage);
     }
     assert_true(told > 10 && told < 10 + UPDATES_MAX * 2);
-    assert_true(stage_open(stage, RULE_NONFINITE)->evidence[0].value > pow(1.02, 900) / TRACK_WORSE);
+    assert_true(
+        stage_open(stage, RULE_NONFINITE)->evidence[0].value > pow(1.02, 900) / TRACK_WORSE);
     stage_free(stage);
 }
 
