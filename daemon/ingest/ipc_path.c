@@ -35,6 +35,8 @@ static const char *make_folder(const char *path)
         return "its folder is a symbolic link or a file, expected a folder";
     if (found.st_uid != geteuid() && found.st_uid != 0)
         return "its folder belongs to another user";
+    if (found.st_mode & S_IWOTH)
+        return "its folder may be written to by everybody";
     return NULL;
 }
 

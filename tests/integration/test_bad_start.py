@@ -204,6 +204,12 @@ def test_the_folder_of_the_default_endpoint_is_no_link(folder):
     code, text = start(folder, ingest=f"ipc://{folder}/foreshock/ingest.sock")
     assert code == 4 and "its folder is a symbolic link or a file" in text and text.count("\n") == 1, text
     assert os.listdir(folder / "elsewhere") == []
+    os.unlink(folder / "foreshock")
+    (folder / "foreshock").mkdir()
+    (folder / "foreshock").chmod(0o777)
+    code, text = start(folder, ingest=f"ipc://{folder}/foreshock/ingest.sock")
+    assert code == 4 and "its folder may be written to by everybody" in text
+    assert os.listdir(folder / "foreshock") == []
 
 
 @pytest.mark.parametrize("option", ["token_file", "admin_token_file"])

@@ -163,6 +163,12 @@ static bool has_failed_twice(void *ctx)
     return stats_get(&fixture->stats.store_errors_total) >= 2;
 }
 
+static bool has_failed_four_times(void *ctx)
+{
+    struct fixture *fixture = ctx;
+    return stats_get(&fixture->stats.store_errors_total) >= 4;
+}
+
 static void an_outage_of_the_disk_loses_nothing(void **state)
 {
     struct fixture *fixture = *state;
@@ -182,6 +188,10 @@ static void an_outage_of_the_disk_loses_nothing(void **state)
     for (int64_t number = 0; number < 20; number++)
         fixture_submit(fixture, numbered_batch(number));
     fixture_await(has_failed_twice, fixture);
+    /* It turns and gets nothing done: whoever looks at its stamp sees that. */
+    uint64_t turned = stats_get(&fixture->stats.writer_turn_ms);
+    fixture_await(has_failed_four_times, fixture);
+    assert_int_equal(stats_get(&fixture->stats.writer_turn_ms), turned);
     assert_int_equal(fixture_query(fixture, "SELECT count(*) FROM point"), 0);
     assert_int_equal(stats_get(&fixture->stats.store_queue), 20);
     limit_files(RLIM_INFINITY);
