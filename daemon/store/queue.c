@@ -34,9 +34,12 @@ void queue_destroy(struct queue *queue)
     pthread_mutex_destroy(&queue->mutex);
 }
 
-static bool has_room(const struct queue *queue)
+/* Whether less than the bounds, each less a share of `reserved`, is there. */
+static bool has_room(const struct queue *queue, size_t reserved)
 {
-    return queue->count < STORE_QUEUE_MAX && queue->bytes < STORE_QUEUE_BYTES_MAX &&
+    return queue->count < STORE_QUEUE_MAX - reserved * (STORE_QUEUE_MAX / STORE_QUEUE_RESERVE) &&
+           queue->bytes <
+               STORE_QUEUE_BYTES_MAX - reserved * (STORE_QUEUE_BYTES_MAX / STORE_QUEUE_RESERVE) &&
            !queue->closing;
 }
 
@@ -50,7 +53,7 @@ static bool is_pressing(const struct queue *queue)
 int queue_put(struct queue *queue, struct store_batch *batch)
 {
     pthread_mutex_lock(&queue->mutex);
-    bool room = has_room(queue);
+    bool room = has_room(queue, 0);
     if (room) {
         batch->next = NULL;
         *queue->tail = batch;
@@ -68,7 +71,7 @@ int queue_put(struct queue *queue, struct store_batch *batch)
 bool queue_has_room(struct queue *queue)
 {
     pthread_mutex_lock(&queue->mutex);
-    bool room = has_room(queue);
+    bool room = has_room(queue, 1);
     pthread_mutex_unlock(&queue->mutex);
     return room;
 }

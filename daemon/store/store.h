@@ -23,6 +23,8 @@
 #define STORE_ERROR_MAX       512
 #define STORE_QUEUE_MAX       16384                 /* batches that wait */
 #define STORE_QUEUE_BYTES_MAX ((uint64_t)256 << 20) /* and their memory */
+/* Of both, this share is for what cannot wait: results of work that is in hand, rows of runs and layers, alerts. */
+#define STORE_QUEUE_RESERVE   16
 #define STORE_NOTIFIERS_MAX   16
 
 struct store;
@@ -223,8 +225,8 @@ void store_put_fence(struct store_batch *, void (*done)(void *ctx, bool ok), voi
 
 /* Hands the batch over (it is no longer the caller's, whatever is returned). Any thread; never
  * waits for the disk. 0, or -1 when the queue is at its bound (STORE_QUEUE_MAX batches) or
- * memory was short: the batch is lost and counted. A caller that must not lose anything asks
- * store_has_room first. */
+ * memory was short: the batch is lost. Who can wait, or begins work whose result must not be lost,
+ * asks store_has_room first: it keeps a share of the queue (STORE_QUEUE_RESERVE) for those who cannot. */
 int store_submit(struct store *store, struct store_batch *batch);
 bool store_has_room(struct store *store);
 

@@ -9,7 +9,7 @@ from harness import until
 from raw import Raw
 
 EYE = np.eye(8, dtype=np.float32)
-LAYERS = 300
+LAYERS = 2500  # more than the store's queue keeps room for
 
 
 @contextlib.contextmanager

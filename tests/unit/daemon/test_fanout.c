@@ -87,8 +87,8 @@ static bool is_full(void *ctx)
 {
     struct stage *stage = ctx;
 
-    while (store_has_room(stage->fixture->store))
-        fixture_submit(stage->fixture, store_batch_new());
+    while (store_submit(stage->fixture->store, store_batch_new()) == 0)
+        ;
     return stats_get(&stage->fixture->stats.store_queue) == STORE_QUEUE_MAX;
 }
 
