@@ -68,6 +68,7 @@
     X(STEP_BACKWARDS, "step_backwards")                                                            \
     X(BUDGET, "budget")                                                                            \
     X(STALE, "stale")                                                                              \
+    X(DISK_SHORT, "disk_short")                                                                    \
     X(BASELINE_DAMAGED, "baseline_damaged")
 
 #define WIRE_ENUM_TYPE(id, name) WIRE_##id,

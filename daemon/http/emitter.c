@@ -34,9 +34,10 @@ char *emit_take(struct emitter *json)
 {
     emit_append(json, "", 1);
     if (json->failed) {
-        bool over = json->over;
+        bool over = json->over, too_large = json->too_large;
         emit_free(json);
         json->over = over;
+        json->too_large = too_large;
         return NULL;
     }
     char *text = realloc(json->text, json->size), *kept = text ? text : json->text;
@@ -56,6 +57,7 @@ static bool make_room(struct emitter *json, size_t more)
         room *= 2;
     if (!charge(json->budget, room - json->room)) {
         json->failed = json->over = true;
+        json->too_large = room > json->budget->max;
         return false;
     }
     char *text = realloc(json->text, room);

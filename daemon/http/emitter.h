@@ -21,7 +21,8 @@ struct emitter {
     char *text;
     size_t size, room;
     bool comma, failed;
-    bool over;                  /* it failed because the budget is spent */
+    bool over;                  /* it failed because the budget is spent ... */
+    bool too_large;             /* ... which it exceeds by itself */
     struct emit_budget *budget; /* what `room` is charged to; NULL: nothing */
 };
 

@@ -47,11 +47,14 @@ static void free_sent(void *ctx)
     free(sent);
 }
 
-static enum MHD_Result respond_without_memory(struct request *request, bool over)
+static enum MHD_Result respond_without_memory(struct request *request, const struct emitter *failed)
 {
     struct problem problem = {0};
 
-    if (over) {
+    if (failed->too_large) {
+        problem_set(&problem, 400,
+            "the answer is larger than the server may make: ask for fewer series or points");
+    } else if (failed->over) {
         problem_set(&problem, 503, "other large answers are still being sent");
         problem.retry_after_seconds = HTTP_RETRY_SECONDS;
     } else {
@@ -69,7 +72,7 @@ enum MHD_Result respond_text(struct request *request, struct reply *reply)
 
     if (!text) {
         free(sent);
-        return respond_without_memory(request, reply->text.over);
+        return respond_without_memory(request, &reply->text);
     }
     *sent = (struct sent){text, size + 1, budget};
     struct MHD_Response *response =

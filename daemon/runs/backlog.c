@@ -39,7 +39,7 @@ static struct waiting *copy_of(const struct wire_scalars *scalars)
     return copy;
 }
 
-static void lose(struct session *session)
+void backlog_lose(struct session *session)
 {
     session->run->dropped++;
     stats_add(&session->run->runs->options.stats->dropped_scalars_total, 1);
@@ -61,7 +61,7 @@ static void keep(struct session *session, const struct wire_scalars *scalars)
 
     if (!copy || copy->bytes > LIMIT_BACKLOG_BYTES - runs->backlog_bytes) {
         free(copy);
-        lose(session);
+        backlog_lose(session);
         return;
     }
     copy->attempt = session->attempt;
@@ -80,7 +80,7 @@ int backlog_scalars(
     if (session->lossless)
         keep(session, scalars);
     else
-        lose(session);
+        backlog_lose(session);
     return 0;
 }
 
@@ -88,8 +88,10 @@ static void log_waiting(struct session *session, const struct waiting *waiting)
 {
     struct wire_fault fault;
 
-    if (waiting->attempt == session->attempt &&
-        scalars_log(session->run->runs, session, &waiting->scalars, &fault) != 0 && session->peer)
+    if (waiting->attempt != session->attempt)
+        backlog_lose(session); /* of an attempt that the session has left since */
+    else if (scalars_log(session->run->runs, session, &waiting->scalars, &fault) != 0 &&
+             session->peer)
         ingest_error(session->peer, &fault, false);
 }
 

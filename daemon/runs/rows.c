@@ -79,17 +79,12 @@ void rows_put_block(struct store_batch *batch, const struct block *block)
                            });
 }
 
-bool rows_publish(
+static bool hand_on(
     struct run *run, struct store_batch *batch, const struct figure *figures, size_t count)
 {
     const struct runs_out *out = &run->runs->options.out;
 
-    stats_add(&run->runs->options.stats->figures_total, count);
-    if (out->publish(out->ctx, run->id, batch, figures, count))
-        return true;
-    stats_add(&run->runs->options.stats->figures_dropped_queue_total, count);
-    run->unsaved = true;
-    return false;
+    return out->publish(out->ctx, run->id, batch, figures, count);
 }
 
 static void put_layer_again(
@@ -122,7 +117,7 @@ void rows_save(struct run *run)
     DL_FOREACH(run->blocks, block)
     if (block->unsaved)
         rows_put_block(batch, block);
-    if (!rows_publish(run, batch, NULL, 0))
+    if (!hand_on(run, batch, NULL, 0))
         return;
     run->unsaved = false;
     for (session = run->sessions; session; session = session->hh.next)
@@ -131,4 +126,23 @@ void rows_save(struct run *run)
         layer->unsaved = layer->baseline_unsaved = false;
     DL_FOREACH(run->blocks, block)
     block->unsaved = false;
+}
+
+bool rows_publish(
+    struct run *run, struct store_batch *batch, const struct figure *figures, size_t count)
+{
+    struct stats *stats = run->runs->options.stats;
+
+    stats_add(&stats->figures_total, count);
+    if (run->unsaved)
+        rows_save(run);
+    if (run->unsaved) { /* the store refuses what comes before the rows that it refers to; the detectors see the figures */
+        store_batch_free(batch);
+        batch = NULL;
+    }
+    if (hand_on(run, batch, figures, count))
+        return true;
+    stats_add(&stats->figures_dropped_queue_total, count);
+    run->unsaved = true;
+    return false;
 }

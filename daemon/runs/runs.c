@@ -31,6 +31,7 @@ static void on_tick(uv_timer_t *timer)
     runs->tick_at_ms = now;
     runs->clock_ms += passed > LIMIT_STALL_MS ? LIMIT_TICK_MS : passed;
     work_stamp(runs);
+    sessions_watch_disk(runs);
     gather_expire(runs);
     samples_close_waiting(runs);
     save(runs);
@@ -149,7 +150,9 @@ void runs_stop(struct runs *runs)
         session->peer = NULL;
     while (runs->busy > 0 || runs->trimming)
         uv_run(runs->options.loop, UV_RUN_ONCE);
-    save(runs);
+    for (run = runs->by_id; run; run = run->by_id.next)
+        if (run->unsaved)
+            rows_save(run);
     uv_close((uv_handle_t *)&runs->tick, NULL);
 }
 

@@ -54,8 +54,10 @@ int scalars_log(
     int rc = 0;
 
     (void)ctx;
-    if (session->attempt != run->attempt)
-        return 0; /* of an attempt that another rank has ended */
+    if (session->attempt != run->attempt) {
+        backlog_lose(session); /* of an attempt that another rank has ended */
+        return 0;
+    }
     batch = store_batch_new();
     for (size_t i = 0; i < scalars->values_count; i++) {
         const struct wire_scalar *value = &scalars->values[i];
@@ -85,6 +87,7 @@ int scalars_log(
     }
     stats_add(&run->runs->options.stats->figures_total, late);
     samples_note_step(run, batch, (int64_t)scalars->step);
-    rows_publish(run, batch, newest, count);
+    if (!rows_publish(run, batch, newest, count))
+        backlog_lose(session);
     return rc;
 }

@@ -321,12 +321,37 @@ int sessions_hello(void *ctx, struct peer *peer, const struct wire_hello *hello,
     return 0;
 }
 
+static void tell_disk_short(struct session *session)
+{
+    struct wire_fault fault;
+
+    fault_set(&fault, WIRE_CODE_DISK_SHORT, WIRE_HELLO, "run",
+        "room on the daemon's disk (retention.disk_free_min): figures are judged, and not stored", "%s",
+        session->run->key);
+    ingest_error(session->peer, &fault, false);
+}
+
 void sessions_welcomed(void *ctx, void *known)
 {
     struct runs *runs = ctx;
     struct session *session = known;
 
     runs->options.out.firing(runs->options.out.ctx, session->run->id, tell_firing, session->peer);
+    if (runs->disk_short)
+        tell_disk_short(session);
+}
+
+void sessions_watch_disk(struct runs *runs)
+{
+    bool is_short = stats_get(&runs->options.stats->store_disk_short) > 0;
+    struct session *session;
+
+    if (is_short && !runs->disk_short)
+        for (struct run *run = runs->by_id; run; run = run->by_id.next)
+            for (session = run->sessions; session; session = session->hh.next)
+                if (session->peer)
+                    tell_disk_short(session);
+    runs->disk_short = is_short;
 }
 
 int sessions_rewind(void *ctx, void *known, uint64_t step, struct wire_fault *fault)

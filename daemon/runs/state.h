@@ -180,6 +180,7 @@ struct runs {
     struct hand hands[LIMIT_WORKERS];
     unsigned busy;
     bool stopping;
+    bool disk_short; /* as the clients were last told */
     uv_work_t trim;          /* gives freed memory back to the system ... */
     bool trim_due, trimming; /* ... once the strands of a run that ended have come to rest */
     int64_t next_run, next_layer;
@@ -210,8 +211,8 @@ void rows_put_attempt(struct store_batch *batch, const struct run *run);
 void rows_put_session(struct store_batch *batch, const struct session *session);
 void rows_put_layer(struct store_batch *batch, const struct run *run, const struct layer *layer);
 void rows_put_block(struct store_batch *batch, const struct block *block);
-/* false: the store had no room. The rows of the run and its attempt are then written again by rows_save; what else the batch held
- * is too if its `unsaved` is set. */
+/* false: the store had no room. The rows of the run and its newest attempt are then written again by rows_save, before anything else
+ * of the run; what else the batch held is too if its `unsaved` is set. */
 bool rows_publish(
     struct run *run, struct store_batch *batch, const struct figure *figures, size_t count);
 void rows_save(struct run *run); /* of a run that has `unsaved` */
@@ -225,6 +226,7 @@ void sessions_dropped(void *ctx, void *session, uint64_t samples);
 void sessions_bye(void *ctx, void *session);
 void sessions_lost(void *ctx, void *session);
 void sessions_seen(void *ctx, void *session);
+void sessions_watch_disk(struct runs *runs); /* tells the clients when it has become short */
 
 /* layers.c */
 int layers_declare(
@@ -242,6 +244,7 @@ int backlog_scalars(
     void *ctx, void *session, const struct wire_scalars *scalars, struct wire_fault *fault);
 void backlog_serve(struct runs *runs); /* the store may have room again */
 void backlog_free(struct session *session);
+void backlog_lose(struct session *session); /* a step of scalars is dropped, and counted */
 
 /* gather.c: shards until their step is whole. Items and tensors that are given to it are its own. */
 void gather_shard(struct numbered *numbered, struct item *item, struct tensor *tensor);

@@ -5,6 +5,7 @@
 
 #include "daemon/analysis/figure.h"
 #include "daemon/analysis/rotation.h"
+#include "daemon/log.h"
 #include "daemon/runs/strand_state.h"
 
 #define TRACKER_SMALL   65536u /* a tracker up to this size is stored with every snapshot ... */
@@ -79,8 +80,10 @@ static int write_baseline(
 static void take_baseline(struct strand *strand, struct strand_member *member,
     const struct strand_item *item, const struct snapshot *taken, const struct place *place)
 {
+    static struct log_limit limit = LOG_LIMIT(1);
     struct baseline *b = &member->baseline;
     char why[STORE_ERROR_MAX];
+    int rc;
     struct store_baseline row = {
         .layer = member->options.id,
         .step = item->step,
@@ -89,7 +92,13 @@ static void take_baseline(struct strand *strand, struct strand_member *member,
         .dtype = b->dtype,
     };
 
-    if (write_baseline(strand, taken, &row, why) != 0) {
+    rc = write_baseline(strand, taken, &row, why);
+    if (rc == STORE_NO_ROOM && !item->initial) {
+        log_limited(&limit, LOG_LEVEL_WARNING, "rotation will be measured from a later step",
+            LOG_INT("step", item->step), LOG_STR("why", why));
+        return; /* the next snapshot becomes the baseline, if the disk has room then */
+    }
+    if (rc != 0) {
         damage(member, place, why);
         return;
     }

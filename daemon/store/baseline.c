@@ -77,7 +77,7 @@ int store_baseline_write(struct store *store, struct store_baseline *row,
             "baseline %s is not written: its %" PRIu64
             " bytes would leave the disk less than retention.disk_free_min",
             name, row->bytes);
-        return -1;
+        return STORE_NO_ROOM;
     }
     snprintf(partial, sizeof partial, "%s.tmp", name);
     unlinkat(folder, partial, 0); /* of a write that failed; a link is not followed */

@@ -238,6 +238,7 @@ struct store_part {
     const void *data;
     size_t size;
 };
+enum { STORE_NO_ROOM = 1 }; /* of the disk: nothing was tried (disk_free_min) */
 int store_baseline_write(struct store *store, struct store_baseline *row,
     const struct store_part *parts, size_t count, char *err);
 /* Maps a baseline read-only after its length and checksum were found right. NULL and `err`

@@ -3,8 +3,13 @@
 import json
 import os
 
+import numpy as np
+
 import foreshock
 from harness import until
+from raw import Raw
+
+EYE = np.eye(8, dtype=np.float32)
 
 
 def free_bytes(folder):
@@ -52,3 +57,27 @@ def test_others_fill_the_disk_and_make_room(daemon, folder):
     assert len(d.series("fifth", "loss")) == 50
     assert d.log().count("figures and baselines are not stored") == 1
     assert d.log().count("has room again") == 1
+
+
+def test_a_layer_that_begins_on_a_short_disk(daemon, folder):
+    """Its clients are told; it has no w(0) yet and nothing is damaged; the first weights after it are its w(0)."""
+    gap = min(1 << 30, free_bytes(folder) // 8)
+    d = daemon(config=f"retention: {{disk_free_min: {free_bytes(folder) + gap}}}\n")
+    until(lambda: d.metric("foreshock_store_disk_short") == 1, "the disk to be found short")
+    with Raw(d.endpoint) as raw:
+        raw.hello()
+        error = raw.error("disk_short")
+        assert "not stored" in error["expected"] and not error["fatal"]
+        raw.declare()
+        raw.tensor(EYE, step=0)
+        raw.flush()
+        until(lambda: "rotation will be measured from a later step" in d.log(), "the word of it")
+        d.config.write_text("retention: {disk_free_min: 0}\n")
+        d.restart()
+        raw.hello()
+        raw.declare()
+        for step in (1, 2):
+            raw.tensor(EYE * (step + 1), step=step)
+            raw.flush()
+        assert d.series("r", "rotation.baseline_step", "l") == {1: 1, 2: 1}
+        assert d.alerts("r") == []

@@ -5,6 +5,7 @@ like any other, and nobody takes a copy of it for the model.
 """
 
 import sys
+import warnings
 import weakref
 from typing import Callable, Dict, Optional, Tuple
 
@@ -50,6 +51,8 @@ class Calls:
     def start(self, listener: Listener) -> None:
         self._listener = weakref.ref(listener)
         if not self._handles:
+            # PyTorch warns the user of hooks that fire twice: ours hear each call once.
+            warnings.filterwarnings("ignore", message=".*there are global hooks on modules.*")
             self._handles = [register(hook) for register, hook in self._hooks]
             return
         for handle, (_, hook) in zip(self._handles, self._hooks):

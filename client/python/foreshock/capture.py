@@ -187,7 +187,9 @@ class Capture(Listener):
         """Copies for each part of the module of this id, once; an error of ours never reaches the
         model."""
         began = time.perf_counter()
-        work = self._work.pop(module)
+        work = self._work.pop(module, None)
+        if work is None:
+            return  # another thread was first
         try:
             with torch.no_grad():
                 rows = None if inputs is None else self._sample_rows(inputs, work[0][0].tokens)

@@ -17,6 +17,7 @@ from collections import deque
 from dataclasses import dataclass, field
 from typing import Callable, Deque, Dict, List, Optional, Tuple
 
+from . import wire
 from .errors import Timeout
 
 SCALARS_MAX = 10_000  # steps of scalars kept until the daemon has committed them
@@ -178,11 +179,17 @@ class Outbox:
         return number
 
     def put_scalars(self, step: int, values: Dict[str, float]) -> None:
-        """Queues the scalars of a step. With SCALARS_MAX of them a lossy run drops the oldest that
-        is not yet sent; a lossless one waits for room.
+        """Queues the scalars of a step, as many together as a message takes. With SCALARS_MAX
+        messages a lossy run drops the oldest that is not yet sent; a lossless one waits for room.
 
         Raises Timeout after `wait` seconds, or what ended the session, in a lossless run.
         """
+        items = list(values.items())
+        for first in range(0, len(items), wire.SCALARS_MAX):
+            self._put_scalars(Scalars(step, dict(items[first : first + wire.SCALARS_MAX])))
+        self.wake()
+
+    def _put_scalars(self, scalars: Scalars) -> None:
         with self.changed:
             if self.wait is not None:
                 self._wait_for_room(
@@ -192,12 +199,11 @@ class Outbox:
             elif self.closed:
                 self.counts.scalars += 1
                 return
-            self.control.waiting.append(Scalars(step, values))
+            self.control.waiting.append(scalars)
             self._scalars += 1
             if self._scalars > SCALARS_MAX:
                 self._drop_oldest_scalars()
             self._flush_some_scalars()
-        self.wake()
 
     def count_refused(self) -> None:
         """A value came that cannot be sent."""

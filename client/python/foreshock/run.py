@@ -244,9 +244,7 @@ class Run:
         values = {name: checked_number(name, value) for name, value in scalars.items()}
         if "loss" in values:
             self.reach_loss(step)
-        items = list(values.items())
-        for first in range(0, len(items), wire.SCALARS_MAX):
-            self.outbox.put_scalars(step, dict(items[first : first + wire.SCALARS_MAX]))
+        self.outbox.put_scalars(step, values)
 
     def rewind(self, step: int) -> None:
         """Says that training goes on from `step`, not above the last one: a new attempt of the run

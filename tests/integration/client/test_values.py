@@ -236,6 +236,17 @@ def test_a_layer_that_cannot_be_declared_is_a_value_error_and_nothing_else(daemo
     assert set(d.series("r", "spectral.sigma1", "w")) == {0}
 
 
+def test_more_scalars_than_a_message_takes_arrive(daemon):
+    """As numbers and as tensors, which are read later."""
+    d = daemon()
+    with foreshock.watch(nn.Linear(4, 4), run="r", endpoint=d.endpoint) as monitor:
+        monitor.step(1, **{f"number{i}": float(i) for i in range(300)})
+        monitor.step(2, **{f"tensor{i}": torch.tensor(float(i)) for i in range(300)})
+        assert monitor.flush(20) and monitor.dropped == foreshock.outbox.Counts()
+    assert d.series("r", "number299") == {1: 299.0}
+    assert d.series("r", "tensor0") == {2: 0.0} and d.series("r", "tensor299") == {2: 299.0}
+
+
 def test_what_cannot_be_encoded_after_all_is_dropped_alone(daemon, caplog):
     """Past every check: the sending thread drops such an item, and the queue goes on."""
     caplog.set_level(logging.WARNING, "foreshock")

@@ -112,7 +112,8 @@ static void a_baseline_leaves_the_disk_its_room(void **state)
     fixture->options.disk_free_min = (uint64_t)disk.f_bavail * disk.f_frsize / 2;
     fixture_reopen(fixture);
     /* As if it were larger than the half that is free. */
-    assert_int_equal(write_baseline(fixture, (uint64_t)disk.f_bavail * disk.f_frsize, err), -1);
+    assert_int_equal(
+        write_baseline(fixture, (uint64_t)disk.f_bavail * disk.f_frsize, err), STORE_NO_ROOM);
     assert_non_null(strstr(err, "retention.disk_free_min"));
     snprintf(path, sizeof path, "%s/baselines/1-1-0.w0", fixture->dir);
     assert_int_equal(access(path, F_OK), -1);
