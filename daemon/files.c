@@ -11,7 +11,7 @@
 
 #include "daemon/limits.h"
 
-#define FILES_A_SESSION 2u    /* a control and a tensor connection */
+#define FILES_A_SESSION 2u /* a control and a tensor connection */
 #define FILES_PAUSE_US  10000u
 
 static _Atomic int files_max = -1; /* a connection's descriptor stays below; -1: not guarded */
@@ -83,7 +83,7 @@ static int guarded_accept(int fd, struct sockaddr *address, socklen_t *size, int
     if (connection < 0 && errno != EMFILE && errno != ENFILE)
         return connection;
     if (connection < 0)
-        usleep(FILES_PAUSE_US); /* the system's own bound: whoever waits stays in line, and would be seen again at once */
+        usleep(FILES_PAUSE_US); /* who waits stays in line, and would be seen again at once */
     return turn_away(connection);
 }
 
@@ -94,8 +94,7 @@ __attribute__((visibility("default"))) int accept4(
     return guarded_accept(fd, address, size, flags);
 }
 
-__attribute__((visibility("default"))) int accept(
-    int fd, struct sockaddr *address, socklen_t *size)
+__attribute__((visibility("default"))) int accept(int fd, struct sockaddr *address, socklen_t *size)
 {
     return guarded_accept(fd, address, size, 0);
 }

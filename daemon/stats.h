@@ -19,7 +19,7 @@
     X(figures_total, "counter", "Figures computed or logged.")                                     \
     X(figures_undefined_total, "counter", "Figures not published because they are undefined.")     \
     X(figures_stored_total, "counter", "Figures committed to the database.")                       \
-    X(figures_dropped_queue_total, "counter",                                                               \
+    X(figures_dropped_queue_total, "counter",                                                      \
         "Figures not stored because the queue of the store was full.")                             \
     X(figures_dropped_disk_total, "counter",                                                       \
         "Figures and histograms not stored because the disk was short of room.")                   \
@@ -30,8 +30,7 @@
     X(dropped_shards_total, "counter",                                                             \
         "Shards dropped because the others of their step did not come in time.")                   \
     X(dropped_refused_total, "counter", "Tensors dropped because a message was refused.")          \
-    X(dropped_scalars_total, "counter",                                                            \
-        "Steps of scalars dropped because the store was behind.")                                  \
+    X(dropped_scalars_total, "counter", "Steps of scalars dropped because the store was behind.")  \
     X(activations_late_total, "counter",                                                           \
         "Activation samples that came after their step was closed.")                               \
     X(dropped_client_total, "counter", "Samples that clients dropped by themselves.")              \

@@ -46,8 +46,9 @@ struct judgement {
     enum verdict verdict;
     int64_t step; /* all up to this step is judged */
     double time;
-    double score;  /* how bad: the layer of the highest one is named first, and TRACK_WORSE times as much is told anew. A
-                      ratio, an exponent or a share of the threshold, so that a quarter more means something */
+    /* How bad: the layer of the highest one is named first, and TRACK_WORSE times as much is told
+     * anew. A ratio, an exponent or a share of the threshold: a quarter more means something. */
+    double score;
     bool critical; /* so bad that somebody has to act now, if it lasts */
     struct {
         bool given;

@@ -19,7 +19,7 @@ struct slot {
     bool moved;              /* spells began or ended since the last drain */
     bool is_ended, ended_told;
     struct alert open, ended;
-    double score; /* of the first evidence of the open alert */
+    double score;       /* of the first evidence of the open alert */
     size_t told_layers; /* the open alert as it was last told */
     bool told_observed;
     enum alert_severity told_severity;
@@ -519,10 +519,9 @@ static void drain_open(
     if (!slot->moved || alert_engine_open(engine, rule) == NULL)
         return;
     slot->moved = false;
-    bool differs = slot->open.layer_total != slot->told_layers ||
-                   slot->open.observed != slot->told_observed ||
-                   slot->open.severity != slot->told_severity ||
-                   track_is_worse(slot->score, slot->told_score);
+    bool differs =
+        slot->open.layer_total != slot->told_layers || slot->open.observed != slot->told_observed ||
+        slot->open.severity != slot->told_severity || track_is_worse(slot->score, slot->told_score);
     if (slot->open_told && !differs)
         return;
     enum alert_change change = slot->open_told ? ALERT_UPDATED : ALERT_OPENED;

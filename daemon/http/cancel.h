@@ -13,7 +13,7 @@ enum { CANCEL_LOOK_MS = 5 }; /* between two looks at the clock's deadline and th
 
 struct cancel {
     const atomic_bool *stopping; /* of the server */
-    int client;                  /* the socket, open while the work lasts; -1: finish even if the client leaves */
+    int client; /* the socket, open while the work lasts; -1: finish even if the client leaves */
     unsigned limit_ms;
     uint64_t deadline_ms, look_ms;
     enum cancel_cause { CANCEL_NONE, CANCEL_LATE, CANCEL_LEFT, CANCEL_STOPPING } cause;

@@ -62,9 +62,9 @@ enum {
     HTTP_BODY_MAX = 64 * 1024,
     HTTP_IDLE_SECONDS = 30,
     HTTP_QUERY_MS = 10000,
-    HTTP_QUEUE_MAX = 16,              /* requests that wait for a thread of a lane */
-    HTTP_RETRY_SECONDS = 1,           /* after which one that found no room may come again */
-    HTTP_ANSWERS_BYTES = 512 << 20,   /* twice the largest answer while it grows */
+    HTTP_QUEUE_MAX = 16,            /* requests that wait for a thread of a lane */
+    HTTP_RETRY_SECONDS = 1,         /* after which one that found no room may come again */
+    HTTP_ANSWERS_BYTES = 512 << 20, /* twice the largest answer while it grows */
 };
 
 /* Codes of http_start: HTTP_NOT_BOUND becomes exit code 4. */

@@ -40,9 +40,8 @@ static struct peer *peer_of(const struct source *source)
 {
     struct peer *peer = peer_by_identity(source->ingest, source->identity, source->identity_size);
 
-    return peer && peer->control == source->router && peer->origin.uid == source->origin.uid
-               ? peer
-               : NULL;
+    return peer && peer->control == source->router && peer->origin.uid == source->origin.uid ? peer
+                                                                                             : NULL;
 }
 
 static void answer(const struct source *source, const struct wire_message *message)

@@ -48,8 +48,7 @@ static bool is_abandoned(const char *path)
 
     snprintf(address.sun_path, sizeof address.sun_path, "%s", path);
     errno = 0;
-    bool refused = fd >= 0 &&
-                   connect(fd, (const struct sockaddr *)&address, sizeof address) != 0 &&
+    bool refused = fd >= 0 && connect(fd, (const struct sockaddr *)&address, sizeof address) != 0 &&
                    (errno == ECONNREFUSED || errno == ENOENT);
     if (fd >= 0)
         close(fd);

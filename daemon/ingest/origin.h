@@ -12,7 +12,7 @@
 
 struct origin {
     int64_t uid; /* ORIGIN_UNKNOWN: TCP, or a user that the daemon's user namespace does not map */
-    int64_t pid; /* ORIGIN_UNKNOWN: TCP, or a process that the daemon's process namespace does not show */
+    int64_t pid; /* ORIGIN_UNKNOWN: TCP, or a process that its process namespace does not show */
 };
 
 /* Of the connection that a frame came on; not an identity, to which a ROUTER does not always attach it. */

@@ -227,7 +227,8 @@ static void keep_few(struct layer *layer)
         drop(oldest, &stats_of(layer)->dropped_shards_total);
 }
 
-static void drop_beyond(struct runs *runs, uint64_t bytes, bool (*is_dropped)(const struct gather *))
+static void drop_beyond(
+    struct runs *runs, uint64_t bytes, bool (*is_dropped)(const struct gather *))
 {
     struct stats *stats = runs->options.stats;
     struct gather *gather, *newer;

@@ -119,8 +119,7 @@ static size_t running(const struct runs *runs)
     return count;
 }
 
-static int check_owner(
-    const struct run *run, const struct origin *origin, struct wire_fault *fault)
+static int check_owner(const struct run *run, const struct origin *origin, struct wire_fault *fault)
 {
     if (!run || run->owner == ORIGIN_UNKNOWN || run->owner == origin->uid)
         return 0;
@@ -273,8 +272,8 @@ static void displace(struct session *session)
     ingest_displace(session->peer, &fault);
     leave(session);
     publish_row(session, batch);
-    log_info("a newer start takes over", LOG_STR("run", run->key),
-        LOG_STR("session", session->key), LOG_INT("rank", session->rank));
+    log_info("a newer start takes over", LOG_STR("run", run->key), LOG_STR("session", session->key),
+        LOG_INT("rank", session->rank));
 }
 
 int sessions_hello(void *ctx, struct peer *peer, const struct wire_hello *hello,
@@ -326,8 +325,8 @@ static void tell_disk_short(struct session *session)
     struct wire_fault fault;
 
     fault_set(&fault, WIRE_CODE_DISK_SHORT, WIRE_HELLO, "run",
-        "room on the daemon's disk (retention.disk_free_min): figures are judged, and not stored", "%s",
-        session->run->key);
+        "room on the daemon's disk (retention.disk_free_min): figures are judged, and not stored",
+        "%s", session->run->key);
     ingest_error(session->peer, &fault, false);
 }
 

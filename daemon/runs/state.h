@@ -46,7 +46,7 @@ struct item {
     struct session *session;  /* NULL: the daemon's own work */
     struct item *others;      /* whose shards are in work.shards too */
     uint64_t sequence;        /* within the session */
-    bool first;               /* the first whole weights of its layer in the attempt: perhaps its w(0), which no newer ones replace */
+    bool first; /* the first whole weights of its layer in the attempt: no newer ones replace a w(0) */
     struct item *prev, *next; /* in its gather, the block's queue, the worker's hand, or `others` */
     struct item *earlier, *later; /* in the session's list of what is not yet done */
 };
@@ -180,7 +180,7 @@ struct runs {
     struct hand hands[LIMIT_WORKERS];
     unsigned busy;
     bool stopping;
-    bool disk_short; /* as the clients were last told */
+    bool disk_short;         /* as the clients were last told */
     uv_work_t trim;          /* gives freed memory back to the system ... */
     bool trim_due, trimming; /* ... once the strands of a run that ended have come to rest */
     int64_t next_run, next_layer;

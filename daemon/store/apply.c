@@ -36,11 +36,12 @@ enum {
 _Static_assert(STATEMENT_COUNT <= APPLY_STATEMENT_MAX, "room for all statements");
 
 static const char *const texts[STATEMENT_COUNT] = {
-    [PUT_RUN] = "INSERT INTO run (id, key, name, state, tags, attempt, started_at,"
-                " last_seen_at, last_step, dropped, undefined, owner) VALUES (?1, ?2, ?3, ?4, ?5,"
-                " ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT (id) DO UPDATE SET name = ?3, state = ?4,"
-                " tags = ?5, attempt = ?6, started_at = ?7, last_seen_at = ?8, last_step = ?9,"
-                " dropped = ?10, undefined = ?11 WHERE retired = 0",
+    [PUT_RUN] =
+        "INSERT INTO run (id, key, name, state, tags, attempt, started_at,"
+        " last_seen_at, last_step, dropped, undefined, owner) VALUES (?1, ?2, ?3, ?4, ?5,"
+        " ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT (id) DO UPDATE SET name = ?3, state = ?4,"
+        " tags = ?5, attempt = ?6, started_at = ?7, last_seen_at = ?8, last_step = ?9,"
+        " dropped = ?10, undefined = ?11 WHERE retired = 0",
     [PUT_ATTEMPT] = "INSERT INTO attempt (run_id, number, first_step, started_at) VALUES (?1, ?2,"
                     " ?3, ?4) ON CONFLICT DO UPDATE SET first_step = ?3, started_at = ?4",
     [PUT_SESSION] = "INSERT INTO session (run_id, key, attempt, rank, world, client, state,"

@@ -32,9 +32,10 @@ static const char *const texts[READ_COUNT] = {
         " JOIN layer l ON l.id = s.layer_id CROSS JOIN point p ON p.series_id = s.id"
         " AND p.step = (SELECT max(step) FROM point WHERE series_id = s.id) WHERE"
         " s.run_id = ?1 ORDER BY s.layer_id, s.metric",
-    [READ_SERIES_NAMES] = "SELECT s.attempt, s.layer_id, coalesce(l.name, ''), s.metric"
-                          " FROM series s LEFT JOIN layer l ON l.id = s.layer_id WHERE s.run_id = ?1 ORDER BY s.layer_id,"
-                          " s.metric, s.attempt",
+    [READ_SERIES_NAMES] =
+        "SELECT s.attempt, s.layer_id, coalesce(l.name, ''), s.metric"
+        " FROM series s LEFT JOIN layer l ON l.id = s.layer_id WHERE s.run_id = ?1"
+        " ORDER BY s.layer_id, s.metric, s.attempt",
     [READ_ALERTS] = "SELECT " ROWS_ALERT ", r.key, coalesce(a.acknowledged_at, 0) FROM alert a"
                     " JOIN run r ON r.id = a.run_id WHERE r.retired = 0"
                     " AND (?1 IS NULL OR r.key = ?1) AND (?2 IS NULL OR a.state = ?2)"

@@ -58,11 +58,11 @@ int reader_last_values(
  * metric, attempt. */
 struct reader_name {
     uint32_t attempt;
-    int64_t layer_id;          /* 0: the run */
+    int64_t layer_id;           /* 0: the run */
     const char *layer, *metric; /* layer "": the run */
 };
-int reader_series_names(struct reader *, int64_t run,
-    void (*each)(void *ctx, const struct reader_name *), void *ctx);
+int reader_series_names(
+    struct reader *, int64_t run, void (*each)(void *ctx, const struct reader_name *), void *ctx);
 
 /* One series, bucketed: buckets of equal width in steps over [from, to] ∩ the data, on one grid
  * of at most `points` for all attempts. With `attempt` 0 the newest attempt that has a point

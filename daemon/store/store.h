@@ -138,7 +138,7 @@ struct store_options {
     /* Database and baselines together. The write-ahead log (up to 64 MiB) comes on top of it. */
     uint64_t retention_bytes;
     double retention_seconds; /* 0: no limit by age; counted from a run's last_seen_at */
-    uint64_t disk_free_min;   /* below this much free space figures and baselines are not stored (disk.h) */
+    uint64_t disk_free_min; /* below it figures and baselines are not stored (disk.h) */
     struct stats *stats;
     struct store_sink sink;
     /* Any thread; NULL: stderr. `error` false: routine, such as what retention removes. */

@@ -194,8 +194,8 @@ static void layers_do_not_flood(void **state)
     size_t told = 0;
     for (int64_t t = 0; t <= 1000; t++) {
         for (int64_t layer = 1; layer <= STAGE_LAYERS; layer++)
-            stage_figure(stage, layer, "weights.nonfinite", t,
-                t < 100 ? 0 : pow(1.02, (double)(t - 100)));
+            stage_figure(
+                stage, layer, "weights.nonfinite", t, t < 100 ? 0 : pow(1.02, (double)(t - 100)));
         told += stage_drain(stage);
     }
     assert_true(told > 10 && told < 10 + UPDATES_MAX * 2);

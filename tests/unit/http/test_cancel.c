@@ -65,7 +65,8 @@ static void test_client(void **state)
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
     cancel_begin(&cancel, &stopping, pair[0], LONG_MS);
     assert_false(cancel_due(&cancel));
-    assert_int_equal(write(pair[1], "GET", 3), 3); /* the next request does not hide that it has left */
+    assert_int_equal(
+        write(pair[1], "GET", 3), 3); /* the next request does not hide that it has left */
     sleep_ms(2 * CANCEL_LOOK_MS);
     assert_false(cancel_due(&cancel));
     close(pair[1]);

@@ -340,7 +340,8 @@ static void test_the_budget_and_lossless_sessions(void **state)
         give(0, step);
     sessions[0].lossless = false;
     assert_false(gather_may_send(&runs, &sessions[0], true)); /* who asks waits ... */
-    assert_true(gather_may_send(&runs, &sessions[0], false)); /* ... and what nobody asks for may be lost */
+    assert_true(
+        gather_may_send(&runs, &sessions[0], false)); /* ... and what nobody asks for may be lost */
     sessions[0].lossless = true;
     assert_false(gather_may_send(&runs, &sessions[0], true)); /* it waits ... */
     assert_true(gather_may_send(&runs, &sessions[1], true));  /* ... for those who have not sent */

@@ -384,8 +384,8 @@ static void line_last(void *ctx, const struct reader_last *last)
 
 static void line_name(void *ctx, const struct reader_name *name)
 {
-    add_line(ctx, "a%u|%ld|%s|%s\n", name->attempt, (long)name->layer_id, name->layer,
-        name->metric);
+    add_line(
+        ctx, "a%u|%ld|%s|%s\n", name->attempt, (long)name->layer_id, name->layer, name->metric);
 }
 
 static void line_layer(void *ctx, const struct store_layer *layer)
