@@ -17,7 +17,7 @@
 #define LIMIT_TURN_MESSAGES 256u /* read from one socket in one turn of the loop */
 #define LIMIT_TURN_BYTES    (64u << 20)
 #define LIMIT_FLUSHES       64u    /* flush markers of a session that wait for their like */
-#define LIMIT_GRANTS         1024u  /* wants that a session may have waiting */
+#define LIMIT_GRANTS        1024u  /* wants that a session may have waiting */
 /* Scalars of lossless sessions that wait for the store. */
 #define LIMIT_BACKLOG_BYTES ((size_t)256 << 20)
 #define LIMIT_SCALAR_NAMES  1024u  /* different scalars of a run */

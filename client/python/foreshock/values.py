@@ -23,7 +23,9 @@ def checked_number(name: str, value: object) -> float:
     """The value of the scalar `name` as a float."""
     try:
         if not isinstance(value, (str, bytes)) and not _is_complex(value):
-            return float(value)  # type: ignore[arg-type]
+            # PyTorch warns of tensors that have a gradient, and the user cannot help it here.
+            plain = value.detach() if hasattr(value, "detach") else value
+            return float(plain)  # type: ignore[arg-type]
     except Exception:
         pass  # whatever a foreign __float__ raises
     raise ValueError(f"scalar {name!r}: {shown(value)}; expected a number")
