@@ -190,7 +190,9 @@ static void on_hello(const struct source *source, const struct wire_hello *hello
         (int)hello->session.len, hello->session.ptr);
     HASH_FIND(by_key, ingest->peers, key, strlen(key), peer);
     if (open_peer(source, key, hello, &peer, &attempt, &fault) != 0) {
-        answer_fault(source, &fault, fault.code != WIRE_CODE_RANK_TAKEN);
+        /* What another session holds may be free later. */
+        answer_fault(
+            source, &fault, fault.code != WIRE_CODE_RANK_TAKEN && fault.code != WIRE_CODE_LIMIT);
         return;
     }
     if (peer_connect(peer, source) != 0) {
@@ -437,6 +439,7 @@ static void on_tick(uv_timer_t *timer)
     ingest->reading_ms += passed;
     HASH_ITER(by_key, ingest->peers, peer, next)
     look_after(peer);
+    wants_lapse(ingest);
     wants_serve(ingest);
 }
 

@@ -7,9 +7,6 @@
 #include <string.h>
 #include <sys/types.h>
 
-/* What the kernel shows in place of users that a namespace does not map: all of them look the same. */
-#define OVERFLOW_UID 65534u
-
 struct origin origin_parse(const char *peer_address)
 {
     static const char prefix[] = "localhost:";
@@ -21,8 +18,7 @@ struct origin origin_parse(const char *peer_address)
         sscanf(peer_address + sizeof prefix - 1, "%u:%u:%d%n", &uid, &gid, &pid, &end) != 3 ||
         peer_address[sizeof prefix - 1 + (size_t)end] != '\0')
         return origin;
-    if (uid != OVERFLOW_UID)
-        origin.uid = uid;
+    origin.uid = uid;
     if (pid > 0)
         origin.pid = pid;
     return origin;

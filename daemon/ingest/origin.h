@@ -11,7 +11,7 @@
 #define ORIGIN_UNKNOWN (-1)
 
 struct origin {
-    int64_t uid; /* ORIGIN_UNKNOWN: TCP, or a user that the daemon's user namespace does not map */
+    int64_t uid; /* ORIGIN_UNKNOWN: TCP. Those that the daemon's namespace does not map are one */
     int64_t pid; /* ORIGIN_UNKNOWN: TCP, or a process that its process namespace does not show */
 };
 

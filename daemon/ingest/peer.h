@@ -17,6 +17,7 @@ struct want {
     struct peer *peer;
     uint64_t tensor, bytes;
     bool granted;
+    uint64_t granted_ms; /* on the reading clock */
     struct want *prev, *next;
 };
 
@@ -69,6 +70,7 @@ struct ingest {
     struct peer *peers, *connected,
         *ticketed;       /* the same peers by key, by identity on the control socket, by ticket */
     struct want *wants;  /* granted and waiting, in order */
+    uint64_t lacked_ms;  /* when somebody last found no room, on the reading clock */
     uint64_t reading_ms; /* the reading clock: time in which the loop turned */
     uint64_t tick_at_ms; /* monotonic time of the last tick */
 };
@@ -111,5 +113,7 @@ bool wants_fit(
 bool wants_take(
     struct peer *peer, uint64_t tensor, uint64_t bytes); /* the granted room becomes the tensor's */
 void wants_forget(struct peer *peer);
+/* Room that was granted and is not used is given back while others lack it. */
+void wants_lapse(struct ingest *ingest);
 
 #endif

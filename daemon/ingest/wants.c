@@ -30,7 +30,10 @@ static bool fits(struct ingest *ingest, uint64_t bytes)
     uint64_t waiting = stats_get(&ingest->options.stats->ingest_bytes);
 
     /* A tensor above the whole budget passes alone. */
-    return waiting == 0 || waiting + bytes <= ingest->options.memory_bytes;
+    if (waiting == 0 || waiting + bytes <= ingest->options.memory_bytes)
+        return true;
+    ingest->lacked_ms = ingest->reading_ms;
+    return false;
 }
 
 bool wants_fit(const struct peer *peer, uint64_t bytes)
@@ -49,6 +52,7 @@ void wants_serve(struct ingest *ingest)
         if (!fits(ingest, want->bytes))
             return;
         want->granted = true;
+        want->granted_ms = ingest->reading_ms;
         stats_add(&ingest->options.stats->ingest_bytes, want->bytes);
         peer_send(want->peer, &(struct wire_message){.type = WIRE_GRANT, .u.grant = want->tensor});
     }
@@ -99,5 +103,16 @@ void wants_forget(struct peer *peer)
 
     DL_FOREACH_SAFE(peer->ingest->wants, want, next)
     if (want->peer == peer)
+        drop(want);
+}
+
+void wants_lapse(struct ingest *ingest)
+{
+    double deadline_ms = 1000 * ingest->options.sample_deadline_seconds;
+    struct want *want, *next;
+
+    DL_FOREACH_SAFE(ingest->wants, want, next)
+    if (want->granted && ingest->lacked_ms >= want->granted_ms &&
+        (double)(ingest->reading_ms - want->granted_ms) >= deadline_ms)
         drop(want);
 }

@@ -73,9 +73,8 @@ int backlog_scalars(
     void *ctx, void *known, const struct wire_scalars *scalars, struct wire_fault *fault)
 {
     struct session *session = known;
-    struct runs *runs = ctx;
 
-    if (!session->backlog && store_has_room(runs->options.store))
+    if (!session->backlog && sessions_has_room(session))
         return scalars_log(ctx, known, scalars, fault);
     if (session->lossless)
         keep(session, scalars);
@@ -98,7 +97,7 @@ static void log_waiting(struct session *session, const struct waiting *waiting)
 /* Flushes wait for the backlog of their session, and for room of their own. */
 static void serve(struct session *session)
 {
-    while (session->backlog && store_has_room(session->run->runs->options.store)) {
+    while (session->backlog && sessions_has_room(session)) {
         log_waiting(session, session->backlog);
         forget(session, session->backlog);
     }

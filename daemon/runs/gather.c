@@ -365,6 +365,8 @@ bool gather_may_send(void *ctx, void *known, bool asks)
     const struct session *session = known;
     uint64_t bytes = stats_get(&runs->options.stats->shard_bytes);
 
+    if (session->lossless && runs->disk_short)
+        return false;
     if ((!session->lossless && !asks) || session->gathering == 0)
         return true;
     if (session->gathering < LIMIT_SHARDS_AHEAD && bytes < runs->options.memory_bytes)

@@ -340,6 +340,13 @@ void sessions_welcomed(void *ctx, void *known)
         tell_disk_short(session);
 }
 
+bool sessions_has_room(const struct session *session)
+{
+    const struct runs *runs = session->run->runs;
+
+    return store_has_room(runs->options.store) && !(session->lossless && runs->disk_short);
+}
+
 void sessions_watch_disk(struct runs *runs)
 {
     bool is_short = stats_get(&runs->options.stats->store_disk_short) > 0;

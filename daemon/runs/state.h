@@ -227,6 +227,8 @@ void sessions_bye(void *ctx, void *session);
 void sessions_lost(void *ctx, void *session);
 void sessions_seen(void *ctx, void *session);
 void sessions_watch_disk(struct runs *runs); /* tells the clients when it has become short */
+/* Whether the store takes what the session sends: what is lossless waits for a short disk too. */
+bool sessions_has_room(const struct session *session);
 
 /* layers.c */
 int layers_declare(

@@ -73,7 +73,7 @@ void fences_check(struct session *session)
 
     DL_FOREACH_SAFE(session->fences, fence, next)
     {
-        if (session->backlog || !store_has_room(session->run->runs->options.store))
+        if (session->backlog || !sessions_has_room(session))
             return; /* backlog_serve looks again */
         if (session->undone && session->undone->sequence <= fence->after)
             return;

@@ -405,11 +405,10 @@ def test_limits_of_runs_layers_and_sessions(daemon):
             Raw(d.endpoint, session="b", rank=1, world=3) as b, Raw(d.endpoint, session="c", rank=2, world=3) as c:
         raw.hello()
         other.send(other.header)
-        assert told(other.error()) == fault("limit", "run", "1", "fewer running runs (limits.runs)", "hello", fatal=True)
+        assert told(other.error()) == fault("limit", "run", "1", "fewer running runs (limits.runs)", "hello")
         b.hello()
         c.send(c.header)
-        assert told(c.error()) == fault("limit", "session", "2", "fewer live sessions (limits.sessions)", "hello",
-                                        fatal=True)
+        assert told(c.error()) == fault("limit", "session", "2", "fewer live sessions (limits.sessions)", "hello")
         raw.declare(0, "a")
         raw.send({**LAYER, "name": "good"})
         raw.send({**LAYER, "layer": 2, "name": "c"})

@@ -127,6 +127,16 @@ def test_the_client_says_whose_run_it_is(daemon, caplog):
         assert "no foreshock daemon" not in caplog.text
 
 
+@as_root
+def test_nobody_is_a_user_too(daemon):
+    """65534, as which squashed and unmapped users appear: others stay out of its runs."""
+    d = daemon()
+    open_to_all(d)
+    with Elsewhere(d.endpoint, uid=65534) as nobody, Elsewhere(d.endpoint, session="t", rank=1, world=2, uid=STRANGER) as other:
+        nobody.hello()
+        assert not_owner(other.answer({"type": "hello", "version": 1, "run": "r", "session": "t", "rank": 1, "world": 2}))
+
+
 # ---- the same user --------------------------------------------------------------------------------
 
 def test_a_killed_trainer_is_followed_at_once(daemon):

@@ -4,6 +4,7 @@ import threading
 
 import numpy as np
 
+import foreshock
 from harness import until
 from raw import Raw
 
@@ -221,3 +222,36 @@ def test_stopping_while_runs_are_deleted(daemon):
     assert d.stop() == 0
     for thread in threads:
         thread.join()
+
+
+def test_grants_that_nobody_uses_lapse(daemon):
+    """A client that asks for room and sends nothing holds it from others no longer than a tensor may take."""
+    d = daemon(config="limits: {memory_bytes: 64MiB, tensor_bytes: 64MiB, sample_deadline_seconds: 1}\n")
+    W = np.ones((1024, 1024), np.float32)
+    with Raw(d.endpoint, run="idle") as idle, Raw(d.endpoint) as raw:
+        idle.hello()
+        raw.hello()
+        raw.declare(shape=W.shape)
+        for tensor in range(4):
+            idle.send({"type": "want", "tensor": tensor, "bytes": 16 << 20})
+            idle.receive("grant")
+        raw.tensor(W, step=0)
+        assert raw.error()["code"] == "budget"
+        until(lambda: idle.pulse() and d.metric("foreshock_ingest_bytes") == 0, "the room")
+        raw.tensor(W, step=1)
+        raw.flush()
+        assert set(d.series("r", "spectral.sigma1", "l")) == {1}
+
+
+def test_a_limit_of_a_hello_is_of_the_moment(daemon):
+    """A training that finds all sessions taken is watched once one is free."""
+    d = daemon(config="limits: {sessions: 1}\n")
+    with Raw(d.endpoint, run="first") as first:
+        first.hello()
+        with foreshock.Run("second", endpoint=d.endpoint) as second:
+            second.log(1, loss=1.0)
+            until(lambda: second.errors, "the refusal")
+            assert (second.errors[0].code, second.errors[0].fatal) == ("limit", False)
+            first.bye()
+            assert second.flush(20)
+    assert d.series("second", "loss") == {1: 1.0}

@@ -42,17 +42,27 @@ def test_others_fill_the_disk_and_make_room(daemon, folder):
     assert health(d)["part"] == "disk" and "figures are not stored" in health(d)["detail"]
     assert d.request("/readyz")[0] == 503
     assert d.metric("foreshock_store_disk_short") == 1
-    log_losses(d, "fourth", range(50), float("nan"))
+    with foreshock.Run("fourth", endpoint=d.endpoint) as lossy:
+        for step in range(50):
+            lossy.log(step, loss=float("nan"))
+        assert lossy.flush(timeout=20)
+        assert [error.code for error in lossy.errors] == ["disk_short"]
+    patient = foreshock.Run("patient", endpoint=d.endpoint, wait=60)
+    patient.log(0, loss=1.0)
+    assert patient.flush(timeout=1) is False  # what must not be lost waits
     assert d.metric("foreshock_figures_dropped_disk_total") >= 50
     assert d.series("fourth", "loss") == {}
     assert [a["rule"] for a in d.alerts("fourth")] == ["nonfinite"]  # a warning needs no room
     until(lambda: health(d)["parts"]["disk"]["age_seconds"] > 3, "retention to have had time")
-    assert {r["id"] for r in d.api("/api/v1/runs")["runs"]} == {"first", "second", "third", "fourth"}
+    assert {r["id"] for r in d.api("/api/v1/runs")["runs"]} == {"first", "second", "third", "fourth", "patient"}
     assert len(d.series("first", "loss")) == 50
 
     ballast.unlink()
     until(lambda: d.request("/healthz")[0] == 200, "room to be found")
     assert d.metric("foreshock_store_disk_short") == 0
+    assert patient.flush(timeout=20)
+    patient.close()
+    assert d.series("patient", "loss") == {0: 1.0}
     log_losses(d, "fifth", range(50), 2.0)
     assert len(d.series("fifth", "loss")) == 50
     assert d.log().count("figures and baselines are not stored") == 1

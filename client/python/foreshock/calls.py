@@ -4,6 +4,7 @@ Nothing is hung on the modules themselves. So a watched model is copied, pickled
 like any other, and nobody takes a copy of it for the model.
 """
 
+import os
 import sys
 import warnings
 import weakref
@@ -41,6 +42,7 @@ class Calls:
     """
 
     def __init__(self) -> None:
+        _all.add(self)
         self._listener: Callable[[], Optional[Listener]] = lambda: None
         self._hooks: Tuple[Tuple[Callable, Callable], ...] = (
             (hooks_of_all.register_module_forward_pre_hook, self._before),
@@ -87,3 +89,15 @@ def _keywords_of_the_call() -> Dict[str, object]:
     modules only the positional ones; the others are in the frame that called the hook."""
     found = sys._getframe(2).f_locals.get("kwargs")
     return found if isinstance(found, dict) else {}
+
+
+_all: "weakref.WeakSet[Calls]" = weakref.WeakSet()
+
+
+def _stop_all() -> None:
+    """In a forked child: its forward passes are nobody's."""
+    for calls in list(_all):
+        calls.stop()
+
+
+os.register_at_fork(after_in_child=_stop_all)

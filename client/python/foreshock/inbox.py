@@ -47,7 +47,7 @@ class Inbox:
     """Alerts and errors. Its methods never wait."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
         self._fresh: Deque[Alert] = deque(maxlen=ALERTS_MAX)
         self._known: Dict[int, Alert] = {}
         self._errors: Deque[DaemonError] = deque(maxlen=ERRORS_MAX)
@@ -59,7 +59,7 @@ class Inbox:
         layer is affected, or that it is told again after a reconnect, only shows in `firing`."""
         fields = {name: message[name] for name in Alert.__dataclass_fields__ if name != "layers"}
         alert = Alert(layers=tuple(message["layers"]), **fields)
-        with self._lock:
+        with self.lock:
             known = self._known.get(alert.id)
             self._known[alert.id] = alert
             if known and (known.state, known.severity) == (alert.state, alert.severity):
@@ -72,7 +72,7 @@ class Inbox:
     def add_error(self, message: dict, quiet: bool = False) -> DaemonError:
         """Takes in an error, logged once for each code and field, or `quiet`, by the caller."""
         error = DaemonError(**{name: message[name] for name in DaemonError.__dataclass_fields__})
-        with self._lock:
+        with self.lock:
             self._errors.append(error)
             self.error_count += 1
             new = (error.code, error.field) not in self._told
@@ -83,17 +83,17 @@ class Inbox:
 
     def take_alerts(self) -> List[Alert]:
         """The alerts that opened, resolved or changed their severity since the last call, oldest first."""
-        with self._lock:
+        with self.lock:
             alerts = list(self._fresh)
             self._fresh.clear()
             return alerts
 
     def firing(self) -> List[Alert]:
         """The alerts that fire now, by id."""
-        with self._lock:
+        with self.lock:
             return [alert for _, alert in sorted(self._known.items()) if alert.state == "firing"]
 
     def errors(self) -> List[DaemonError]:
         """The last errors, oldest first."""
-        with self._lock:
+        with self.lock:
             return list(self._errors)

@@ -6,6 +6,7 @@ import contextlib
 import dataclasses
 import logging
 import os
+import threading
 import weakref
 from typing import Callable, Dict, Iterator, List, Mapping, Optional, Set, Tuple
 
@@ -456,8 +457,11 @@ def _close_all() -> None:
 
 
 def _forget_all() -> None:
+    """In a forked child: the threads that may hold a lock are not there."""
     for run in list(_open_runs):
         run.alive = False
+        run.outbox.changed = threading.Condition()
+        run._inbox.lock = threading.Lock()
         _forked.append(run)
     _open_runs.clear()
 

@@ -330,7 +330,10 @@ class Transport:
             self._on_rank_taken(message)
             return
         error = self._inbox.add_error(message)
-        if error.code in ("unknown_session", "unknown_ticket"):
+        if error.about == "hello" and error.code == "limit":
+            self.state = State.GREETING
+            self._next_hello = time.monotonic() + RANK_TAKEN_RETRY_S
+        elif error.code in ("unknown_session", "unknown_ticket"):
             if self.state is State.READY:
                 self._greet()
         elif error.fatal:

@@ -197,9 +197,11 @@ class Monitor:
 
     def close(self) -> None:
         """Ends the watch and the session."""
-        self._discard()
-        self._read_scalars()
-        self.run.close()
+        self._calls.stop()
+        if self.run.alive:
+            self._discard()
+            self._read_scalars()
+            self.run.close()
 
     def __reduce__(self) -> tuple:
         return _inert, ()

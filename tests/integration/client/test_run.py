@@ -6,6 +6,7 @@ import time
 
 import numpy as np
 import pytest
+import torch
 from elsewhere import Elsewhere
 from peer import ALL, Peer, eventually
 
@@ -595,6 +596,30 @@ def test_after_a_fork_the_child_does_nothing(peer):
     assert len(peer.of_type("scalars")) == before + 1
     assert not peer.of_type("bye")
     run.close()
+
+
+def test_a_child_forked_while_a_lock_is_held_trains_on(daemon):
+    """The lock's holder is not there in the child, which must not wait for it: not in a forward pass, nor in any call."""
+    d = daemon()
+    model = torch.nn.Linear(4, 4)
+    with foreshock.watch(model, run="r", endpoint=d.endpoint, every=1) as monitor:
+        with monitor.run.outbox.changed, monitor.run._inbox.lock, monitor._pool._lock:
+            child = os.fork()
+            if child == 0:
+                model(torch.ones(2, 4)).sum().backward()
+                monitor.step(0, loss=1.0)
+                quiet = monitor.alerts() == [] and monitor.flush(1) is False and monitor.firing == []
+                monitor.close()
+                os._exit(0 if quiet else 1)
+            ended = []
+            eventually(lambda: ended or ended.extend(_reap(child)), "the child")
+    assert os.WEXITSTATUS(ended[1]) == 0
+
+
+def _reap(child):
+    """(pid, status) once it has ended."""
+    pid, status = os.waitpid(child, os.WNOHANG)
+    return (pid, status) if pid else ()
 
 
 def test_disabled_is_nothing(monkeypatch, path):
