@@ -6,7 +6,7 @@
 #include "daemon/http/request.h"
 #include "daemon/http/routes.h"
 
-_Static_assert(LANES *(HTTP_QUEUE_MAX + POOL_THREADS) + HTTP_STREAMS_MAX < HTTP_CONNECTIONS_MAX,
+_Static_assert((HTTP_QUEUE_MAX + POOL_THREADS) * LANES + HTTP_STREAMS_MAX < HTTP_CONNECTIONS_MAX,
     "however much waits, somebody can still ask for /healthz");
 
 int lanes_start(struct http *http)
