@@ -29,7 +29,7 @@ def libraries(program):
 def base(folder):
     """A tarball of a root that its maker alone may enter, as `mktemp -d` makes it."""
     root = folder / "base"
-    for part in ("bin", "etc/apt/apt.conf.d", "etc/apt/sources.list.d", "proc", "dev", "root"):
+    for part in ("bin", "etc/apt/apt.conf.d", "etc/apt/sources.list.d", "usr/local/share", "proc", "dev", "root"):
         (root / part).mkdir(parents=True)
     for name in PROGRAMS:
         program = shutil.which(name)
