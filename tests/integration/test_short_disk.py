@@ -46,7 +46,7 @@ def test_others_fill_the_disk_and_make_room(daemon, folder):
         for step in range(50):
             lossy.log(step, loss=float("nan"))
         assert lossy.flush(timeout=20)
-        assert [error.code for error in lossy.errors] == ["disk_short"]
+        until(lambda: [error.code for error in lossy.errors] == ["disk_short"], "the word of it")
     patient = foreshock.Run("patient", endpoint=d.endpoint, wait=60)
     patient.log(0, loss=1.0)
     assert patient.flush(timeout=1) is False  # what must not be lost waits
