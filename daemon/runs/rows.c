@@ -136,7 +136,8 @@ bool rows_publish(
     stats_add(&stats->figures_total, count);
     if (run->unsaved)
         rows_save(run);
-    if (run->unsaved) { /* the store refuses what comes before the rows that it refers to; the detectors see the figures */
+    /* The store refuses what comes before the rows that it refers to; the detectors still see it. */
+    if (run->unsaved) {
         store_batch_free(batch);
         batch = NULL;
     }
