@@ -28,6 +28,10 @@ LOTS = {  # first seeds of the draws
     "drawn8": 104_729,
     "drawn9": 115_249,
     "drawn10": 127_031,
+    "drawn11": 139_333,
+    "drawn12": 151_091,
+    "drawn13": 163_327,
+    "drawn14": 175_141,
 }
 
 

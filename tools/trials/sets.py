@@ -1,4 +1,4 @@
-"""The sets of runs: `heldout`, `again`, `drawn`, `drawn2` to `drawn10`, and `live`. Seeds and ids follow from a run's place in
+"""The sets of runs: `heldout`, `again`, `drawn`, `drawn2` to `drawn14`, and `live`. Seeds and ids follow from a run's place in
 its list."""
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from .settings import Settings
 HELDOUT_SEED = 640_000  # the first seed; those of other sets lie elsewhere
 AGAIN_SEED = 740_000
 # Combinations drawn by lot (drawn.py), kinds that are in no list; each further one for when those before
-# were looked at. The letters of their ids, healthy and failing, and the first seed.
+# were looked at. How their ids begin, healthy and failing, and the first seed.
 DRAWN = {
     "drawn": ("d", "e", 840_000),
     "drawn2": ("u", "v", 850_000),
@@ -27,6 +27,10 @@ DRAWN = {
     "drawn8": ("c", "g", 910_000),
     "drawn9": ("i", "j", 920_000),
     "drawn10": ("t", "z", 930_000),
+    "drawn11": ("da", "db", 940_000),
+    "drawn12": ("ea", "eb", 950_000),
+    "drawn13": ("fa", "fb", 960_000),
+    "drawn14": ("ga", "gb", 970_000),
 }
 LIVE_SEED = 800_000
 SAMPLED_HEALTHY, SAMPLED_FAILING = 10, 5  # steps between two samples
