@@ -9,21 +9,21 @@
 #include <uv.h>
 
 #include "daemon/analysis/kernels.h"
-#include "daemon/config.h"
-#include "daemon/errand.h"
-#include "daemon/fanout.h"
-#include "daemon/files.h"
+#include "daemon/config/config.h"
+#include "daemon/config/token.h"
+#include "daemon/core/files.h"
+#include "daemon/core/limits.h"
+#include "daemon/core/log.h"
+#include "daemon/core/mailbox.h"
+#include "daemon/core/stats.h"
+#include "daemon/evaluator/evaluator.h"
+#include "daemon/evaluator/push.h"
 #include "daemon/http/http.h"
+#include "daemon/http/run_control.h"
 #include "daemon/ingest/ingest.h"
-#include "daemon/limits.h"
-#include "daemon/log.h"
-#include "daemon/mailbox.h"
 #include "daemon/notify/notify.h"
-#include "daemon/push.h"
 #include "daemon/runs/runs.h"
-#include "daemon/stats.h"
 #include "daemon/store/store.h"
-#include "daemon/token.h"
 
 enum exit_code {
     EXIT_STOPPED = 0,
@@ -49,10 +49,10 @@ struct daemon {
     struct mailbox *mailbox;
     struct notify *notify;
     struct push push;
-    struct fanout *fanout;
+    struct evaluator *evaluator;
     struct runs *runs;
     struct ingest *ingest;
-    struct errand_desk desk;
+    struct run_control desk;
     struct http *http;
     char admin_token[TOKEN_SIZE];
     char err[CONFIG_ERROR_MAX];
@@ -169,16 +169,17 @@ static int start_runs(struct daemon *daemon)
         .passes_large = c->analysis.passes_large,
     };
 
-    daemon->fanout = fanout_new(daemon->store, &c->rules, daemon->push.announced);
-    if (daemon->fanout) {
-        options.out = fanout_out(daemon->fanout);
+    daemon->evaluator = evaluator_new(daemon->store, &c->rules, daemon->push.announced);
+    if (daemon->evaluator) {
+        options.out = evaluator_runs_out(daemon->evaluator);
         daemon->runs = daemon->push.runs = runs_new(&options);
     }
     if (!daemon->runs) {
         snprintf(daemon->err, sizeof daemon->err, "memory is short");
         return EXIT_FAILED;
     }
-    return runs_restore(daemon->runs, daemon->err) || fanout_restore(daemon->fanout, daemon->err)
+    return runs_restore(daemon->runs, daemon->err) ||
+                   evaluator_restore(daemon->evaluator, daemon->err)
                ? EXIT_FAILED
                : 0;
 }
@@ -235,8 +236,8 @@ static int start_http(struct daemon *daemon)
         .stats = &daemon->stats,
         .store = daemon->store,
         .events = daemon->events,
-        .delete_run = errand_delete_run,
-        .end_run = errand_end_run,
+        .delete_run = run_control_delete_run,
+        .end_run = run_control_end_run,
         .knows_rule = knows_rule,
         .log = log_http,
         .ctx = &daemon->desk,
@@ -271,7 +272,7 @@ static void reload(struct daemon *daemon)
         log_error("configuration not reloaded", LOG_STR("why", daemon->err));
         return;
     }
-    fanout_retune(daemon->fanout, &fresh.rules);
+    evaluator_retune(daemon->evaluator, &fresh.rules);
     if (notify_configure(daemon->notify, fresh.notifiers, fresh.notifier_count) == 0)
         log_info("rules and notifiers reloaded; what else may have changed takes a restart");
     config_free(&fresh);
@@ -323,8 +324,8 @@ static void on_stamp(uv_timer_t *timer)
     stats_set(&daemon->stats.loop_turn_ms, uv_now(&daemon->loop));
     expire_silences(daemon);
     tell_refused(daemon);
-    if (daemon->store && daemon->fanout)
-        fanout_settle(daemon->fanout);
+    if (daemon->store && daemon->evaluator)
+        evaluator_settle(daemon->evaluator);
 }
 
 static int start_loop(struct daemon *daemon)
@@ -434,7 +435,7 @@ static void finish(struct daemon *daemon)
     uv_run(&daemon->loop, UV_RUN_DEFAULT);
     if (daemon->runs)
         runs_free(daemon->runs);
-    fanout_free(daemon->fanout);
+    evaluator_free(daemon->evaluator);
     announced_free(daemon->push.announced);
     events_free(daemon->events);
     uv_loop_close(&daemon->loop);

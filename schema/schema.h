@@ -1,7 +1,7 @@
 /* The migrations of the database, embedded from schema/NNN_name.sql in order of version, which
  * counts from 1. */
-#ifndef FORESHOCK_SCHEMA_H
-#define FORESHOCK_SCHEMA_H
+#ifndef FORESHOCK_SCHEMA_SCHEMA_H
+#define FORESHOCK_SCHEMA_SCHEMA_H
 
 #include <stddef.h>
 

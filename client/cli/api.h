@@ -1,6 +1,6 @@
 /* The daemon's HTTP API as seen from here: one request at a time. */
-#ifndef FORESHOCK_CLI_API_H
-#define FORESHOCK_CLI_API_H
+#ifndef FORESHOCK_CLIENT_CLI_API_H
+#define FORESHOCK_CLIENT_CLI_API_H
 
 #include <jansson.h>
 

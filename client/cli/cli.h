@@ -1,6 +1,6 @@
 /* The command line of `foreshock`: what was asked for, and the table of commands. */
-#ifndef FORESHOCK_CLI_CLI_H
-#define FORESHOCK_CLI_CLI_H
+#ifndef FORESHOCK_CLIENT_CLI_CLI_H
+#define FORESHOCK_CLIENT_CLI_CLI_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,6 +1,6 @@
 /* A table for people: cells are cleaned, columns aligned by what a terminal shows. */
-#ifndef FORESHOCK_CLI_TABLE_H
-#define FORESHOCK_CLI_TABLE_H
+#ifndef FORESHOCK_CLIENT_CLI_TABLE_H
+#define FORESHOCK_CLIENT_CLI_TABLE_H
 
 #include <stddef.h>
 

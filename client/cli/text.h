@@ -1,7 +1,7 @@
 /* Text for a terminal: cleaned of what could steer it, measured in columns, and the shapes of
  * numbers and times. */
-#ifndef FORESHOCK_CLI_TEXT_H
-#define FORESHOCK_CLI_TEXT_H
+#ifndef FORESHOCK_CLIENT_CLI_TEXT_H
+#define FORESHOCK_CLIENT_CLI_TEXT_H
 
 #include <stdbool.h>
 #include <stddef.h>

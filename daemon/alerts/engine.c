@@ -5,10 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/alerts/describe.h"
 #include "daemon/alerts/episode.h"
 #include "daemon/alerts/layers.h"
-#include "daemon/alerts/risk.h"
+#include "daemon/alerts/wording.h"
+#include "daemon/detectors/risk.h"
 
 #define READINGS_KEPT 256
 #define STEP_MAX      (INT64_MAX / 2) /* so that sums of a step and a constant stay in range */

@@ -8,9 +8,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "daemon/alerts/detector.h"
 #include "daemon/alerts/rules.h"
 #include "daemon/alerts/track.h"
+#include "daemon/detectors/detector.h"
 
 /* The last rules are conditions: the daemon knows them, no detector finds them. */
 #define CONDITION_FIRST RULE_RUN_LOST

@@ -16,8 +16,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "daemon/alerts/detector.h"
 #include "daemon/alerts/rules.h"
+#include "daemon/detectors/detector.h"
 
 #define SPELL_OPEN INT64_MAX
 #define SPELLS_MAX 4 /* those that wait for slower layers; older ones are forgotten */
@@ -33,10 +33,10 @@ struct spell {
     int64_t fired_step, ended_step; /* SPELL_OPEN: it goes on */
     int64_t bad_step;               /* the newest bad one */
     double fired_time, ended_time, bad_time;
-    double score;                                             /* the worst so far */
-    double told_score;                                        /* of the evidence */
-    bool critical;                                            /* it was, for long enough */
-    bool closed;                                              /* its alert was resolved */
+    double score;      /* the worst so far */
+    double told_score; /* of the evidence */
+    bool critical;     /* it was, for long enough */
+    bool closed;       /* its alert was resolved */
     /* When it fired, became critical, or was last worse by TRACK_WORSE. */
     struct alert_evidence evidence[ALERT_TRACK_EVIDENCE_MAX];
     size_t evidence_count;

@@ -29,7 +29,7 @@
  *
  * Sources: spectral alignment: Qiu et al., arXiv 2510.04202; layer rotation: Carbonnelle and De
  * Vleeschouwer, arXiv 1806.01603; neurons: Gerstner and Schuetze, arXiv 2505.17936; the tracker:
- * TRACKER.md beside this file. */
+ * lab/TRACKER.md. */
 #ifndef FORESHOCK_ANALYSIS_ANALYSIS_H
 #define FORESHOCK_ANALYSIS_ANALYSIS_H
 

@@ -19,7 +19,7 @@
 #define CACHED_BYTES    ((size_t)4 << 20)
 #define SIGN_BREAK      0.5
 
-/* What TRACKER.md found best. The block holds Ritz vectors, the first vector of the block before and
+/* What lab/TRACKER.md found best. The block holds Ritz vectors, the first vector of the block before and
  * an explorer. */
 enum { BEFORE = 6, EXPLORER = 7 };
 #define GROWTH         2   /* residuals that a further pass of a warm update takes */

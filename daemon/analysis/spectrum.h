@@ -2,7 +2,7 @@
  * input space of the first, followed from snapshot to snapshot.
  *
  * A warm-started block Krylov iteration with a Rayleigh-Ritz step: the matrix is read until the residual
- * meets its target or the budget is spent (TRACKER.md; block Lanczos with Rayleigh-Ritz: Golub and Van
+ * meets its target or the budget is spent (lab/TRACKER.md; block Lanczos with Rayleigh-Ritz: Golub and Van
  * Loan, Matrix Computations, 10.3). The same reading yields the squared lengths of layer rotation
  * (rotation.h). One object a layer; calls on one object must not overlap, different ones are independent.
  */

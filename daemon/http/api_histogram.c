@@ -37,7 +37,7 @@ static void write_histogram(
     write_column_facts(json, columns, count);
     emit_key(json, "counts");
     emit_open(json, '[');
-    for (size_t bin = 0; bin < RECORD_BINS; bin++) {
+    for (size_t bin = 0; bin < HISTOGRAM_BINS; bin++) {
         emit_open(json, '[');
         for (size_t i = 0; i < count; i++)
             emit_int(json, (int64_t)columns[i].counts[bin]);
@@ -78,8 +78,8 @@ static void write_edges(struct emitter *json)
 {
     emit_key(json, "edges");
     emit_open(json, '[');
-    for (int i = 0; i <= RECORD_BINS; i++)
-        emit_real(json, -1.0 + 2.0 * i / RECORD_BINS);
+    for (int i = 0; i <= HISTOGRAM_BINS; i++)
+        emit_real(json, -1.0 + 2.0 * i / HISTOGRAM_BINS);
     emit_close(json, ']');
 }
 

@@ -212,7 +212,7 @@ static void tell_deleted(struct http *http, const char *key)
 
 /* Has something done to the run of the path, which must not be running, and waits until that is
  * stored. `done`: what will have happened to it. */
-static int run_errand(struct request *request, enum http_errand (*errand)(void *, int64_t),
+static int run_errand(struct request *request, enum http_control (*errand)(void *, int64_t),
     const char *done, struct problem *problem)
 {
     const struct http_options *options = &request->http->options;
@@ -223,14 +223,14 @@ static int run_errand(struct request *request, enum http_errand (*errand)(void *
     /* An open reader would keep the write-ahead log from shrinking while we wait. */
     request_end_reading(request);
     switch (errand(options->ctx, run)) {
-    case HTTP_ERRAND_DONE: break;
-    case HTTP_ERRAND_RUNNING:
+    case HTTP_CONTROL_DONE: break;
+    case HTTP_CONTROL_RUNNING:
         return problem_parameter(problem, 409, "run", request->capture,
             "a run that is not running: all its processes said goodbye, or their leases ran out");
-    case HTTP_ERRAND_GONE:
+    case HTTP_CONTROL_GONE:
         return problem_parameter(
             problem, 404, "run", request->capture, "the id of a run that is stored here");
-    case HTTP_ERRAND_FAILED:
+    case HTTP_CONTROL_FAILED:
         return problem_set(problem, 503, "the run could not be %s now; the log tells why", done);
     }
     if (commit_and_wait(options->store, store_batch_new(), ERRAND_DEADLINE_MS) != COMMIT_DONE)

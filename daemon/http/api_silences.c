@@ -1,10 +1,10 @@
 /* GET and POST /api/v1/silences, DELETE /api/v1/silences/{id}. */
 #include <time.h>
 
+#include "daemon/core/limits.h"
 #include "daemon/http/api.h"
 #include "daemon/http/objects.h"
 #include "daemon/http/silence_body.h"
-#include "daemon/limits.h"
 #include "daemon/store/commit.h"
 
 enum { SILENCE_DEADLINE_MS = 5000 };

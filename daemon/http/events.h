@@ -12,7 +12,7 @@
 #include <stdint.h>
 #include <sys/types.h>
 
-#include "daemon/stats.h"
+#include "daemon/core/stats.h"
 #include "daemon/store/store.h"
 
 struct events;

@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "daemon/stats.h"
+#include "daemon/core/stats.h"
 
 enum {
     HEALTH_PARTS = 4,

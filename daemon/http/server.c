@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "daemon/files.h"
+#include "daemon/core/files.h"
 #include "daemon/http/listen.h"
 #include "daemon/http/request.h"
 #include "daemon/http/respond.h"

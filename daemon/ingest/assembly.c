@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/fault.h"
 #include "daemon/ingest/peer.h"
+#include "proto/fault.h"
 #include "proto/names.h"
 
 /* Frames up to this size are slices of ZeroMQ's receive arena: keeping one would keep the whole arena. */
@@ -89,7 +89,7 @@ static void begin(struct peer *peer, const struct wire_tensor *header)
     const struct ingest_ops *ops = &peer->ingest->options.ops;
     struct assembly *a = &peer->assembly;
     struct wire_fault fault;
-    bool granted = wants_take(peer, header->tensor, header->total);
+    bool granted = credit_take(peer, header->tensor, header->total);
     int verdict = check_total(peer, header, &fault);
 
     if (verdict == 0)
@@ -102,7 +102,7 @@ static void begin(struct peer *peer, const struct wire_tensor *header)
         skip(peer, header);
         return;
     }
-    if (granted || wants_fit(peer, header->total))
+    if (granted || credit_fit(peer, header->total))
         a->tensor = tensor_new(header->total, &stats_of(peer)->ingest_bytes);
     if (!a->tensor) {
         fault_set(&fault, WIRE_CODE_BUDGET, WIRE_TENSOR, "total", "room in limits.memory_bytes",

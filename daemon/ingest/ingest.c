@@ -6,10 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/fault.h"
+#include "daemon/core/log.h"
 #include "daemon/ingest/ipc_path.h"
 #include "daemon/ingest/peer.h"
-#include "daemon/log.h"
+#include "proto/fault.h"
 #include "proto/names.h"
 
 static void count_refusal(struct ingest *ingest, const char *key, const struct wire_fault *fault)
@@ -118,7 +118,7 @@ void ingest_count_dropped(struct peer *peer, uint64_t samples)
 
 void ingest_room(struct ingest *ingest)
 {
-    wants_serve(ingest);
+    credit_serve(ingest);
 }
 
 /* The tensor socket beside a control socket: an ipc path of its own, or a port on the same host. */
@@ -287,7 +287,7 @@ static void on_peer_message(struct peer *peer, const struct wire_message *messag
         break;
     case WIRE_REWIND: rc = ops->rewind(ops->ctx, peer->session, message->u.step, &fault); break;
     case WIRE_HEARTBEAT: on_heartbeat(peer, message->u.dropped); return;
-    case WIRE_WANT: wants_add(peer, message->u.want.tensor, message->u.want.bytes, &fault); return;
+    case WIRE_WANT: credit_add(peer, message->u.want.tensor, message->u.want.bytes, &fault); return;
     case WIRE_FLUSH: on_flush(peer, message->u.flush.token, true); return;
     case WIRE_BYE: on_bye(peer, message->u.dropped); return;
     default:
@@ -432,15 +432,15 @@ static void on_tick(uv_timer_t *timer)
     if (passed > LIMIT_STALL_MS) {
         stats_add(&ingest->options.stats->stalls_total, 1);
         log_warning("the loop stood still: leases start anew", LOG_INT("ms", passed));
-        HASH_ITER(by_key, ingest->peers, peer, next)
-        peer_renew(peer);
+        HASH_ITER (by_key, ingest->peers, peer, next)
+            peer_renew(peer);
         passed = LIMIT_TICK_MS;
     }
     ingest->reading_ms += passed;
-    HASH_ITER(by_key, ingest->peers, peer, next)
-    look_after(peer);
-    wants_lapse(ingest);
-    wants_serve(ingest);
+    HASH_ITER (by_key, ingest->peers, peer, next)
+        look_after(peer);
+    credit_lapse(ingest);
+    credit_serve(ingest);
 }
 
 static struct router *bind_one(struct ingest *ingest, uv_loop_t *loop, const char *endpoint,
@@ -530,8 +530,7 @@ void ingest_close(struct ingest *ingest)
 {
     struct peer *peer, *next;
 
-    HASH_ITER(by_key, ingest->peers, peer, next)
-    {
+    HASH_ITER (by_key, ingest->peers, peer, next) {
         peer_send(peer, &(struct wire_message){.type = WIRE_CLOSING});
         peer_free(peer);
     }

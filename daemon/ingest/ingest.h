@@ -10,9 +10,9 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "daemon/core/stats.h"
+#include "daemon/core/tensor.h"
 #include "daemon/ingest/origin.h"
-#include "daemon/stats.h"
-#include "daemon/tensor.h"
 #include "proto/wire.h"
 
 struct ingest;

@@ -66,7 +66,7 @@ int peer_connect(struct peer *peer, const struct source *source)
     HASH_ADD(by_ticket, peer->ingest->ticketed, ticket, WIRE_TICKET_SIZE, peer);
     peer->flush_count = 0;
     assembly_reset(peer);
-    wants_forget(peer);
+    credit_forget(peer);
     return 0;
 }
 
@@ -81,7 +81,7 @@ void peer_free(struct peer *peer)
 {
     disconnect(peer);
     assembly_reset(peer);
-    wants_forget(peer);
+    credit_forget(peer);
     HASH_DELETE(by_key, peer->ingest->peers, peer);
     free(peer);
 }

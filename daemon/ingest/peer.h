@@ -5,9 +5,9 @@
 #include <uthash.h>
 #include <utlist.h>
 
+#include "daemon/core/limits.h"
 #include "daemon/ingest/ingest.h"
 #include "daemon/ingest/socket.h"
-#include "daemon/limits.h"
 
 #define PEER_KEY_MAX      (WIRE_RUN_MAX + WIRE_SESSION_MAX + 2)
 #define PEER_IDENTITY_MAX 255 /* ZeroMQ's own bound */
@@ -106,14 +106,14 @@ void assembly_expire(struct peer *peer);
 void assembly_reset(struct peer *peer);
 
 /* Room for tensors that must not be lost (wants.c). */
-void wants_add(struct peer *peer, uint64_t tensor, uint64_t bytes, struct wire_fault *fault);
-void wants_serve(struct ingest *ingest);
-bool wants_fit(
+void credit_add(struct peer *peer, uint64_t tensor, uint64_t bytes, struct wire_fault *fault);
+void credit_serve(struct ingest *ingest);
+bool credit_fit(
     const struct peer *peer, uint64_t bytes); /* whether there is room for a tensor now */
-bool wants_take(
+bool credit_take(
     struct peer *peer, uint64_t tensor, uint64_t bytes); /* the granted room becomes the tensor's */
-void wants_forget(struct peer *peer);
+void credit_forget(struct peer *peer);
 /* Room that was granted and is not used is given back while others lack it. */
-void wants_lapse(struct ingest *ingest);
+void credit_lapse(struct ingest *ingest);
 
 #endif

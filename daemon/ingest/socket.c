@@ -7,7 +7,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-#include "daemon/limits.h"
+#include "daemon/core/limits.h"
 
 struct router {
     void *socket;

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/limits.h"
+#include "daemon/core/limits.h"
 
 #define CONNECT_SECONDS 5L
 #define POLL_MS         1000

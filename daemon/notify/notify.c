@@ -7,7 +7,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "daemon/log.h"
+#include "daemon/core/log.h"
 #include "daemon/notify/sender.h"
 
 struct notify {

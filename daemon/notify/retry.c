@@ -1,7 +1,7 @@
 /* Verdicts and pauses; see retry.h. */
 #include "daemon/notify/retry.h"
 
-#include "daemon/limits.h"
+#include "daemon/core/limits.h"
 
 enum retry_verdict retry_judge(long status)
 {

@@ -9,8 +9,8 @@
 #include <string.h>
 #include <time.h>
 
-#include "daemon/limits.h"
-#include "daemon/log.h"
+#include "daemon/core/limits.h"
+#include "daemon/core/log.h"
 #include "daemon/notify/alertmanager.h"
 #include "daemon/notify/courier.h"
 #include "daemon/notify/retry.h"

@@ -109,9 +109,9 @@ void backlog_serve(struct runs *runs)
     struct run *run, *next_run;
     struct session *session, *next;
 
-    HASH_ITER(by_id, runs->by_id, run, next_run)
-    HASH_ITER(hh, run->sessions, session, next)
-    serve(session);
+    HASH_ITER (by_id, runs->by_id, run, next_run)
+        HASH_ITER (hh, run->sessions, session, next)
+            serve(session);
 }
 
 void backlog_free(struct session *session)

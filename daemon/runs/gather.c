@@ -4,8 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/fault.h"
 #include "daemon/runs/state.h"
+#include "proto/fault.h"
 
 static struct runs *runs_of(const struct layer *layer)
 {
@@ -26,9 +26,9 @@ static struct gather *gather_at(const struct layer *layer, int64_t step)
 {
     struct gather *gather;
 
-    DL_FOREACH(layer->block->gathers, gather)
-    if (gather->layer == layer && gather->step == step)
-        return gather;
+    DL_FOREACH (layer->block->gathers, gather)
+        if (gather->layer == layer && gather->step == step)
+            return gather;
     return NULL;
 }
 
@@ -86,8 +86,7 @@ static void release_activations(struct item *activations)
 {
     struct item *item, *next;
 
-    DL_FOREACH_SAFE(activations, item, next)
-    {
+    DL_FOREACH_SAFE (activations, item, next) {
         DL_DELETE(activations, item);
         item->session->gathering--;
         tensor_move(item->work.tensor, &item->block->run->runs->options.stats->ingest_bytes);
@@ -121,8 +120,7 @@ static void lose_items(const struct gather *gather)
 
     snprintf(text, sizeof text, "%s [%" PRIu64 ", %" PRIu64 ") of this step in time, of layer %s",
         wire_axis_name(cols ? WIRE_COLS : WIRE_ROWS), missing.begin, missing.end, layer->name);
-    DL_FOREACH(gather->items, item)
-    {
+    DL_FOREACH (gather->items, item) {
         samples_lose(item);
         fault = stale(item, text);
         tell(item, &fault);
@@ -140,8 +138,7 @@ static void drop(struct gather *gather, _Atomic uint64_t *counter)
     lose_items(gather);
     shards_free(gather->shards);
     close_gather(gather);
-    DL_FOREACH_SAFE(items, item, next)
-    {
+    DL_FOREACH_SAFE (items, item, next) {
         item->session->gathering--;
         samples_done(item);
     }
@@ -152,9 +149,9 @@ static void drop_older(struct layer *layer, int64_t step)
 {
     struct gather *gather, *next;
 
-    DL_FOREACH_SAFE(layer->block->gathers, gather, next)
-    if (gather->layer == layer && gather->step < step)
-        drop(gather, &stats_of(layer)->dropped_shards_total);
+    DL_FOREACH_SAFE (layer->block->gathers, gather, next)
+        if (gather->layer == layer && gather->step < step)
+            drop(gather, &stats_of(layer)->dropped_shards_total);
 }
 
 /* All its shards are there: they go on as the work of their first item. */
@@ -163,8 +160,7 @@ static void finish(struct gather *gather)
     struct layer *layer = gather->layer;
     struct item *items = gather->items, *activations = gather->activations, *whole = items, *item;
 
-    DL_FOREACH(items, item)
-    {
+    DL_FOREACH (items, item) {
         item->session->gathering--;
         whole->work.initial |= item->work.initial;
     }
@@ -187,9 +183,9 @@ static bool is_first(const struct gather *gather)
     const struct layer *layer = gather->layer;
     const struct gather *other;
 
-    DL_FOREACH(layer->block->gathers, other)
-    if (other->layer == layer && other->step < gather->step)
-        return false;
+    DL_FOREACH (layer->block->gathers, other)
+        if (other->layer == layer && other->step < gather->step)
+            return false;
     return layer->last_step[WIRE_WEIGHTS] < 0;
 }
 
@@ -197,9 +193,9 @@ static bool is_lossy(const struct gather *gather)
 {
     const struct item *item;
 
-    DL_FOREACH(gather->items, item)
-    if (item->session->lossless)
-        return false;
+    DL_FOREACH (gather->items, item)
+        if (item->session->lossless)
+            return false;
     return true;
 }
 
@@ -215,8 +211,7 @@ static void keep_few(struct layer *layer)
     struct gather *gather, *oldest = NULL;
     unsigned count = 0;
 
-    DL_FOREACH(layer->block->gathers, gather)
-    {
+    DL_FOREACH (layer->block->gathers, gather) {
         if (gather->layer != layer)
             continue;
         count++;
@@ -330,10 +325,10 @@ bool gather_activations(struct layer *layer, struct item *item)
 {
     struct gather *gather, *newest = NULL;
 
-    DL_FOREACH(layer->block->gathers, gather)
-    if (gather->layer == layer && gather->step <= item->work.step &&
-        (!newest || gather->step > newest->step))
-        newest = gather;
+    DL_FOREACH (layer->block->gathers, gather)
+        if (gather->layer == layer && gather->step <= item->work.step &&
+            (!newest || gather->step > newest->step))
+            newest = gather;
     if (!newest)
         return false;
     tensor_move(item->work.tensor, &stats_of(layer)->shard_bytes);
@@ -379,9 +374,9 @@ void gather_lose(struct block *block, int64_t step)
 {
     struct gather *gather, *next;
 
-    DL_FOREACH_SAFE(block->gathers, gather, next)
-    if (gather->step == step && may_go(gather))
-        drop(gather, &block->run->runs->options.stats->dropped_shards_total);
+    DL_FOREACH_SAFE (block->gathers, gather, next)
+        if (gather->step == step && may_go(gather))
+            drop(gather, &block->run->runs->options.stats->dropped_shards_total);
 }
 
 void gather_drop_all(struct run *run)
@@ -389,9 +384,9 @@ void gather_drop_all(struct run *run)
     struct gather *gather, *next;
     struct block *block;
 
-    DL_FOREACH(run->blocks, block)
-    DL_FOREACH_SAFE(block->gathers, gather, next)
-    drop(gather, &run->runs->options.stats->dropped_shards_total);
+    DL_FOREACH (run->blocks, block)
+        DL_FOREACH_SAFE (block->gathers, gather, next)
+            drop(gather, &run->runs->options.stats->dropped_shards_total);
 }
 
 void gather_expire(struct runs *runs)
@@ -407,12 +402,11 @@ void gather_free_all(struct runs *runs)
     struct gather *gather, *next;
     struct item *item, *further;
 
-    DL_FOREACH_SAFE2(runs->gathers, gather, next, newer)
-    {
-        DL_FOREACH_SAFE(gather->items, item, further)
-        item_free(item);
-        DL_FOREACH_SAFE(gather->activations, item, further)
-        item_free(item);
+    DL_FOREACH_SAFE2 (runs->gathers, gather, next, newer) {
+        DL_FOREACH_SAFE (gather->items, item, further)
+            item_free(item);
+        DL_FOREACH_SAFE (gather->activations, item, further)
+            item_free(item);
         shards_free(gather->shards);
         free(gather);
     }

@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/fault.h"
-#include "daemon/log.h"
+#include "daemon/core/log.h"
 #include "daemon/runs/state.h"
+#include "proto/fault.h"
 
 static int conflict(
     struct wire_fault *fault, const char *field, const char *expected, const char *value)
@@ -17,7 +17,7 @@ static int conflict(
 static bool fits_member(const struct layer *member, const char *role, uint64_t rows, uint64_t cols)
 {
     bool turned =
-        (block_role(member->role) == STRAND_MLP_OUT) != (block_role(role) == STRAND_MLP_OUT);
+        (block_role(member->role) == BLOCK_MLP_OUT) != (block_role(role) == BLOCK_MLP_OUT);
 
     return turned ? member->rows == cols && member->cols == rows
                   : member->rows == rows && member->cols == cols;
@@ -31,11 +31,11 @@ static int check_block(struct run *run, const struct store_layer *row, struct wi
 
     if (*row->block)
         HASH_FIND(by_name, run->named, row->block, strlen(row->block), block);
-    if (!block || role == STRAND_LINEAR)
+    if (!block || role == BLOCK_LINEAR)
         return 0;
     if (block->roles[role])
         return conflict(fault, "role", "one layer of this role in a block", row->role);
-    for (int i = 0; i < STRAND_ROLES; i++) {
+    for (int i = 0; i < BLOCK_ROLES; i++) {
         const struct layer *member = block->roles[i];
 
         if (!member || fits_member(member, row->role, row->rows, row->cols))

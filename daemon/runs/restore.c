@@ -196,8 +196,7 @@ int runs_restore(struct runs *runs, char *err)
     struct run *run, *next;
     int rc = store_catalog(runs->options.store, &catalog, err);
 
-    HASH_ITER(by_id, runs->by_id, run, next)
-    {
+    HASH_ITER (by_id, runs->by_id, run, next) {
         if (rc == 0 && may_go_on(run))
             rc = store_replay(
                 runs->options.store, run->id, run->attempt, always, on_stored, &restore, err);
@@ -219,8 +218,7 @@ int runs_attach(struct runs *runs, struct ingest *ingest)
     int rc = 0;
 
     runs->ingest = ingest;
-    HASH_ITER(by_id, runs->by_id, run, next)
-    {
+    HASH_ITER (by_id, runs->by_id, run, next) {
         if (strcmp(run->state, "running") == 0)
             stats_add(&runs->options.stats->runs_running, 1);
         for (struct session *session = run->sessions; session; session = session->hh.next) {

@@ -114,9 +114,9 @@ void rows_save(struct run *run)
             rows_put_session(batch, session);
     for (layer = run->layers; layer; layer = layer->by_name.next)
         put_layer_again(batch, run, layer);
-    DL_FOREACH(run->blocks, block)
-    if (block->unsaved)
-        rows_put_block(batch, block);
+    DL_FOREACH (run->blocks, block)
+        if (block->unsaved)
+            rows_put_block(batch, block);
     if (!hand_on(run, batch, NULL, 0))
         return;
     run->unsaved = false;
@@ -124,8 +124,8 @@ void rows_save(struct run *run)
         session->unsaved = false;
     for (layer = run->layers; layer; layer = layer->by_name.next)
         layer->unsaved = layer->baseline_unsaved = false;
-    DL_FOREACH(run->blocks, block)
-    block->unsaved = false;
+    DL_FOREACH (run->blocks, block)
+        block->unsaved = false;
 }
 
 bool rows_publish(

@@ -37,15 +37,13 @@ static void session_free(struct session *session)
     struct fence *fence, *after;
     struct loss *loss, *further;
 
-    HASH_ITER(hh, session->numbers, numbered, next)
-    {
+    HASH_ITER (hh, session->numbers, numbered, next) {
         HASH_DEL(session->numbers, numbered);
         free(numbered);
     }
-    DL_FOREACH_SAFE(session->fences, fence, after)
-    free(fence);
-    HASH_ITER(hh, session->losses, loss, further)
-    {
+    DL_FOREACH_SAFE (session->fences, fence, after)
+        free(fence);
+    HASH_ITER (hh, session->losses, loss, further) {
         HASH_DEL(session->losses, loss);
         free(loss);
     }
@@ -85,18 +83,16 @@ void run_free(struct run *run)
     struct block *block, *next_block;
     struct scalar *scalar, *next_scalar;
 
-    HASH_ITER(hh, run->sessions, session, next_session)
-    {
+    HASH_ITER (hh, run->sessions, session, next_session) {
         HASH_DEL(run->sessions, session);
         session_free(session);
     }
     HASH_CLEAR(by_name, run->named);
-    DL_FOREACH_SAFE(run->blocks, block, next_block)
-    block_free(block);
-    HASH_ITER(by_name, run->layers, layer, next_layer)
-    run_layer_free(run, layer);
-    HASH_ITER(hh, run->scalars, scalar, next_scalar)
-    {
+    DL_FOREACH_SAFE (run->blocks, block, next_block)
+        block_free(block);
+    HASH_ITER (by_name, run->layers, layer, next_layer)
+        run_layer_free(run, layer);
+    HASH_ITER (hh, run->scalars, scalar, next_scalar) {
         HASH_DEL(run->scalars, scalar);
         free(scalar);
     }
@@ -203,20 +199,20 @@ struct block *run_block_for(struct run *run, const char *name)
 enum strand_role block_role(const char *role)
 {
     if (strcmp(role, "mlp.in") == 0)
-        return STRAND_MLP_IN;
+        return BLOCK_MLP_IN;
     if (strcmp(role, "mlp.out") == 0)
-        return STRAND_MLP_OUT;
-    return strcmp(role, "mlp.gate") == 0 ? STRAND_MLP_GATE : STRAND_LINEAR;
+        return BLOCK_MLP_OUT;
+    return strcmp(role, "mlp.gate") == 0 ? BLOCK_MLP_GATE : BLOCK_LINEAR;
 }
 
 bool block_is_mlp(const struct block *block)
 {
-    return *block->name && block->roles[STRAND_MLP_IN] && block->roles[STRAND_MLP_OUT];
+    return *block->name && block->roles[BLOCK_MLP_IN] && block->roles[BLOCK_MLP_OUT];
 }
 
 int block_add(struct block *block, struct layer *layer)
 {
-    enum strand_role role = *block->name ? block_role(layer->role) : STRAND_LINEAR;
+    enum strand_role role = *block->name ? block_role(layer->role) : BLOCK_LINEAR;
     struct strand_layer_options options = {
         .id = layer->id,
         .role = role,
@@ -235,7 +231,7 @@ int block_add(struct block *block, struct layer *layer)
         return -1;
     layer->block = block;
     layer->place = block->layers++;
-    if (role != STRAND_LINEAR)
+    if (role != BLOCK_LINEAR)
         block->roles[role] = layer;
     free(layer->tracker);
     layer->tracker = NULL;
@@ -246,8 +242,8 @@ void item_free(struct item *item)
 {
     struct item *other, *next;
 
-    DL_FOREACH_SAFE(item->others, other, next)
-    free(other);
+    DL_FOREACH_SAFE (item->others, other, next)
+        free(other);
     shards_free(item->work.shards);
     tensor_free(item->work.tensor);
     free(item);

@@ -145,9 +145,9 @@ void runs_stop(struct runs *runs)
 
     runs->stopping = true;
     runs->ingest = NULL;
-    HASH_ITER(by_id, runs->by_id, run, next)
-    for (struct session *session = run->sessions; session; session = session->hh.next)
-        session->peer = NULL;
+    HASH_ITER (by_id, runs->by_id, run, next)
+        for (struct session *session = run->sessions; session; session = session->hh.next)
+            session->peer = NULL;
     while (runs->busy > 0 || runs->trimming)
         uv_run(runs->options.loop, UV_RUN_ONCE);
     for (run = runs->by_id; run; run = run->by_id.next)
@@ -160,8 +160,8 @@ static void free_queue(struct block *block)
 {
     struct item *item, *next;
 
-    DL_FOREACH_SAFE(block->queue, item, next)
-    item_free(item);
+    DL_FOREACH_SAFE (block->queue, item, next)
+        item_free(item);
 }
 
 void runs_free(struct runs *runs)
@@ -170,10 +170,9 @@ void runs_free(struct runs *runs)
     struct block *block;
 
     gather_free_all(runs);
-    HASH_ITER(by_id, runs->by_id, run, next)
-    {
-        DL_FOREACH(run->blocks, block)
-        free_queue(block);
+    HASH_ITER (by_id, runs->by_id, run, next) {
+        DL_FOREACH (run->blocks, block)
+            free_queue(block);
         run_free(run);
     }
     free(runs);

@@ -11,10 +11,10 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "daemon/core/figure.h"
+#include "daemon/core/mailbox.h"
+#include "daemon/core/stats.h"
 #include "daemon/ingest/ingest.h"
-#include "daemon/mailbox.h"
-#include "daemon/record.h"
-#include "daemon/stats.h"
 #include "daemon/store/store.h"
 
 struct runs;

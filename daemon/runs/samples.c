@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/fault.h"
 #include "daemon/runs/state.h"
+#include "proto/fault.h"
 
 static struct numbered *find_number(struct session *session, uint32_t n)
 {
@@ -74,8 +74,8 @@ void samples_lose(struct item *item)
     struct item *other;
 
     lose(item->session, item->block, item->work.step);
-    DL_FOREACH(item->others, other)
-    lose(other->session, item->block, item->work.step);
+    DL_FOREACH (item->others, other)
+        lose(other->session, item->block, item->work.step);
 }
 
 static bool is_known(
@@ -142,8 +142,8 @@ uint64_t samples_tensors(const struct item *item)
     const struct item *other;
     uint64_t count = item->session != NULL;
 
-    DL_FOREACH(item->others, other)
-    count++;
+    DL_FOREACH (item->others, other)
+        count++;
     return count;
 }
 
@@ -151,9 +151,9 @@ static bool is_lossless(const struct item *item)
 {
     const struct item *other;
 
-    DL_FOREACH(item->others, other)
-    if (other->session->lossless)
-        return true;
+    DL_FOREACH (item->others, other)
+        if (other->session->lossless)
+            return true;
     return item->session->lossless;
 }
 
@@ -161,9 +161,9 @@ static bool is_of(const struct item *item, const struct session *session)
 {
     const struct item *other;
 
-    DL_FOREACH(item->others, other)
-    if (other->session == session)
-        return true;
+    DL_FOREACH (item->others, other)
+        if (other->session == session)
+            return true;
     return item->session == session;
 }
 
@@ -172,9 +172,9 @@ static bool is_first(const struct block *block, int64_t step)
 {
     const struct item *item;
 
-    DL_FOREACH(block->queue, item)
-    if (item->first && item->work.step == step)
-        return true;
+    DL_FOREACH (block->queue, item)
+        if (item->first && item->work.step == step)
+            return true;
     return false;
 }
 
@@ -184,8 +184,7 @@ static void supersede(struct block *block, int64_t step)
     struct stats *stats = block->run->runs->options.stats;
     struct item *item, *next;
 
-    DL_FOREACH_SAFE(block->queue, item, next)
-    {
+    DL_FOREACH_SAFE (block->queue, item, next) {
         if (!item->session || is_lossless(item) || item->work.step >= step ||
             item->work.step <= block->begun_step || is_first(block, item->work.step))
             continue;
@@ -230,7 +229,7 @@ static struct item *make_item(
     item->session = session;
     item->sequence = ++session->sequence;
     item->work = (struct strand_item){
-        .kind = header->kind == WIRE_WEIGHTS ? STRAND_WEIGHTS : STRAND_ACTIVATIONS,
+        .kind = header->kind == WIRE_WEIGHTS ? BLOCK_WEIGHTS : BLOCK_ACTIVATIONS,
         .layer = layer->place,
         .shape = {header->shape[0], header->shape[1]},
         .transposed = header->kind == WIRE_WEIGHTS && layer->transposed,
@@ -301,8 +300,8 @@ void samples_done(struct item *item)
 {
     struct item *other, *next;
 
-    DL_FOREACH_SAFE(item->others, other, next)
-    over(other);
+    DL_FOREACH_SAFE (item->others, other, next)
+        over(other);
     over(item);
 }
 
@@ -323,8 +322,7 @@ uint64_t samples_lost(void *ctx, void *known, const struct wire_tensor *header, 
     }
     lost = count_lost(session, block, step);
     block->lost_step = step;
-    DL_FOREACH_SAFE(block->queue, item, next)
-    {
+    DL_FOREACH_SAFE (block->queue, item, next) {
         if (item->work.step != step || step <= block->begun_step || item->first ||
             !is_of(item, session))
             continue;
@@ -368,8 +366,8 @@ void samples_rest(struct run *run)
 {
     struct block *block;
 
-    DL_FOREACH(run->blocks, block)
-    own_work(block, STRAND_REST);
+    DL_FOREACH (run->blocks, block)
+        own_work(block, BLOCK_REST);
     run->runs->trim_due = true;
     work_start(run->runs);
 }
@@ -380,17 +378,15 @@ void samples_close_waiting(struct runs *runs)
     struct run *run, *next;
     struct block *block;
 
-    HASH_ITER(by_id, runs->by_id, run, next)
-    {
+    HASH_ITER (by_id, runs->by_id, run, next) {
         if (strcmp(run->state, "running") != 0)
             continue;
-        DL_FOREACH(run->blocks, block)
-        {
+        DL_FOREACH (run->blocks, block) {
             if (!block->waiting || (double)(now - block->waiting_since_ms) <
                                        1000 * runs->options.sample_deadline_seconds)
                 continue;
             block->waiting = false;
-            own_work(block, STRAND_CLOSE);
+            own_work(block, BLOCK_CLOSE);
         }
     }
     work_start(runs);

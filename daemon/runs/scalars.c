@@ -2,10 +2,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/fault.h"
 #include "daemon/runs/state.h"
+#include "proto/fault.h"
 
-static struct scalar *scalar_for(struct run *run, const char name[RECORD_METRIC_MAX])
+static struct scalar *scalar_for(struct run *run, const char name[FIGURE_METRIC_MAX])
 {
     struct scalar *scalar;
 

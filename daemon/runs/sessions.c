@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/fault.h"
-#include "daemon/log.h"
+#include "daemon/core/log.h"
 #include "daemon/runs/state.h"
+#include "proto/fault.h"
 
 #define LAST_SEEN_SECONDS 5.0 /* between two rows that only say: still here */
 
@@ -87,8 +87,7 @@ static void begin_attempt(struct run *run, uint32_t number)
     run->attempt = number;
     run->attempt_started_at = runs_now();
     run->first_step = -1;
-    HASH_ITER(hh, run->scalars, scalar, next)
-    {
+    HASH_ITER (hh, run->scalars, scalar, next) {
         HASH_DEL(run->scalars, scalar);
         free(scalar);
     }

@@ -5,11 +5,11 @@
 #include <uthash.h>
 #include <utlist.h>
 
-#include "daemon/limits.h"
+#include "daemon/block/block.h"
+#include "daemon/block/shards.h"
+#include "daemon/core/limits.h"
 #include "daemon/runs/rhythm.h"
 #include "daemon/runs/runs.h"
-#include "daemon/runs/shards.h"
-#include "daemon/runs/strand.h"
 
 struct run;
 struct block;
@@ -32,7 +32,7 @@ struct layer {
     char baseline_dtype[16];
     bool has_baseline;
     bool unsaved, baseline_unsaved; /* the store has yet to get these rows */
-    void *tracker; /* as restored, until the strand has it */
+    void *tracker;                  /* as restored, until the strand has it */
     size_t tracker_size;
     uint32_t tracker_attempt;
     int64_t tracker_step;
@@ -43,10 +43,11 @@ struct layer {
 struct item {
     struct strand_item work;
     struct block *block;
-    struct session *session;  /* NULL: the daemon's own work */
-    struct item *others;      /* whose shards are in work.shards too */
-    uint64_t sequence;        /* within the session */
-    bool first; /* the first whole weights of its layer in the attempt: no newer ones replace a w(0) */
+    struct session *session; /* NULL: the daemon's own work */
+    struct item *others;     /* whose shards are in work.shards too */
+    uint64_t sequence;       /* within the session */
+    bool
+        first; /* the first whole weights of its layer in the attempt: no newer ones replace a w(0) */
     struct item *prev, *next; /* in its gather, the block's queue, the worker's hand, or `others` */
     struct item *earlier, *later; /* in the session's list of what is not yet done */
 };
@@ -68,7 +69,7 @@ struct block {
     struct run *run;
     char *name; /* "" for a layer alone */
     int64_t id; /* of the MLP block's row; 0: it is none */
-    struct layer *roles[STRAND_ROLES];
+    struct layer *roles[BLOCK_ROLES];
     size_t layers;
     struct strand *strand;
     struct item *queue;
@@ -124,14 +125,14 @@ struct session {
     size_t gathering; /* of them, shards that wait for those of others */
     struct loss *losses;
     struct fence *fences;
-    unsigned fences_flying; /* handed to the store */
+    unsigned fences_flying;  /* handed to the store */
     struct waiting *backlog; /* scalars that the store has no room for */
     uint64_t client_dropped;
     UT_hash_handle hh; /* by key, in the run */
 };
 
 struct scalar {
-    char name[RECORD_METRIC_MAX];
+    char name[FIGURE_METRIC_MAX];
     int64_t last_step;
     struct session *from;
     UT_hash_handle hh;
@@ -187,7 +188,7 @@ struct runs {
     uv_timer_t tick;
 };
 
-_Static_assert(RECORD_METRIC_MAX == WIRE_SCALAR_NAME_MAX + 1, "every scalar's name is a metric");
+_Static_assert(FIGURE_METRIC_MAX == WIRE_SCALAR_NAME_MAX + 1, "every scalar's name is a metric");
 
 double runs_now(void); /* seconds since 1970 */
 

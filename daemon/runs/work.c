@@ -4,9 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/fault.h"
-#include "daemon/log.h"
+#include "daemon/core/log.h"
 #include "daemon/runs/state.h"
+#include "proto/fault.h"
 
 struct flying_fence {
     struct runs *runs;
@@ -71,8 +71,7 @@ void fences_check(struct session *session)
 {
     struct fence *fence, *next;
 
-    DL_FOREACH_SAFE(session->fences, fence, next)
-    {
+    DL_FOREACH_SAFE (session->fences, fence, next) {
         if (session->backlog || !sessions_has_room(session))
             return; /* backlog_serve looks again */
         if (session->undone && session->undone->sequence <= fence->after)
@@ -88,8 +87,8 @@ static void on_work(uv_work_t *work)
     struct hand *hand = work->data;
     struct item *item;
 
-    DL_FOREACH(hand->items, item)
-    strand_run(hand->block->strand, &item->work, &hand->findings);
+    DL_FOREACH (hand->items, item)
+        strand_run(hand->block->strand, &item->work, &hand->findings);
 }
 
 static void tell_damage(struct run *run, const struct strand_damage *damage)
@@ -176,8 +175,7 @@ static void finish_items(struct hand *hand)
     struct stats *stats = hand->runs->options.stats;
     struct item *item, *next;
 
-    DL_FOREACH_SAFE(hand->items, item, next)
-    {
+    DL_FOREACH_SAFE (hand->items, item, next) {
         stats_add(&stats->tensors_analysed_total, samples_tensors(item));
         samples_done(item);
     }
@@ -213,8 +211,7 @@ static struct item *take_sample(struct block *block)
     struct item *taken = NULL, *item, *next;
     int64_t step = block->queue->work.step;
 
-    DL_FOREACH_SAFE(block->queue, item, next)
-    {
+    DL_FOREACH_SAFE (block->queue, item, next) {
         if (item->work.step != step)
             break;
         DL_DELETE(block->queue, item);

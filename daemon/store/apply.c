@@ -380,9 +380,10 @@ static int put_figure(struct apply *apply, struct op_figure *op, struct apply_re
     return rc;
 }
 
-static void encode_counts(const uint32_t counts[RECORD_BINS], unsigned char bytes[4 * RECORD_BINS])
+static void encode_counts(
+    const uint32_t counts[HISTOGRAM_BINS], unsigned char bytes[4 * HISTOGRAM_BINS])
 {
-    for (size_t i = 0; i < RECORD_BINS; i++) {
+    for (size_t i = 0; i < HISTOGRAM_BINS; i++) {
         for (size_t b = 0; b < 4; b++)
             bytes[4 * i + b] = (unsigned char)(counts[i] >> (8 * b));
     }
@@ -403,7 +404,7 @@ static int put_histogram(
     int rc = find_series(apply, &key, &series);
     if (rc != SQLITE_OK || !series)
         return rc;
-    unsigned char bytes[4 * RECORD_BINS];
+    unsigned char bytes[4 * HISTOGRAM_BINS];
     encode_counts(histogram->counts, bytes);
     sqlite3_stmt *statement = apply->statements[PUT_HISTOGRAM];
     sqlite3_bind_int64(statement, 1, series->id);

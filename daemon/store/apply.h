@@ -19,7 +19,7 @@ struct apply {
     struct silencer silencer;
     struct outbox outbox;
     bool without_figures; /* the disk is short of room */
-    int64_t *reviewed; /* alerts whose being silenced the transaction in hand changed */
+    int64_t *reviewed;    /* alerts whose being silenced the transaction in hand changed */
     size_t reviewed_count, reviewed_size;
     struct store_told_figure *told; /* room to tell the figures of one batch */
     size_t told_size;

@@ -4,7 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/limits.h"
+#include "daemon/core/limits.h"
 #include "daemon/store/rows.h"
 #include "daemon/store/sql.h"
 

@@ -30,7 +30,7 @@ void queue_destroy(struct queue *queue);
 /* Any thread. 0, or -1: the bound is reached, the batch is still the caller's. */
 int queue_put(struct queue *queue, struct store_batch *batch);
 bool queue_has_room(struct queue *queue); /* beside the reserve */
-void queue_close(struct queue *queue); /* wakes the writer for the last time */
+void queue_close(struct queue *queue);    /* wakes the writer for the last time */
 
 /* The writer alone. */
 /* Waits for the times above; true: there is something to commit now. `closing` tells whether

@@ -92,7 +92,7 @@ int reader_series(struct reader *, const struct reader_series_query *,
 struct reader_column {
     int64_t first_step, last_step;
     double time;
-    uint64_t counts[RECORD_BINS];
+    uint64_t counts[HISTOGRAM_BINS];
 };
 int reader_histogram(struct reader *, const struct reader_series_query *,
     void (*columns)(void *ctx, uint32_t attempt, const struct reader_column *columns, size_t count),

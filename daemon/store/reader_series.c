@@ -154,7 +154,7 @@ static int fill_buckets(
 
 static void add_counts(struct reader_column *column, const unsigned char *bytes)
 {
-    for (size_t i = 0; i < RECORD_BINS; i++) {
+    for (size_t i = 0; i < HISTOGRAM_BINS; i++) {
         uint32_t count = 0;
         for (size_t b = 0; b < 4; b++)
             count |= (uint32_t)bytes[4 * i + b] << (8 * b);
@@ -177,7 +177,7 @@ static int fill_columns(
         column->last_step = step;
         column->time = sqlite3_column_double(row, 1);
         const unsigned char *bytes = sqlite3_column_blob(row, 2);
-        if (!bytes || sqlite3_column_bytes(row, 2) != 4 * RECORD_BINS)
+        if (!bytes || sqlite3_column_bytes(row, 2) != 4 * HISTOGRAM_BINS)
             return SQLITE_CORRUPT;
         add_counts(column, bytes);
     }

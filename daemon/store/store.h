@@ -10,15 +10,15 @@
  * logged. When the disk refuses, what waits is kept and tried again. While the disk is short of room
  * (store_options.disk_free_min), figures and histograms are left out and counted, all else is
  * written. */
-#ifndef FORESHOCK_STORE_H
-#define FORESHOCK_STORE_H
+#ifndef FORESHOCK_STORE_STORE_H
+#define FORESHOCK_STORE_STORE_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
-#include "daemon/record.h"
-#include "daemon/stats.h"
+#include "daemon/core/figure.h"
+#include "daemon/core/stats.h"
 
 #define STORE_ERROR_MAX       512
 #define STORE_QUEUE_MAX       16384                 /* batches that wait */
@@ -138,7 +138,7 @@ struct store_options {
     /* Database and baselines together. The write-ahead log (up to 64 MiB) comes on top of it. */
     uint64_t retention_bytes;
     double retention_seconds; /* 0: no limit by age; counted from a run's last_seen_at */
-    uint64_t disk_free_min; /* below it figures and baselines are not stored (disk.h) */
+    uint64_t disk_free_min;   /* below it figures and baselines are not stored (disk.h) */
     struct stats *stats;
     struct store_sink sink;
     /* Any thread; NULL: stderr. `error` false: routine, such as what retention removes. */

@@ -25,7 +25,7 @@ import scipy.sparse.linalg  # noqa: E402
 import torch  # noqa: E402
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "tools/tracker-lab"))
+sys.path.insert(0, str(ROOT / "lab/tracker-lab"))
 import record  # noqa: E402
 
 COSINE = 0.999

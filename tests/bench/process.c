@@ -13,7 +13,7 @@
 #include <unistd.h>
 #include <zmq.h>
 
-#include "daemon/limits.h"
+#include "daemon/core/limits.h"
 
 #define CONFIG "limits:\n  lease_seconds: 600\n"
 

@@ -8,7 +8,7 @@ from scipy import stats
 
 from harness import ROOT
 
-sys.path.insert(0, str(ROOT / "tools"))
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "lab")]
 
 from evaluation.intervals import clopper_pearson, median_interval  # noqa: E402
 from evaluation.recording import BadRecording, Cadence, Layer, Run, Series, lines  # noqa: E402

@@ -1,4 +1,4 @@
-"""Two short trainings of tools/trials, one that fails and one that does not, watched by a real foreshockd: what it stored is
+"""Two short trainings of lab/trials, one that fails and one that does not, watched by a real foreshockd: what it stored is
 what is exact, what it says is right, and the same comes out when its database, or the recording, is replayed."""
 
 import csv
@@ -14,7 +14,7 @@ from harness import ROOT, build_folder
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
-sys.path.insert(0, str(ROOT / "tools"))
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "lab")]
 
 from trials.agreement import Comparison  # noqa: E402
 from trials.live import compare, train, trial  # noqa: E402

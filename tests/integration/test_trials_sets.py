@@ -1,4 +1,4 @@
-"""The sets of tools/trials: runs keep their numbers, and each of them can be trained."""
+"""The sets of lab/trials: runs keep their numbers, and each of them can be trained."""
 
 import copy
 import math
@@ -10,7 +10,7 @@ from harness import ROOT
 
 torch = pytest.importorskip("torch")
 pytestmark = pytest.mark.torch
-sys.path.insert(0, str(ROOT / "tools"))
+sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "lab")]
 
 from trials.events import EVENTS  # noqa: E402
 from trials.optimizers import OPTIMIZERS  # noqa: E402

@@ -1,6 +1,6 @@
 /* What the tests of the alerts share: an engine, and a record of what it told. */
-#ifndef FORESHOCK_TESTS_ALERTS_STAGE_H
-#define FORESHOCK_TESTS_ALERTS_STAGE_H
+#ifndef FORESHOCK_TESTS_UNIT_ALERTS_STAGE_H
+#define FORESHOCK_TESTS_UNIT_ALERTS_STAGE_H
 
 /* cmocka wants these four before it */
 #include <setjmp.h>

@@ -2,7 +2,7 @@
  */
 #include "stage.h"
 
-#include "daemon/alerts/describe.h"
+#include "daemon/alerts/wording.h"
 
 static void fire(struct stage *stage, int64_t layer, int64_t step)
 {

@@ -2,7 +2,7 @@
  * missing; what must fire, when, and what must not. */
 #include "stage.h"
 
-#include "daemon/alerts/together.h"
+#include "daemon/detectors/cross_section.h"
 
 /* sigma1 like t^0.2 until step 1000, then also by `rate` a step, in `grown` of the layers; the inputs lie on both sides, and the loss rises by `loss` at 1200. */
 static int64_t growth_alert(

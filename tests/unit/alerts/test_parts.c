@@ -1,14 +1,14 @@
 /* The parts that detectors are made of, each against its definition computed plainly. */
 #include "stage.h"
 
-#include "daemon/alerts/clock.h"
-#include "daemon/alerts/descent.h"
-#include "daemon/alerts/elasticity.h"
-#include "daemon/alerts/history.h"
-#include "daemon/alerts/level.h"
-#include "daemon/alerts/risk.h"
-#include "daemon/alerts/row.h"
-#include "daemon/alerts/together.h"
+#include "daemon/detectors/cross_section.h"
+#include "daemon/detectors/descent.h"
+#include "daemon/detectors/elasticity.h"
+#include "daemon/detectors/history.h"
+#include "daemon/detectors/level.h"
+#include "daemon/detectors/risk.h"
+#include "daemon/detectors/step_row.h"
+#include "daemon/detectors/training_clock.h"
 
 static void assert_near(double actual, double expected, double tolerance)
 {

@@ -1,6 +1,6 @@
 /* Buffers with forbidden pages on both sides: whatever reads or writes beyond them dies on the spot. */
-#ifndef FORESHOCK_TESTS_ANALYSIS_GUARDED_H
-#define FORESHOCK_TESTS_ANALYSIS_GUARDED_H
+#ifndef FORESHOCK_TESTS_UNIT_ANALYSIS_GUARDED_H
+#define FORESHOCK_TESTS_UNIT_ANALYSIS_GUARDED_H
 
 #include <stddef.h>
 

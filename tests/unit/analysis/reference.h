@@ -1,7 +1,7 @@
 /* Slow and independent references for the tests of daemon/analysis: random matrices, element types,
  * full SVD. */
-#ifndef FORESHOCK_TESTS_ANALYSIS_REFERENCE_H
-#define FORESHOCK_TESTS_ANALYSIS_REFERENCE_H
+#ifndef FORESHOCK_TESTS_UNIT_ANALYSIS_REFERENCE_H
+#define FORESHOCK_TESTS_UNIT_ANALYSIS_REFERENCE_H
 
 #include "daemon/analysis/analysis.h"
 

@@ -169,7 +169,7 @@ static void put_histogram(
         .time = started + (double)at.step};
 
     snprintf(histogram.metric, sizeof histogram.metric, "%s", metric);
-    for (int bin = 0; bin < RECORD_BINS; bin++) {
+    for (int bin = 0; bin < HISTOGRAM_BINS; bin++) {
         double distance = ((bin + 0.5) / 32 - 1 - centre) / width;
         histogram.counts[bin] = (uint32_t)lround(1000 * exp(-distance * distance));
     }
@@ -195,7 +195,7 @@ static void put_block_figures(struct store_batch *batch, struct place at)
         double offset;
     } quantiles[] = {{"p05", -0.3}, {"p25", -0.12}, {"p50", 0}, {"p75", 0.12}, {"p95", 0.3}};
     double centre = 0.2 * sin((double)at.step / 300);
-    char metric[RECORD_METRIC_MAX];
+    char metric[FIGURE_METRIC_MAX];
 
     for (size_t i = 0; i < sizeof quantiles / sizeof *quantiles; i++) {
         snprintf(metric, sizeof metric, "gate.in_out.%s", quantiles[i].name);
@@ -231,7 +231,7 @@ void serve_data_step(struct store_batch *batch, int64_t step)
 
 void serve_data_wide(struct store_batch *batch, size_t first_series)
 {
-    char metric[RECORD_METRIC_MAX];
+    char metric[FIGURE_METRIC_MAX];
 
     if (first_series == 0)
         store_put_run(batch, &(struct store_run){.id = SERVE_WIDE,

@@ -1,6 +1,6 @@
 /* Made-up runs that follow formulas, so that a test can say what the API must answer. */
-#ifndef FORESHOCK_TESTS_SERVE_DATA_H
-#define FORESHOCK_TESTS_SERVE_DATA_H
+#ifndef FORESHOCK_TESTS_UNIT_HTTP_SERVE_DATA_H
+#define FORESHOCK_TESTS_UNIT_HTTP_SERVE_DATA_H
 
 #include "daemon/store/store.h"
 

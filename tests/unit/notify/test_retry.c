@@ -7,12 +7,13 @@
 
 #include <cmocka.h>
 
-#include "daemon/limits.h"
+#include "daemon/core/limits.h"
 
 static void test_verdicts(void **state)
 {
     static const long good[] = {200, 201, 202, 204, 299};
-    static const long later[] = {0, 100, 301, 302, 401, 403, 404, 405, 408, 425, 429, 500, 502, 503, 504, 599};
+    static const long later[] = {
+        0, 100, 301, 302, 401, 403, 404, 405, 408, 425, 429, 500, 502, 503, 504, 599};
     static const long refused[] = {400, 410, 413, 414, 415, 422};
 
     for (size_t i = 0; i < sizeof good / sizeof *good; i++)

@@ -103,8 +103,8 @@ static void work_off(void)
     for (size_t i = 0; i < handed_count; i++) {
         struct item *item, *next;
 
-        DL_FOREACH_SAFE(handed[i]->others, item, next)
-        samples_done(item);
+        DL_FOREACH_SAFE (handed[i]->others, item, next)
+            samples_done(item);
         shards_free(handed[i]->work.shards);
         tensor_free(handed[i]->work.tensor);
         samples_done(handed[i]);
@@ -472,8 +472,8 @@ static uint64_t waiting_shards(void)
     const struct gather *gather;
     uint64_t count = 0;
 
-    DL_FOREACH(block.gathers, gather)
-    count += gather->shards->count;
+    DL_FOREACH (block.gathers, gather)
+        count += gather->shards->count;
     return count;
 }
 
@@ -484,9 +484,9 @@ static bool is_known(size_t rank, int64_t step)
 {
     const struct gather *gather;
 
-    DL_FOREACH(block.gathers, gather)
-    if (gather->step == step && shards_have(gather->shards, numbers[rank].span.begin))
-        return true;
+    DL_FOREACH (block.gathers, gather)
+        if (gather->step == step && shards_have(gather->shards, numbers[rank].span.begin))
+            return true;
     return was_whole[step];
 }
 

@@ -1,6 +1,6 @@
 /* A store in a fresh folder, and short ways to fill it. Every failure ends the test. */
-#ifndef FORESHOCK_TESTS_STORE_FIXTURE_H
-#define FORESHOCK_TESTS_STORE_FIXTURE_H
+#ifndef FORESHOCK_TESTS_UNIT_STORE_FIXTURE_H
+#define FORESHOCK_TESTS_UNIT_STORE_FIXTURE_H
 
 #include "daemon/store/store.h"
 

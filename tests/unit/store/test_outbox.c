@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-#include "daemon/limits.h"
+#include "daemon/core/limits.h"
 #include "daemon/store/reader.h"
 #include "tests/unit/store/fixture.h"
 

@@ -317,7 +317,7 @@ static void histograms_are_summed(void **state)
 {
     struct fixture *fixture = *state;
     struct store_batch *batch = store_batch_new();
-    uint64_t expected[5][RECORD_BINS] = {{0}};
+    uint64_t expected[5][HISTOGRAM_BINS] = {{0}};
     put_run_and_layer(batch);
     for (uint32_t i = 0; i < 50; i++) {
         struct histogram histogram = {.run = 1,
@@ -326,7 +326,7 @@ static void histograms_are_summed(void **state)
             .time = 5.0 + i,
             .attempt = 1,
             .metric = "angles"};
-        for (uint32_t bin = 0; bin < RECORD_BINS; bin++) {
+        for (uint32_t bin = 0; bin < HISTOGRAM_BINS; bin++) {
             histogram.counts[bin] =
                 (i + 1) * (bin + 3) * 60000000u; /* wraps: any 32 bits come back */
             expected[i / 10][bin] += histogram.counts[bin];
@@ -507,7 +507,7 @@ static void one_series_of_many_is_found_at_once(void **state)
     struct store_run run = fixture_run(1, "alpha");
     store_put_run(batch, &run);
     for (int i = 0; i < 5000; i++) {
-        char metric[RECORD_METRIC_MAX];
+        char metric[FIGURE_METRIC_MAX];
         snprintf(metric, sizeof metric, "m%d", i);
         struct figure figure = fixture_figure(1, 0, metric, 0, i);
         store_put_figure(batch, &figure);

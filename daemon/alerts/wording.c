@@ -1,0 +1,246 @@
+/* One sentence on what was found, where and since when; one on what usually causes it. */
+#include "daemon/alerts/wording.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "daemon/detectors/median_growth.h"
+
+#define WHERE_MAX 320
+
+struct story {
+    const char *where; /* "the run", or a layer and how many more */
+    const struct spell *worst;
+    const char *text;
+};
+
+void text_print(char *out, size_t size, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    int length = vsnprintf(out, size, format, arguments);
+    va_end(arguments);
+    if (length < 0 || (size_t)length < size)
+        return;
+    size_t end = size - 1, start = end;
+    while (start > 0 && ((unsigned char)out[start - 1] & 0xC0) == 0x80)
+        start--;
+    if (start == 0)
+        return;
+    unsigned char lead = (unsigned char)out[start - 1];
+    size_t wanted = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC0 ? 2 : 1;
+    if (end - (start - 1) < wanted)
+        out[start - 1] = '\0';
+}
+
+/* A figure for "%.2f": "-0.00" would make a reader wonder. */
+static double signless_zero(double figure)
+{
+    return fabs(figure) < 0.005 ? 0.0 : figure;
+}
+
+static void describe_nonfinite(char *out, size_t size, const struct story *story)
+{
+    const struct alert_evidence *found = &story->worst->evidence[0];
+    char count[64] = "";
+    if (isfinite(found->value))
+        snprintf(count, sizeof count, " = %.0f", found->value);
+    text_print(out, size,
+        "NaN or infinite numbers in %s since step %" PRId64
+        " (%s%s). The training will not heal by itself: usually a "
+        "diverged loss, an overflow in 16-bit arithmetic, or a bad batch. Stop it and go back to a "
+        "checkpoint from before "
+        "that step.",
+        story->where, story->worst->first_step, found->metric, count);
+}
+
+#define GROWTH_CAUSES                                                                              \
+    "Usual causes: a learning rate too high or rising, weights or gradients rounded with a bias, " \
+    "weight decay off or of the wrong sign. Look at the learning rate and at what changed before " \
+    "that step, and keep a checkpoint now."
+
+/* One of all layers, then one of each of the fastest. */
+_Static_assert(ALERT_TRACK_EVIDENCE_MAX - 1 > LAYERS_GROWTH_PAIR, "more than a pair shows as more");
+
+static void describe_layers_growth(char *out, size_t size, const struct story *story)
+{
+    const struct alert_evidence *together = &story->worst->evidence[0];
+    bool pair = story->worst->evidence_count == 1 + LAYERS_GROWTH_PAIR;
+    text_print(out, size,
+        "The weights run away: since step %" PRId64 " the spectral norms of %s layers grow "
+        "like the steps to the power of %.2f or faster (%.2f at most before; over the last %.0f "
+        "steps), which tends to end in a loss explosion. " GROWTH_CAUSES,
+        story->worst->first_step, pair ? "both" : "half of all", together->value,
+        signless_zero(together->baseline), together->window);
+}
+
+static void describe_sigma_growth(char *out, size_t size, const struct story *story)
+{
+    const struct alert_evidence *growth = &story->worst->evidence[0],
+                                *diversity = &story->worst->evidence[1];
+    if (strcmp(growth->metric, "sigma_growth.together") == 0) {
+        describe_layers_growth(out, size, story);
+        return;
+    }
+    char others[64] = "", one_sided[128] = "";
+    if (isfinite(growth->baseline))
+        snprintf(
+            others, sizeof others, "half of all layers: %.2f; ", signless_zero(growth->baseline));
+    if (story->worst->evidence_count > 1)
+        snprintf(one_sided, sizeof one_sided,
+            " while nearly all its inputs lie on one side of the principal direction (diversity "
+            "%.2f)",
+            diversity->value);
+    text_print(out, size,
+        "The spectral norm of %s runs away: since step %" PRId64
+        " it grows like the steps to the power of %.2f (%sover the last %.0f steps)%s, which tends "
+        "to end in a loss explosion. " GROWTH_CAUSES,
+        story->where, story->worst->first_step, growth->value, others, growth->window, one_sided);
+}
+
+static void describe_lr_runaway(char *out, size_t size, const struct story *story)
+{
+    const struct alert_evidence *found = &story->worst->evidence[0];
+    text_print(out, size,
+        "The learning rate has left its plateau: %.3g at step %" PRId64
+        ", %.1f times the %.3g that it had before the last %.0f steps. Usual causes: a decay of "
+        "the wrong sign, a schedule in the wrong units, a warm-up that does not stop, a slip when "
+        "it was changed. If this is not meant, stop it before the weights follow.",
+        found->value, found->step, found->value / found->baseline, found->baseline, found->window);
+}
+
+static void describe_gradient(char *out, size_t size, const struct story *story)
+{
+    const struct alert_evidence *found = &story->worst->evidence[0];
+    if (strcmp(found->metric, "gradient.bursts") == 0) {
+        text_print(out, size,
+            "The gradient norm bursts again and again since step %" PRId64
+            " (%.0f bursts in about %.0f steps, %.1f usual before). Usual causes: bad batches, "
+            "numbers that overflow, a learning rate at the edge of stability. Look at the data of "
+            "those steps and at the loss.",
+            story->worst->first_step, found->value, found->window, found->baseline);
+        return;
+    }
+    text_print(out, size,
+        "Gradient norm and loss rise together since step %" PRId64
+        ": the gradient norm is %.3g, %.1f times what it was before, the loss %.4g, %.4g at its "
+        "lowest. Usual causes: a fault in the backward pass, reduced precision in attention, a "
+        "change of the data. Look at what changed before that step, and keep a checkpoint now.",
+        story->worst->first_step, found->value, found->value / found->baseline,
+        story->worst->evidence[1].value, story->worst->evidence[1].baseline);
+}
+
+static void describe_cosine_shift(char *out, size_t size, const struct story *story)
+{
+    const struct alert_evidence *found = &story->worst->evidence[0];
+    text_print(out, size,
+        "The neurons of %s turn the same way: since step %" PRId64
+        " the median cosine of their input and output weights is %.2f, %.2f in the training "
+        "before, as when one new direction takes over all of them. Usual causes: gradients or "
+        "weights rounded with a bias, a corrupted optimizer state. Look at the precision of the "
+        "updates, and keep a checkpoint now.",
+        story->where, story->worst->first_step, signless_zero(found->value),
+        signless_zero(found->baseline));
+}
+
+static void describe_rotation_runaway(char *out, size_t size, const struct story *story)
+{
+    const struct alert_evidence *found = &story->worst->evidence[0];
+    text_print(out, size,
+        "The layers turn away from their initialization faster and faster since step %" PRId64
+        " (like training steps to the power of %.2f, %.2f at most before). Usual causes: a "
+        "learning rate too high or rising, a change of the optimizer.",
+        story->worst->first_step, found->value, signless_zero(found->baseline));
+}
+
+static void describe_rotation_still(char *out, size_t size, const struct story *story)
+{
+    text_print(out, size,
+        "No layer's weights have changed since step %" PRId64
+        ", though the training goes on. Usual causes: a loss scale that makes the optimizer skip "
+        "every step, updates too small for the precision of the weights, parameters that the "
+        "optimizer does not hold.",
+        story->worst->first_step);
+}
+
+static void describe_alignment_collapse(char *out, size_t size, const struct story *story)
+{
+    const struct alert_evidence *found = &story->worst->evidence[0];
+    text_print(out, size,
+        "The inputs of at least a quarter of the two-sided layers have fallen to one side of the "
+        "principal direction since step %" PRId64 " (diversity down to %.2f, below %.2f; it was "
+        "above %.2f before): the layers lose directions, which comes with or before "
+        "a loss explosion. Look at the learning rate and at the precision of weights and "
+        "gradients, and keep a checkpoint now.",
+        story->worst->first_step, found->value, found->threshold, found->baseline);
+}
+
+static void describe_loss_high(char *out, size_t size, const struct story *story)
+{
+    const struct alert_evidence *found = &story->worst->evidence[0];
+    text_print(out, size,
+        "The loss has been well above its lowest level since step %" PRId64
+        " (%.4g, threshold %.4g, lowest %.4g). Usual "
+        "causes: a learning rate too high, a change or a fault in the data, an instability that "
+        "other alerts of this run "
+        "may place. If it does not come back, go back to an earlier checkpoint.",
+        story->worst->first_step, found->value, found->threshold, found->baseline);
+}
+
+static void describe_run_lost(char *out, size_t size, const struct story *story)
+{
+    text_print(out, size,
+        "%s Last step %" PRId64 ". The training process was killed, crashed, or lost its "
+        "connection: look at its log and at its node. If it will not come back: foreshock end RUN.",
+        story->text, story->worst->fired_step);
+}
+
+static void describe_baseline_damaged(char *out, size_t size, const struct story *story)
+{
+    text_print(out, size,
+        "The kept initialization of %s cannot be used: %s. Its rotation and drift are not measured "
+        "until a new "
+        "initialization is declared. Look at the disk of the state directory.",
+        story->where, story->text);
+}
+
+static void (*const describers[RULE_COUNT])(char *, size_t, const struct story *) = {
+    [RULE_NONFINITE] = describe_nonfinite,
+    [RULE_SIGMA_GROWTH] = describe_sigma_growth,
+    [RULE_LR_RUNAWAY] = describe_lr_runaway,
+    [RULE_GRADIENT] = describe_gradient,
+    [RULE_COSINE_SHIFT] = describe_cosine_shift,
+    [RULE_ROTATION_RUNAWAY] = describe_rotation_runaway,
+    [RULE_ROTATION_STILL] = describe_rotation_still,
+    [RULE_ALIGNMENT_COLLAPSE] = describe_alignment_collapse,
+    [RULE_LOSS_HIGH] = describe_loss_high,
+    [RULE_RUN_LOST] = describe_run_lost,
+    [RULE_BASELINE_DAMAGED] = describe_baseline_damaged,
+};
+
+static void print_where(char *out, size_t size, const char *layer, size_t total)
+{
+    if (layer == NULL)
+        layer = "the run";
+    if (total > 1)
+        text_print(out, size, "%s and %zu more", layer, total - 1);
+    else
+        text_print(out, size, "%s", layer);
+}
+
+void alert_describe(
+    struct alert *alert, const char *layer, const struct spell *worst, const char *text)
+{
+    char where[WHERE_MAX];
+    print_where(where, sizeof where, layer, alert->layer_total);
+    const char *title = rule_table[alert->rule].title;
+    if (layer == NULL)
+        text_print(alert->title, sizeof alert->title, "%s", title);
+    else
+        text_print(alert->title, sizeof alert->title, "%s: %s", title, where);
+    struct story story = {where, worst, text};
+    describers[alert->rule](alert->summary, sizeof alert->summary, &story);
+}

@@ -1,0 +1,21 @@
+/* Open files: their limit, and that connections of trainings never take those that the daemon needs for itself.
+ *
+ * libzmq aborts when accept() finds no file left, and a trainer takes two. So the process has an accept() of its own: a
+ * connection whose file would be one of the reserved is closed at once, and counted. */
+#ifndef FORESHOCK_CORE_FILES_H
+#define FORESHOCK_CORE_FILES_H
+
+#include <stdint.h>
+
+/* Raises the limit of open files for so many sessions, as far as it can be, and guards accept() from now on; each connection
+ * that is refused counts in `refused`. Returns how many of the sessions fit; 0: the limit is below what the daemon needs for
+ * itself. Before other threads start. */
+uint32_t files_guard(uint32_t sessions, _Atomic uint64_t *refused);
+
+/* The limit of open files. */
+uint64_t files_limit(void);
+
+/* This listening socket is bounded by its owner, within the reserve. Any thread; one socket at a time, -1: none. */
+void files_exempt(int listening);
+
+#endif

@@ -1,0 +1,101 @@
+/* Collapse of the alignment's sign diversity against the layers' own past.
+ *
+ * Only of layers whose inputs are two-sided by nature: the value projection of an attention and the
+ * up-projection of a gated MLP, as long as their own past, from 0.4 to 0.8 of the steps, says so
+ * too. Elsewhere the principal direction carries the mean input, and one sign is the healthy state.
+ * A layer may become one-sided as it learns, so one alone is not told of: a quarter of them, and
+ * two at least, must have fallen. Source: Qiu et al., arXiv 2510.04202; of the limits: measured
+ * (lab/RESULTS.md). */
+#include "daemon/detectors/detector.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "daemon/detectors/history.h"
+#include "daemon/detectors/level.h"
+
+#define NEARLY_NONE 0.01 /* a diversity below it is no worse */
+
+struct collapse_state {
+    bool fallen; /* and not recovered: stays in the company though its past forgets */
+    struct level recent;
+    struct history past;
+};
+
+static bool watches(const struct watched *watched)
+{
+    if (watched->role == NULL)
+        return false;
+    return strcmp(watched->role, "attn.v") == 0 ||
+           (strcmp(watched->role, "mlp.in") == 0 && watched->gated);
+}
+
+static void note_fall(
+    struct collapse_state *state, const struct rule_settings *settings, double past, double mean)
+{
+    if (state->fallen)
+        state->fallen = mean <= settings->alignment_collapse.recovered;
+    else
+        state->fallen = past > settings->alignment_collapse.balanced &&
+                        mean < settings->alignment_collapse.fallen;
+}
+
+/* Shares how far the diversity is below the threshold: above 0 it has fallen. */
+static bool judge(void *opaque, const struct rule_settings *settings, const struct sample *sample,
+    struct judgement *judgement)
+{
+    struct collapse_state *state = opaque;
+    double t = steps_taken(sample->step, sample->begin);
+    judgement->step = sample->step;
+    judgement->time = sample->time;
+    if (!isfinite(sample->value))
+        return true;
+    level_put(&state->recent, t, sample->value, 0);
+    double mean = level_mean(&state->recent, 0, (size_t)settings->alignment_collapse.mean_samples);
+    double past = history_median(&state->past, PAST_FROM * t, PAST_TO * t, PAST_LEAST);
+    history_put(&state->past, t, sample->value);
+    if (isnan(mean) || isnan(past) || t < settings->alignment_collapse.arm_steps)
+        return true;
+    note_fall(state, settings, past, mean);
+    judgement->share.given = state->fallen || past > settings->alignment_collapse.balanced;
+    judgement->share.value = settings->alignment_collapse.fallen - mean;
+    judgement->share.window = (PAST_TO - PAST_FROM) * t;
+    return true;
+}
+
+static void judge_panel(void *opaque, const struct rule_settings *settings,
+    const struct panel *panel, int64_t begin, struct judgement *judgement)
+{
+    double fallen = settings->alignment_collapse.fallen;
+    double hysteresis = settings->alignment_collapse.recovered - fallen;
+    if (panel->count < 2)
+        return;
+    judgement->verdict = panel->quarter > 0             ? VERDICT_BAD
+                         : panel->quarter < -hysteresis ? VERDICT_GOOD
+                                                        : VERDICT_UNCLEAR;
+    judgement->score = fallen / fmax(fallen - panel->quarter, NEARLY_NONE);
+    for (size_t i = 0;
+         i < ALERT_TRACK_EVIDENCE_MAX && panel->top[i].layer != 0 && panel->top[i].value > 0; i++)
+        judgement->evidence[judgement->evidence_count++] =
+            (struct alert_evidence){.layer = panel->top[i].layer,
+                .metric = "sa.diversity",
+                .value = fallen - panel->top[i].value,
+                .threshold = fallen,
+                .baseline = settings->alignment_collapse.balanced,
+                .window = panel->window,
+                .step = panel->step};
+}
+
+const struct detector alignment_fall_detector = {
+    .rule = RULE_ALIGNMENT_COLLAPSE,
+    .metrics = 1u << METRIC_DIVERSITY,
+    .state_size = sizeof(struct collapse_state),
+    .watches = watches,
+    .judge = judge,
+};
+
+const struct detector alignment_collapse_detector = {
+    .rule = RULE_ALIGNMENT_COLLAPSE,
+    .shared_by = &alignment_fall_detector,
+    .judge_panel = judge_panel,
+};

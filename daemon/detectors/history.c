@@ -1,0 +1,74 @@
+/* A ring of thinned values; see history.h. */
+#include "daemon/detectors/history.h"
+
+#include <math.h>
+#include <stdlib.h>
+
+#define SPACING 1.01 /* each entry at so many times the steps of the one before */
+
+static const struct history_entry *entry(const struct history *history, size_t back)
+{
+    return &history->entries[(history->next + HISTORY_ENTRIES - 1 - back) % HISTORY_ENTRIES];
+}
+
+void history_put(struct history *history, double t, double value)
+{
+    struct history_entry *last =
+        &history->entries[(history->next + HISTORY_ENTRIES - 1) % HISTORY_ENTRIES];
+    if (history->count > 0 && t < SPACING * last->t) {
+        last->largest = fmax(last->largest, value);
+        last->newest = value;
+        return;
+    }
+    history->entries[history->next] = (struct history_entry){t, value, value};
+    history->next = (history->next + 1) % HISTORY_ENTRIES;
+    if (history->count < HISTORY_ENTRIES)
+        history->count++;
+}
+
+double history_largest(const struct history *history, double from, double to, size_t least)
+{
+    double largest = -INFINITY;
+    size_t found = 0;
+    for (size_t back = 0; back < history->count && entry(history, back)->t >= from; back++)
+        if (entry(history, back)->t < to) {
+            largest = fmax(largest, entry(history, back)->largest);
+            found++;
+        }
+    return found >= least && found > 0 ? largest : NAN;
+}
+
+double history_reached(const struct history *history, double from, double to, size_t times)
+{
+    double highest[HISTORY_TIMES_MAX]; /* descending */
+    size_t found = 0;
+    for (size_t back = 0; back < history->count && entry(history, back)->t >= from; back++) {
+        double value = entry(history, back)->largest;
+        if (!(entry(history, back)->t < to) || (found == times && value <= highest[times - 1]))
+            continue;
+        size_t at = found < times ? found++ : times - 1;
+        for (; at > 0 && highest[at - 1] < value; at--)
+            highest[at] = highest[at - 1];
+        highest[at] = value;
+    }
+    return found == times ? highest[times - 1] : NAN;
+}
+
+static int by_value(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+double history_median(const struct history *history, double from, double to, size_t least)
+{
+    double values[HISTORY_ENTRIES];
+    size_t found = 0;
+    for (size_t back = 0; back < history->count && entry(history, back)->t >= from; back++)
+        if (entry(history, back)->t < to)
+            values[found++] = entry(history, back)->newest;
+    if (found < least || found == 0)
+        return NAN;
+    qsort(values, found, sizeof values[0], by_value);
+    return values[found / 2];
+}
