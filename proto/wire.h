@@ -1,8 +1,8 @@
-/* The codec of the wire protocol (proto/PROTOCOL.md, version 1): headers of messages to and from bytes.
+/* The codec of the wire protocol (docs/protocol.md, version 1): headers of messages to and from bytes.
  *
  * Pure: no sockets, no globals; every function is thread-safe on its own arguments. Decoded strings and arrays point into
  * the message's own storage and live until wire_message_free. Nothing read from outside is trusted: a header is
- * scanned without allocating (wire_scan) before it is unpacked, and every field is checked against PROTOCOL.md's
+ * scanned without allocating (wire_scan) before it is unpacked, and every field is checked against docs/protocol.md's
  * "Names and bounds". */
 #ifndef FORESHOCK_PROTO_WIRE_H
 #define FORESHOCK_PROTO_WIRE_H
@@ -214,7 +214,7 @@ struct wire_fault {
 int wire_scan(const void *header, size_t size);
 
 /* Decodes and validates one header. 0 and `*message` (to be freed), or -1 and `*fault`, with nothing to free. The fault is the
- * first in the order of PROTOCOL.md's tables; WIRE_CODE_BUDGET when memory is short. */
+ * first in the order of docs/protocol.md's tables; WIRE_CODE_BUDGET when memory is short. */
 int wire_decode(
     const void *header, size_t size, struct wire_message *message, struct wire_fault *fault);
 void wire_message_free(struct wire_message *message);
@@ -229,7 +229,7 @@ const char *wire_axis_name(enum wire_axis axis); /* "rows" or "cols" */
 struct wire_str wire_str(const char *text);      /* of a NUL-terminated text; {NULL, 0} of NULL */
 bool wire_str_equal(struct wire_str a, const char *b);
 
-/* The forms of PROTOCOL.md's "Names and bounds", also for ids that come by other ways (HTTP, command line). */
+/* The forms of docs/protocol.md's "Names and bounds", also for ids that come by other ways (HTTP, command line). */
 bool wire_valid_run(struct wire_str run);
 bool wire_valid_name(struct wire_str name);
 bool wire_valid_scalar_name(struct wire_str name);

@@ -1,5 +1,5 @@
 /* Headers to messages: scan, unpack, then read field after field as wire_fields.c says. The first
- * thing wrong, in the order of PROTOCOL.md's tables, is the fault told. */
+ * thing wrong, in the order of docs/protocol.md's tables, is the fault told. */
 #include <msgpack.h>
 #include <string.h>
 

@@ -1,4 +1,4 @@
-/* The tables of PROTOCOL.md: first the forms of values, then the keys of each message in its order.
+/* The tables of docs/protocol.md: first the forms of values, then the keys of each message in its order.
  */
 #include "proto/wire_fields.h"
 

@@ -1,4 +1,4 @@
-/* The tables of PROTOCOL.md as data: which keys each message has, in canonical order, and the form
+/* The tables of docs/protocol.md as data: which keys each message has, in canonical order, and the form
  * of each value. The decoder and the encoder both walk them. */
 #ifndef FORESHOCK_PROTO_WIRE_FIELDS_H
 #define FORESHOCK_PROTO_WIRE_FIELDS_H

@@ -1,4 +1,4 @@
-/* Alerts as JSON objects for any receiver (docs/notifiers.md), or in the shape of a user's template.
+/* Alerts as JSON objects for any receiver (docs/operations.md), or in the shape of a user's template.
  * Pure. */
 #ifndef FORESHOCK_NOTIFY_WEBHOOK_H
 #define FORESHOCK_NOTIFY_WEBHOOK_H

@@ -1,4 +1,4 @@
-/* Sessions come, go, are lost and come back; runs begin and end with them. See PROTOCOL.md, `hello`, and METRICS.md,
+/* Sessions come, go, are lost and come back; runs begin and end with them. See docs/protocol.md, `hello`, and METRICS.md,
  * "Attempts". */
 #include <inttypes.h>
 #include <jansson.h>

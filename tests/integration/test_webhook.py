@@ -347,8 +347,8 @@ def test_a_run_that_is_deleted_is_over(daemon, receiver):
 
 
 def test_the_examples_are_good(folder):
-    """What docs/notifiers.md shows, and the section in the example of the configuration."""
-    text = (ROOT / "docs/notifiers.md").read_text()
+    """What docs/operations.md shows, and the section in the example of the configuration."""
+    text = (ROOT / "docs/operations.md").read_text()
     blocks = [block for block in re.findall(r"```yaml\n(.*?)```", text, re.S) if "notifiers:" in block]
     example = (ROOT / "systemd/foreshock.yaml").read_text().partition("##   notifiers:")
     commented = "".join(example[1:])

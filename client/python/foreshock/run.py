@@ -4,6 +4,7 @@ arrays."""
 import atexit
 import contextlib
 import dataclasses
+import importlib.resources
 import logging
 import os
 import threading
@@ -22,7 +23,7 @@ from .values import check_scalar_name, checked_number, checked_step, shown
 
 log = logging.getLogger("foreshock")
 
-VERSION = "0.1.0"
+VERSION = importlib.resources.files(__package__).joinpath("VERSION").read_text().strip()
 MEMORY = 256 * 1024 * 1024  # bytes of tensors that may wait to be sent
 REFUSALS_TOLD = 100  # different values that cannot be taken: each is named once, up to so many
 

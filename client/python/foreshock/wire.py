@@ -1,6 +1,6 @@
-"""The codec of the wire protocol (proto/PROTOCOL.md, version 1): headers to and from bytes.
+"""The codec of the wire protocol (docs/protocol.md, version 1): headers to and from bytes.
 
-A message is a dict with the keys of PROTOCOL.md's tables: text is str, a ticket is bytes of length
+A message is a dict with the keys of docs/protocol.md's tables: text is str, a ticket is bytes of length
 16, `shape` and `rows` are lists of two ints, `shard` is a list of an axis and two ints, `values` maps
 str to float. `encode` and `decode` both check every field and raise `WireError` for the first that is
 wrong; optional keys that are absent stay absent.
@@ -66,9 +66,9 @@ _HEADER_EXPECTED = (
 
 
 class WireError(ValueError):
-    """A header, or one field of a message, is not as PROTOCOL.md says.
+    """A header, or one field of a message, is not as docs/protocol.md says.
 
-    `code` is an error code of PROTOCOL.md, `field` a key ("" for the header as a whole), `value`
+    `code` is an error code of docs/protocol.md, `field` a key ("" for the header as a whole), `value`
     what stood there as text, `expected` what should have.
     """
 
@@ -337,7 +337,7 @@ _scalars = _text_map(
 
 _DROPPED = (_Field("dropped", _count),)
 
-# The tables of PROTOCOL.md, in its order.
+# The tables of docs/protocol.md, in its order.
 _FIELDS: Dict[str, Tuple[_Field, ...]] = {
     "hello": (
         _Field("version", _version),
@@ -442,7 +442,7 @@ def _check(fields: Tuple[_Field, ...], lookup: Callable[[str], Any]) -> Dict[str
 
 
 def _check_together(message: Dict[str, Any]) -> None:
-    """What PROTOCOL.md says of several fields of one message."""
+    """What docs/protocol.md says of several fields of one message."""
     if "world" in message and message["rank"] >= message["world"]:
         raise WireError("bad_field", "rank", message["rank"], "less than world")
     if "rows" in message:

@@ -451,7 +451,7 @@ def test_importing_foreshock_imports_no_torch():
 
 
 def test_numpy_sees_what_was_sent(peer):
-    """The payload read as PROTOCOL.md says is the weight."""
+    """The payload read as docs/protocol.md says is the weight."""
     model = Llama(depth=1)
     weight = model.layers[0].mlp.down_proj.weight.detach().clone().numpy()
     with foreshock.watch(model, run="r", endpoint=peer.endpoint, every=1) as monitor:
