@@ -15,7 +15,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tools"))
 
 from evaluation import corpus  # noqa: E402
-from evaluation.recording import Cadence, lines  # noqa: E402
+from evaluation.recording import Cadence, stream  # noqa: E402
 from evaluation.replay import find_program, metrics_read  # noqa: E402
 
 HORIZON = 200  # steps
@@ -62,11 +62,13 @@ def _classes(row: dict, steps: np.ndarray, loss: np.ndarray, step0: int) -> np.n
 def _follow(program: Path, read: set[str], folder: Path, row: dict, cadence: Cadence):
     path = folder / row["file"]
     run = corpus.load(row["id"], path)
-    text = "\n".join(lines(run, cadence, read)) + "\n"
     done = subprocess.run(
-        [str(program), "--standings"], input=text, text=True, capture_output=True, check=True
+        [str(program), "--standings"],
+        input=stream(run, cadence, read),
+        stdout=subprocess.PIPE,
+        check=True,
     )
-    table = list(csv.reader(done.stdout.splitlines()))
+    table = list(csv.reader(done.stdout.decode().splitlines()))
     names, values = table[0][3:], [[float(cell) for cell in line[1:]] for line in table[1:]]
     values = np.array(values).reshape(-1, 2 + len(names))
     loss = next(series.values for series in run.scalars if series.metric == "loss")

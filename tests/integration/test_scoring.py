@@ -1,5 +1,6 @@
 """What tools/evaluation makes of alarms: rates, leads and how sure they are; when a loss has exploded."""
 
+import struct
 import sys
 
 import numpy as np
@@ -11,7 +12,7 @@ from harness import ROOT
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "lab")]
 
 from evaluation.intervals import clopper_pearson, median_interval  # noqa: E402
-from evaluation.recording import BadRecording, Cadence, Layer, Run, Series, lines  # noqa: E402
+from evaluation.recording import BadRecording, Cadence, Layer, Run, Series, figures, stream  # noqa: E402
 from evaluation.replay import Alarm  # noqa: E402
 from evaluation.scoring import score, table  # noqa: E402
 from trials.baselines import DETECTORS, spells  # noqa: E402
@@ -73,6 +74,13 @@ def test_an_explosion_stays_up():
     assert next(t for t, loss in enumerate(step) if watchdog.over(loss)) in range(655, 670)
 
 
+def replayed(run, cadence, read):
+    """(step, layer's number or 0, metric, value) of each figure, in the order in which they are replayed."""
+    series = [(number, one.metric) for number, of in enumerate([run.scalars, *(layer.series for layer in run.layers)]) for one in of]
+    steps, which, values = figures(run, cadence, read)
+    return [(step, *series[i], value) for step, i, value in zip(steps.tolist(), which.tolist(), values.tolist())]
+
+
 def test_figures_are_replayed_in_order_of_step_and_at_the_cadence_that_was_asked_for():
     steps = np.arange(100, 130, 5)
     layer = Layer("0.a layer", "", "", [Series("sa.diversity", steps, np.array([0.5, np.nan, 0.25, 1, 1, 1.0])),
@@ -80,14 +88,19 @@ def test_figures_are_replayed_in_order_of_step_and_at_the_cadence_that_was_asked
     every = np.arange(100, 130)
     recorded = Run("r", 100, [Series("loss", every, np.where(every == 110, np.nan, 1.0), scalar=True)], [layer], steps)
     read = {"loss", "sa.diversity"}
-    told = list(lines(recorded, Cadence(10, "sampled"), read))
-    assert told == ["run r", "begins 100", "layer 1 0.a_layer - -", "figure 0 loss 100 1.0", "figure 1 sa.diversity 100 0.5",
-                    "figure 0 loss 110 nan", "figure 1 sa.diversity 110 0.25", "figure 0 loss 120 1.0",
-                    "figure 1 sa.diversity 120 1.0"]
-    assert sum(line.startswith("figure 0") for line in lines(recorded, Cadence(10), read)) == 30
-    assert sum("diversity 105" in line for line in lines(recorded, Cadence(), read)) == 0  # undefined there
+    told = replayed(recorded, Cadence(10, "sampled"), read)
+    assert repr(told) == repr([(100, 0, "loss", 1.0), (100, 1, "sa.diversity", 0.5), (110, 0, "loss", np.nan),
+                               (110, 1, "sa.diversity", 0.25), (120, 0, "loss", 1.0), (120, 1, "sa.diversity", 1.0)])
+    assert sum(layer == 0 for _, layer, *_ in replayed(recorded, Cadence(10), read)) == 30
+    assert not any(step == 105 and layer for step, layer, *_ in replayed(recorded, Cadence(), read))  # undefined there
     with pytest.raises(BadRecording, match="each 5 steps"):
-        list(lines(recorded, Cadence(7), read))
+        figures(recorded, Cadence(7), read)
+
+    head, _, records = stream(recorded, Cadence(10, "sampled"), read).partition(b"figures 6\n")
+    assert head.decode().splitlines() == ["run r", "begins 100", "layer 1 0.a_layer - -", "series 0 loss",
+                                          "series 1 sa.diversity", "series 1 sa.mean"]
+    assert records.endswith(b"\n")
+    assert [row[:2] for row in struct.iter_unpack("=qqd", records[:-1])] == [(i, step) for step in (100, 110, 120) for i in (0, 1)]
 
 
 def test_layers_are_replayed_in_turn():
@@ -95,10 +108,10 @@ def test_layers_are_replayed_in_turn():
     layers = [Layer(f"{i}.in", "mlp.in", f"{i}.mlp", [Series("sa.diversity", steps, np.full(6, 0.5))]) for i in range(3)]
     layers += [Layer(f"{i}.mlp", "", "", [Series("gate.out.p50", steps, np.ones(6))]) for i in range(3)]
     run = Run("r", 0, [Series("loss", np.arange(60), np.ones(60), scalar=True)], layers, steps)
-    told = list(lines(run, Cadence(10, turns=2), {"loss", "sa.diversity", "gate.out.p50"}))
-    sampled = {n: [int(line.split()[3]) for line in told if line.startswith(f"figure {n} ")] for n in range(1, 7)}
+    told = replayed(run, Cadence(10, turns=2), {"loss", "sa.diversity", "gate.out.p50"})
+    sampled = {n: [step for step, layer, *_ in told if layer == n] for n in range(1, 7)}
     assert sampled == {1: [0, 20, 40], 2: [0, 20, 40], 3: [10, 30, 50], 4: [0, 20, 40], 5: [0, 20, 40], 6: [10, 30, 50]}
-    assert sum(line.startswith("figure 0 ") for line in told) == 60
+    assert sum(layer == 0 for _, layer, *_ in told) == 60
     with pytest.raises(BadRecording, match="--turns 0"):
         Cadence(turns=0)
 

@@ -86,6 +86,11 @@ def test_a_recording_is_what_the_training_was(folder, daemon):
     (["--every", "7"], "a was sampled each 5 steps, so expected a multiple of 5"),
     (["--only", "b"], "--only b: not in"),
     (["--replay", "/nowhere"], "/nowhere: no such program"),
+    (["--set", "gradient.ratio=0"], "rule gradient: ratio is 0, expected a number from 1 to"),
+    (["--set", "gradient.ration=2"], "rule gradient has no setting 'ration'"),
+    (["--set", "gradients.ratio=2"], "'gradients.ratio=2': no such rule, expected one of nonfinite, sigma_growth, "),
+    (["--set", "gradient.ratio=2x"], "'gradient.ratio=2x', expected RULE.KEY=VALUE"),
+    (["--set", "gradient.mode=loud"], "rule gradient: mode is 'loud', expected off, observe or on"),
 ])
 def test_what_cannot_be_replayed_is_told_in_a_line(folder, arguments, complaint):
     (folder / "runs").mkdir()

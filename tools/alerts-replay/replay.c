@@ -1,16 +1,17 @@
 /* alerts-replay: replays a stream of figures from standard input through the daemon's detectors and
  * prints the alerts that they raise, as CSV. It is how tools/foreshock-eval judges the rules.
  *
- *     alerts-replay [RULE.KEY=VALUE]...   with other constants of the rules
+ *     alerts-replay [RULE.KEY=VALUE]...   with other settings of the rules, or RULE.mode=off|observe|on
  *     alerts-replay --standings           the risk of the run and what it rests on, instead
  *     alerts-replay --metrics             prints the metrics that any rule reads, one a line
  *
- * One item a line, fields separated by spaces; `layer` before its figures, `run` before its layers:
+ * One item a line, fields separated by spaces; `run` comes first, a layer before its series:
  *
  *     run NAME
- *     begins STEP                     the attempt began there or before
- *     layer ID NAME ROLE BLOCK        ID > 0; - for an empty ROLE or BLOCK
- *     figure LAYER METRIC STEP VALUE  LAYER 0: the run itself
+ *     begins STEP               the attempt began there or before
+ *     layer ID NAME ROLE BLOCK  ID > 0; - for an empty ROLE or BLOCK
+ *     series LAYER METRIC       LAYER 0: the run itself; series are numbered from 0 in a run
+ *     figures COUNT             after this line that many struct record, in order of step, then a newline
  *
  * Columns: id (the run), step (at which it was known), rule, severity (warning, critical, or
  * observed for what nobody would be told of; a second line when it becomes critical), since (the
@@ -23,10 +24,24 @@
 #include "daemon/alerts/engine.h"
 
 #define LINE_MAX_BYTES 1024
+#define SERIES_MAX     65536 /* of a run */
+
+struct series {
+    int64_t layer;
+    int metric;
+};
+
+/* One figure, in this machine's byte order. */
+struct record {
+    int64_t series, step;
+    double value;
+};
 
 struct replay {
     struct rule_settings settings;
     struct alert_engine *engine;
+    size_t series_count;
+    struct series series[SERIES_MAX];
     int64_t step;   /* the newest */
     bool standings; /* are printed, instead of the alerts */
     char run[256];
@@ -65,6 +80,7 @@ static int begin_run(struct replay *replay, const char *name)
     alert_engine_free(replay->engine);
     snprintf(replay->run, sizeof replay->run, "%s", name);
     replay->step = 0;
+    replay->series_count = 0;
     replay->engine = alert_engine_new(&replay->settings);
     return replay->engine == NULL ? -1 : 0;
 }
@@ -75,47 +91,103 @@ static const char *field(const char *text)
     return strcmp(text, "-") == 0 ? "" : text;
 }
 
-static void take_figure(
-    struct replay *replay, int64_t layer, const char *metric, int64_t step, double value)
+static int take_series(struct replay *replay, int64_t layer, const char *metric)
 {
-    replay->step = step > replay->step ? step : replay->step;
-    alert_engine_figure(replay->engine, layer, metric, step, 0, value);
+    if (replay->series_count == SERIES_MAX)
+        return -1;
+    replay->series[replay->series_count++] = (struct series){layer, alert_metric_id(metric)};
+    return 0;
+}
+
+static void take_figure(struct replay *replay, const struct record *record)
+{
+    const struct series *series = &replay->series[record->series];
+    replay->step = record->step > replay->step ? record->step : replay->step;
+    alert_engine_feed(
+        replay->engine, series->layer, series->metric, record->step, 0, record->value);
     alert_engine_drain(replay->engine, on_change, replay);
     print_standings(replay);
+}
+
+static int take_figures(struct replay *replay, int64_t count)
+{
+    struct record record;
+    for (int64_t i = 0; i < count; i++) {
+        if (fread(&record, sizeof record, 1, stdin) != 1 || record.series < 0 ||
+            record.series >= (int64_t)replay->series_count)
+            return -1;
+        take_figure(replay, &record);
+    }
+    return getchar() == '\n' ? 0 : -1;
 }
 
 /* 0, or -1: the line is not as described above. */
 static int take_line(struct replay *replay, const char *line)
 {
     char a[256], b[256], c[256];
-    int64_t id, step;
-    double value;
+    int64_t number;
     if (sscanf(line, "run %255s", a) == 1)
         return begin_run(replay, a);
     if (replay->engine == NULL)
         return -1;
-    if (sscanf(line, "begins %" SCNd64, &step) == 1) {
-        alert_engine_begins(replay->engine, step);
+    if (sscanf(line, "begins %" SCNd64, &number) == 1) {
+        alert_engine_begins(replay->engine, number);
         return 0;
     }
-    if (sscanf(line, "layer %" SCNd64 " %255s %255s %255s", &id, a, b, c) == 4)
-        return alert_engine_layer(replay->engine, id, a, field(b), field(c));
-    if (sscanf(line, "figure %" SCNd64 " %255s %" SCNd64 " %lf", &id, a, &step, &value) != 4)
+    if (sscanf(line, "layer %" SCNd64 " %255s %255s %255s", &number, a, b, c) == 4)
+        return alert_engine_layer(replay->engine, number, a, field(b), field(c));
+    if (sscanf(line, "series %" SCNd64 " %255s", &number, a) == 2)
+        return take_series(replay, number, a);
+    if (sscanf(line, "figures %" SCNd64, &number) == 1)
+        return take_figures(replay, number);
+    return -1;
+}
+
+/* The names of all rules, for a message. */
+static const char *rule_names(void)
+{
+    static char names[512];
+    size_t length = 0;
+    for (size_t i = 0; i < RULE_COUNT; i++)
+        length += (size_t)snprintf(
+            names + length, sizeof names - length, "%s%s", i > 0 ? ", " : "", rule_table[i].name);
+    return names;
+}
+
+static int take_mode(
+    struct rule_settings *settings, enum alert_rule rule, const char *value, char *err, size_t size)
+{
+    int mode = rule_mode_find(value);
+    if (mode < 0) {
+        snprintf(err, size, "rule %s: mode is '%s', expected off, observe or on",
+            rule_table[rule].name, value);
         return -1;
-    take_figure(replay, id, a, step, value);
+    }
+    settings->mode[rule] = (enum rule_mode)mode;
     return 0;
 }
 
-/* RULE.KEY=VALUE into the settings. 0, or -1 and a text. */
+/* RULE.KEY=VALUE or RULE.mode=MODE into the settings. 0, or -1 and a text. */
 static int take_setting(struct rule_settings *settings, const char *text, char *err, size_t size)
 {
-    char rule[64], key[64];
-    double value;
-    if (sscanf(text, "%63[^.].%63[^=]=%lf", rule, key, &value) != 3 || rule_find(rule) < 0) {
-        snprintf(err, size, "'%s', expected RULE.KEY=VALUE of a known rule", text);
+    char name[64], key[64], value[64], *end;
+    if (sscanf(text, "%63[^.].%63[^=]=%63s", name, key, value) != 3) {
+        snprintf(err, size, "'%s', expected RULE.KEY=VALUE", text);
         return -1;
     }
-    return rule_setting_set(settings, (enum alert_rule)rule_find(rule), key, value, err, size);
+    int rule = rule_find(name);
+    if (rule < 0) {
+        snprintf(err, size, "'%s': no such rule, expected one of %s", text, rule_names());
+        return -1;
+    }
+    if (strcmp(key, "mode") == 0)
+        return take_mode(settings, (enum alert_rule)rule, value, err, size);
+    double number = strtod(value, &end);
+    if (*end != '\0') {
+        snprintf(err, size, "'%s', expected RULE.KEY=VALUE with a number", text);
+        return -1;
+    }
+    return rule_setting_set(settings, (enum alert_rule)rule, key, number, err, size);
 }
 
 static int list_metrics(void)
@@ -143,7 +215,8 @@ static int replay_all(struct replay *replay)
     print_header(replay);
     for (size_t number = 1; fgets(line, sizeof line, stdin) != NULL; number++)
         if (take_line(replay, line) != 0) {
-            fprintf(stderr, "alerts-replay: line %zu: expected run, begins, layer or figure: %s",
+            fprintf(stderr,
+                "alerts-replay: line %zu: expected run, begins, layer, series or figures: %s",
                 number, line);
             return 1;
         }
@@ -152,8 +225,8 @@ static int replay_all(struct replay *replay)
 
 int main(int argc, char **argv)
 {
-    struct replay replay = {0};
-    char err[256];
+    static struct replay replay;
+    char err[1024];
     if (argc == 2 && strcmp(argv[1], "--metrics") == 0)
         return list_metrics();
     rule_settings_init(&replay.settings);
@@ -164,6 +237,10 @@ int main(int argc, char **argv)
             fprintf(stderr, "alerts-replay: %s\n", err);
             return 2;
         }
+    }
+    if (rule_settings_check(&replay.settings, err, sizeof err) != 0) {
+        fprintf(stderr, "alerts-replay: %s\n", err);
+        return 2;
     }
     int rc = replay_all(&replay);
     alert_engine_free(replay.engine);

@@ -3,8 +3,6 @@ daemon's names in order of step."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -91,7 +89,7 @@ def _parts(run: Run, turns: int) -> list[int]:
     return [part_of[layer.block or layer.name] for layer in run.layers]
 
 
-def _figures(run: Run, cadence: Cadence, read: set[str]) -> tuple[np.ndarray, ...]:
+def figures(run: Run, cadence: Cadence, read: set[str]) -> tuple[np.ndarray, ...]:
     """All that the rules read, sorted by step and then in the order of layers and series: the steps
     [n], indices of series [n], values [n]."""
     kept = cadence.samples(run)
@@ -119,18 +117,16 @@ def _figures(run: Run, cadence: Cadence, read: set[str]) -> tuple[np.ndarray, ..
     return tuple(column[order] for column in flat)
 
 
-def lines(run: Run, cadence: Cadence, read: set[str]) -> Iterator[str]:
+def stream(run: Run, cadence: Cadence, read: set[str]) -> bytes:
     """The run as alerts-replay reads it. `read`: the metrics that any rule reads."""
-    yield f"run {_text(run.id)}"
-    yield f"begins {run.begins}"
+    head = [f"run {_text(run.id)}", f"begins {run.begins}"]
     for number, layer in enumerate(run.layers, 1):
-        yield f"layer {number} {_text(layer.name)} {_text(layer.role)} {_text(layer.block)}"
-    heads = [f"figure 0 {series.metric}" for series in run.scalars]
-    heads += [
-        f"figure {number} {series.metric}"
-        for number, layer in enumerate(run.layers, 1)
-        for series in layer.series
-    ]
-    for step, which, value in zip(*(column.tolist() for column in _figures(run, cadence, read))):
-        shown = "nan" if math.isnan(value) else repr(value)
-        yield f"{heads[which]} {step} {shown}"
+        head.append(f"layer {number} {_text(layer.name)} {_text(layer.role)} {_text(layer.block)}")
+    lists = [run.scalars, *(layer.series for layer in run.layers)]
+    for number, series_list in enumerate(lists):
+        head += [f"series {number} {series.metric}" for series in series_list]
+    steps, which, values = figures(run, cadence, read)
+    head.append(f"figures {len(steps)}\n")
+    records = np.empty(len(steps), np.dtype("i8,i8,f8"))
+    records["f0"], records["f1"], records["f2"] = which, steps, values
+    return "\n".join(head).encode() + records.tobytes() + b"\n"

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import csv
 import subprocess
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
-from .recording import BadRecording, Cadence, Run, lines
+from .recording import BadRecording, Cadence, Run, stream
 
 ROOT = Path(__file__).resolve().parents[2]
 PLACES = ("build", "build/plain", "build/check/gcc", "build/quickstart")
@@ -70,25 +70,40 @@ def metrics_read(program: Path) -> set[str]:
     return set(done.stdout.split())
 
 
-def replay(program: Path, read: set[str], run: Run, cadence: Cadence) -> list[Alarm]:
-    """The alarms of one run, in order of step."""
-    text = "\n".join(lines(run, cadence, read)) + "\n"
-    done = subprocess.run([str(program)], input=text, text=True, capture_output=True)
+def replay(
+    program: Path, read: set[str], run: Run, cadence: Cadence, settings: Sequence[str] = ()
+) -> list[Alarm]:
+    """The alarms of one run, in order of step. `settings`: RULE.KEY=VALUE, in place of the defaults."""
+    done = subprocess.run(
+        [str(program), *settings], input=stream(run, cadence, read), capture_output=True
+    )
     if done.returncode:
-        raise BadRecording(f"{run.id}: {done.stderr.strip() or done.returncode}")
+        raise BadRecording(f"{run.id}: {done.stderr.decode().strip() or done.returncode}")
     return sorted(
         Alarm(run.id, int(row["step"]), row["rule"], row["severity"])
-        for row in csv.DictReader(done.stdout.splitlines())
+        for row in csv.DictReader(done.stdout.decode().splitlines())
     )
 
 
+def check_settings(program: Path, settings: Sequence[str]) -> None:
+    """BadRecording if alerts-replay does not know one of them, or not that value."""
+    done = subprocess.run([str(program), *settings], input=b"", capture_output=True)
+    if done.returncode:
+        raise BadRecording(done.stderr.decode().strip().removeprefix("alerts-replay: "))
+
+
 def replay_all(
-    program: Path, loaders: Iterable[Callable[[], Run]], cadence: Cadence, jobs: int
+    program: Path,
+    loaders: Iterable[Callable[[], Run]],
+    cadence: Cadence,
+    jobs: int,
+    settings: Sequence[str] = (),
 ) -> list[Alarm]:
     """Each run is loaded when its turn comes."""
+    check_settings(program, settings)
     read = metrics_read(program)
     with ThreadPoolExecutor(jobs) as pool:
-        found = pool.map(lambda load: replay(program, read, load(), cadence), loaders)
+        found = pool.map(lambda load: replay(program, read, load(), cadence, settings), loaders)
         return [alarm for alarms in found for alarm in alarms]
 
 
