@@ -11,7 +11,6 @@ import foreshock
 from harness import until
 
 STEPS = 480
-KILLS = 50
 LAYERS = ("a", "b")
 
 
@@ -45,16 +44,16 @@ def feed(endpoint, run_id, flushed=lambda step: None, pause=0.0):
 class Killer(threading.Thread):
     """Kills and restarts the daemon at random moments, and checks after each start what must be there."""
 
-    def __init__(self, daemon, seed=3):
+    def __init__(self, daemon, limit, seed=3):
         super().__init__()
-        self.daemon, self.random = daemon, random.Random(seed)
+        self.daemon, self.limit, self.random = daemon, limit, random.Random(seed)
         self.kills, self.flushed, self.served, self.firing = 0, -1, {}, {}
         self.done = threading.Event()
         self.failure = None
 
     def run(self):
         try:
-            while self.kills < KILLS and not self.done.is_set():
+            while self.kills < self.limit and not self.done.is_set():
                 self.look()
                 self.done.wait(self.random.uniform(0, 0.25))
                 self.daemon.kill()
@@ -85,18 +84,18 @@ def alerts_of(daemon, run):
     return sorted((a["rule"], a["severity"], a["started_step"], a["state"], tuple(a["layers"])) for a in daemon.alerts(run))
 
 
-@pytest.mark.soak
-def test_fifty_kills(daemon):
+@pytest.mark.parametrize("kills", [10, pytest.param(50, marks=pytest.mark.long)])
+def test_many_kills(daemon, kills):
     calm, killed = daemon(), daemon()
     feed(calm.endpoint, "killed")
-    killer = Killer(killed)
+    killer = Killer(killed, kills)
     killer.start()
     feed(killed.endpoint, "killed", lambda step: setattr(killer, "flushed", step), pause=0.02)
     # The rest of the kills, with nothing to lose any more.
     until(lambda: not killer.is_alive(), "the kills", 120)
     if killer.failure:
         raise killer.failure
-    assert killer.kills == KILLS
+    assert killer.kills == kills
     for metric, layer in (("loss", ""), ("rotation.from_init", "a"), ("weights.drift", "b"), ("sa.tokens", "b")):
         assert killed.series("killed", metric, layer) == calm.series("killed", metric, layer), (metric, layer)
     with_kills, without = (d.series("killed", "spectral.sigma1", "b") for d in (killed, calm))
