@@ -49,14 +49,11 @@ FOREIGN_NAMES = {"accept", "accept4"}
 
 # What is not mended yet: patterns of findings (fnmatch).
 KNOWN = [
-    "symbol: daemon/block/block*.c uses daemon/store/baseline.c: *",
     "symbol: daemon/evaluator/push.c uses daemon/runs/runs.c: *",
     "symbol: daemon/http/run_control.c uses daemon/runs/*",
-    "include: daemon/block/block.h includes daemon/store/store.h",
     "include: daemon/detectors/detector.h includes daemon/alerts/*",
     "include: daemon/evaluator/*.h includes daemon/runs/runs.h",
     "include: daemon/http/run_control.h includes daemon/runs/runs.h",
-    "circle: daemon/block/*",
     "circle: daemon/config/*",
     "circle: daemon/detectors/*",
     "circle: daemon/ingest/*",
@@ -64,7 +61,6 @@ KNOWN = [
     "circle: daemon/store/*",
     "tag: cursor *",
     "tag: finding *",
-    "tag: gathering *",
     "tag: layer *",
     "tag: layers *",
     "tag: post *",
@@ -74,7 +70,6 @@ KNOWN = [
     "tag: story *",
     "tag: watched *",
     "header: daemon/analysis/*",
-    "header: daemon/block/*",
     "header: daemon/config/*",
     "header: daemon/detectors/*",
     "header: daemon/http/*",

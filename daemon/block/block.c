@@ -1,203 +1,191 @@
-/* Strands: their layers, and what each kind of work does; see strand.h. */
+/* Blocks: their members, and what each kind of task does; see block.h. */
 #include "daemon/block/block.h"
 
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include "daemon/block/block_state.h"
+#include "daemon/block/activations.h"
+#include "daemon/block/mlp.h"
 
-struct strand *strand_new(const struct strand_options *options)
+struct block {
+    struct block_options options;
+    struct block_member *members; /* in the order in which they joined */
+    int64_t mlp_id;               /* 0: it is no MLP block */
+    int64_t measured_step;        /* newest step whose neurons are published; -1: none */
+};
+
+struct block *block_new(const struct block_options *options)
 {
-    struct strand *strand = calloc(1, sizeof *strand);
+    struct block *block = calloc(1, sizeof *block);
 
-    if (!strand)
+    if (!block)
         return NULL;
-    if (pthread_mutex_init(&strand->mutex, NULL) != 0) {
-        free(strand);
-        return NULL;
-    }
-    strand->options = *options;
-    strand->measured_step = -1;
-    return strand;
+    block->options = *options;
+    block->measured_step = -1;
+    return block;
 }
 
-int strand_track(struct strand *strand, struct strand_member *member)
+static void add_member(struct block *block, struct block_task *task)
 {
-    const struct strand_layer_options *layer = &member->options;
-    struct spectrum_options options = {
-        .seed = (uint64_t)layer->id,
-        .target_residual = strand->options.target_residual,
-        .passes_small = strand->options.passes_small,
-        .passes_large = strand->options.passes_large,
+    struct block_member **end = &block->members;
+
+    while (*end)
+        end = &(*end)->next;
+    *end = task->member;
+    task->member = NULL;
+    if (task->mlp_id)
+        block->mlp_id = task->mlp_id;
+}
+
+static void settle(struct block *block, struct snapshot *snapshot)
+{
+    snapshot_settle(snapshot, &block->options.weights.stats->kept_bytes, block->options.kept_bytes);
+}
+
+/* Kept matrices of earlier steps will not be complete any more. */
+static void settle_older(struct block *block, int64_t step)
+{
+    for (struct block_member *member = block->members; member; member = member->next)
+        if (member->kept.step < step)
+            settle(block, &member->kept);
+}
+
+static void settle_all(struct block *block, const struct mlp *mlp)
+{
+    settle(block, &mlp->in->kept);
+    settle(block, &mlp->out->kept);
+    if (mlp->gate)
+        settle(block, &mlp->gate->kept);
+}
+
+/* A member has kept a new snapshot: the neurons may be complete with it, or wait for others. */
+static void measure_neurons(
+    struct block *block, struct block_member *member, const struct place *place)
+{
+    struct place its = *place;
+    struct mlp mlp;
+
+    if (!block->mlp_id || !mlp_find(block->members, &mlp)) {
+        settle(block, &member->kept);
+        return;
+    }
+    if (block->measured_step < place->step && mlp_is_complete(&mlp, place)) {
+        its.layer = block->mlp_id;
+        block->measured_step = place->step;
+        mlp_measure(&mlp, &its);
+        settle_all(block, &mlp);
+    }
+    if (!mlp_has(&mlp, member) || block->measured_step >= member->kept.step)
+        settle(block, &member->kept);
+}
+
+static enum dtype dtype_of(const struct block_task *task)
+{
+    enum dtype dtype = DTYPE_F32;
+
+    dtype_parse(task->dtype, &dtype); /* the decoder lets no other name pass */
+    return dtype;
+}
+
+static void run_weights(struct block *block, struct block_task *task, const struct place *place)
+{
+    struct block_member *member = task->member;
+    struct snapshot taken = {
+        .shards = task->shards,
+        .dtype = dtype_of(task),
+        .transposed = task->transposed,
+        .step = task->step,
+        .attempt = task->attempt,
     };
-    char why[STORE_ERROR_MAX];
 
-    if (member->spectrum)
-        return 0;
-    member->spectrum = spectrum_new(layer->rows, layer->cols, &options);
-    if (!member->spectrum)
-        return -1;
-    /* A block that cannot be read means a cold start, whose break in the sign is marked. */
-    if (member->tracker)
-        spectrum_import(member->spectrum, member->tracker, layer->tracker_size,
-            layer->tracker_stale, why, sizeof why);
-    free(member->tracker);
-    member->tracker = NULL;
-    return 0;
-}
-
-static void member_free(struct strand_member *member)
-{
-    if (!member)
+    task->shards = NULL;
+    if (!weights_take(member, &taken, task->initial, &block->options.weights, place))
         return;
-    spectrum_free(member->spectrum);
-    free(member->tracker);
-    alignment_free(member->gathering.alignment);
-    snapshot_drop(&member->kept);
-    if (member->baseline.map)
-        store_baseline_unmap(member->baseline.map, member->baseline.row.bytes);
-    free(member);
+    settle_older(block, member->kept.step);
+    measure_neurons(block, member, place);
 }
 
-static struct strand_member *member_new(const struct strand_layer_options *layer)
+static void run_activations(const struct block_task *task, const struct place *place)
 {
-    struct strand_member *member = calloc(1, sizeof *member);
+    struct matrix_view tokens =
+        matrix_view_rows(tensor_data(task->tensor), dtype_of(task), task->shape[0], task->shape[1]);
 
-    if (!member || (layer->tracker && !(member->tracker = malloc(layer->tracker_size)))) {
-        free(member);
-        return NULL;
-    }
-    if (layer->tracker)
-        memcpy(member->tracker, layer->tracker, layer->tracker_size);
-    member->options = *layer;
-    member->options.tracker = NULL;
-    member->weights_step = member->closed_step = member->kept.step = -1;
-    if (layer->has_baseline) {
-        member->baseline.there = true;
-        member->baseline.row = layer->baseline;
-        snprintf(
-            member->baseline.dtype, sizeof member->baseline.dtype, "%s", layer->baseline_dtype);
-        member->baseline.row.dtype = member->baseline.dtype;
-    }
-    return member;
+    activations_take(task->member, &tokens, task->ranks, place);
 }
 
-int strand_layer(struct strand *strand, const struct strand_layer_options *layer)
+static void run_sample(struct block *block, struct block_task *task, struct place *place)
 {
-    struct strand_member *member = member_new(layer);
-    struct strand_member **members;
-
-    if (!member)
-        return -1;
-    pthread_mutex_lock(&strand->mutex);
-    members = realloc(strand->members, (strand->count + 1) * sizeof *members);
-    if (members) {
-        strand->members = members;
-        members[strand->count++] = member;
-    }
-    pthread_mutex_unlock(&strand->mutex);
-    if (members)
-        return 0;
-    member_free(member);
-    return -1;
+    place->layer = task->member->id;
+    if (block_member_turn(task->member, task->attempt))
+        block->measured_step = -1;
+    if (task->kind == BLOCK_WEIGHTS)
+        run_weights(block, task, place);
+    else
+        run_activations(task, place);
 }
 
-void strand_block(struct strand *strand, int64_t id)
+static void close_all(struct block *block, const struct place *place)
 {
-    pthread_mutex_lock(&strand->mutex);
-    strand->block = id;
-    pthread_mutex_unlock(&strand->mutex);
-}
-
-static struct strand_member *member_at(struct strand *strand, size_t place)
-{
-    struct strand_member *member;
-
-    pthread_mutex_lock(&strand->mutex);
-    member = place < strand->count ? strand->members[place] : NULL;
-    pthread_mutex_unlock(&strand->mutex);
-    return member;
-}
-
-/* A new attempt: nothing of the one before is continued but the direction and the baseline. */
-static void turn_attempt(struct strand *strand, struct strand_member *member, uint32_t attempt)
-{
-    if (member->attempt == attempt)
-        return;
-    member->attempt = attempt;
-    member->weights_step = member->closed_step = -1;
-    strand->measured_step = -1;
-    snapshot_drop(&member->kept);
-    alignment_free(member->gathering.alignment);
-    member->gathering.alignment = NULL;
-}
-
-static void rest(struct strand_member *member, const struct place *place)
-{
-    alignment_close(member, place);
-    snapshot_drop(&member->kept);
-    if (member->baseline.map)
-        store_baseline_unmap(member->baseline.map, member->baseline.row.bytes);
-    member->baseline.map = NULL;
-}
-
-static void for_all(struct strand *strand, const struct place *place,
-    void (*f)(struct strand_member *, const struct place *))
-{
-    struct strand_member *member;
-
-    for (size_t i = 0; (member = member_at(strand, i)); i++) {
+    for (struct block_member *member = block->members; member; member = member->next) {
         struct place its = *place;
 
-        its.layer = member->options.id;
+        its.layer = member->id;
         its.attempt = member->attempt;
-        f(member, &its);
+        activations_close(member, &its);
     }
 }
 
-static bool is_waiting(struct strand *strand)
+static void rest(struct block *block, const struct place *place)
 {
-    struct strand_member *member;
+    close_all(block, place);
+    for (struct block_member *member = block->members; member; member = member->next) {
+        snapshot_drop(&member->kept);
+        baseline_unmap(&member->baseline, &block->options.weights.files);
+    }
+}
 
-    for (size_t i = 0; (member = member_at(strand, i)); i++)
-        if (member->gathering.alignment)
+static bool is_waiting(const struct block *block)
+{
+    for (const struct block_member *member = block->members; member; member = member->next)
+        if (member->tokens.alignment)
             return true;
     return false;
 }
 
-void strand_run(struct strand *strand, struct strand_item *item, struct findings *findings)
+void block_run(struct block *block, struct block_task *task, struct findings *findings)
 {
-    struct place place = {findings, strand->options.run, 0, item->step, item->attempt, item->time};
-    bool is_sample = item->kind == BLOCK_WEIGHTS || item->kind == BLOCK_ACTIVATIONS;
-    struct strand_member *member = is_sample ? member_at(strand, item->layer) : NULL;
+    struct place place = {findings, block->options.run, 0, task->step, task->attempt, task->time};
 
-    if (member) {
-        place.layer = member->options.id;
-        turn_attempt(strand, member, item->attempt);
+    switch (task->kind) {
+    case BLOCK_JOIN: add_member(block, task); break;
+    case BLOCK_WEIGHTS:
+    case BLOCK_ACTIVATIONS: run_sample(block, task, &place); break;
+    case BLOCK_CLOSE: close_all(block, &place); break;
+    case BLOCK_REST: rest(block, &place); break;
     }
-    if (item->kind == BLOCK_REST)
-        for_all(strand, &place, rest);
-    else if (item->kind == BLOCK_CLOSE)
-        for_all(strand, &place, alignment_close);
-    else if (item->kind == BLOCK_WEIGHTS && member)
-        weights_take(strand, member, item, &place);
-    else if (item->kind == BLOCK_ACTIVATIONS && member)
-        activations_take(member, item, &place);
-    shards_free(item->shards);
-    tensor_free(item->tensor);
-    item->shards = NULL;
-    item->tensor = NULL;
-    findings->waiting = is_waiting(strand);
+    block_task_clear(task);
+    findings->waiting = is_waiting(block);
 }
 
-void strand_free(struct strand *strand)
+void block_task_clear(struct block_task *task)
 {
-    if (!strand)
+    if (task->kind == BLOCK_JOIN)
+        block_member_free(task->member, NULL);
+    shards_free(task->shards);
+    tensor_free(task->tensor);
+    task->member = NULL;
+    task->shards = NULL;
+    task->tensor = NULL;
+}
+
+void block_free(struct block *block)
+{
+    struct block_member *next;
+
+    if (!block)
         return;
-    for (size_t i = 0; i < strand->count; i++)
-        member_free(strand->members[i]);
-    free(strand->members);
-    pthread_mutex_destroy(&strand->mutex);
-    free(strand);
+    for (struct block_member *member = block->members; member; member = next) {
+        next = member->next;
+        block_member_free(member, &block->options.weights.files);
+    }
+    free(block);
 }

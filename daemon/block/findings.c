@@ -1,10 +1,11 @@
-/* What a strand finds: figures and histograms with their place; see strand.h. */
+/* Growing arrays of what was found; see findings.h. */
+#include "daemon/block/findings.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "daemon/analysis/figure.h"
-#include "daemon/block/block_state.h"
 
 /* Room for one more element; false (and findings->failed) when memory is short. */
 static bool grow(
@@ -28,7 +29,7 @@ static bool grow(
 #define ROOM(f, name)                                                                              \
     grow(f, (void **)&(f)->name##s, &(f)->name##_capacity, (f)->name##_count, sizeof *(f)->name##s)
 
-void find_if(const struct place *place, const char *metric, double value)
+void findings_put_optional(const struct place *place, const char *metric, double value)
 {
     struct findings *findings = place->findings;
     struct figure *figure;
@@ -45,14 +46,14 @@ void find_if(const struct place *place, const char *metric, double value)
     snprintf(figure->metric, sizeof figure->metric, "%s", metric);
 }
 
-void find(const struct place *place, const char *metric, double value)
+void findings_put(const struct place *place, const char *metric, double value)
 {
     if (!figure_defined(value))
         place->findings->undefined++;
-    find_if(place, metric, value);
+    findings_put_optional(place, metric, value);
 }
 
-void find_bins(const struct place *place, const char *metric, const struct bins *bins)
+void findings_put_bins(const struct place *place, const char *metric, const struct bins *bins)
 {
     struct findings *findings = place->findings;
     struct histogram *histogram;
@@ -70,7 +71,7 @@ void find_bins(const struct place *place, const char *metric, const struct bins 
         histogram->counts[i] = bins->count[i] < UINT32_MAX ? (uint32_t)bins->count[i] : UINT32_MAX;
 }
 
-void find_distribution(
+void findings_put_distribution(
     const struct place *place, const char *prefix, const struct distribution *d, bool std)
 {
     const struct {
@@ -82,15 +83,15 @@ void find_distribution(
 
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         snprintf(metric, sizeof metric, "%s.%s", prefix, parts[i].name);
-        find(place, metric, parts[i].value);
+        findings_put(place, metric, parts[i].value);
     }
     if (std) {
         snprintf(metric, sizeof metric, "%s.std", prefix);
-        find(place, metric, d->std);
+        findings_put(place, metric, d->std);
     }
 }
 
-void find_tracker(const struct place *place, const struct spectrum *spectrum)
+void findings_put_tracker(const struct place *place, const struct spectrum *spectrum)
 {
     struct findings *findings = place->findings;
     size_t size = spectrum_export_size(spectrum);
@@ -101,14 +102,14 @@ void find_tracker(const struct place *place, const struct spectrum *spectrum)
         return;
     }
     spectrum_export(spectrum, state);
-    findings->trackers[findings->tracker_count++] = (struct strand_tracker){{.layer = place->layer,
+    findings->trackers[findings->tracker_count++] = (struct tracker_row){.layer = place->layer,
         .attempt = place->attempt,
         .step = place->step,
         .state = state,
-        .size = size}};
+        .size = size};
 }
 
-void find_baseline(const struct place *place, const struct store_baseline *row)
+void findings_put_baseline(const struct place *place, const struct baseline_row *row)
 {
     struct findings *findings = place->findings;
 
@@ -116,10 +117,10 @@ void find_baseline(const struct place *place, const struct store_baseline *row)
         findings->baselines[findings->baseline_count++] = *row;
 }
 
-void find_damage(const struct place *place, const char *text)
+void findings_put_damage(const struct place *place, const char *text)
 {
     struct findings *findings = place->findings;
-    struct strand_damage *damage;
+    struct baseline_damage *damage;
 
     if (!ROOM(findings, damage))
         return;
@@ -128,10 +129,17 @@ void find_damage(const struct place *place, const char *text)
     snprintf(damage->text, sizeof damage->text, "%s", text);
 }
 
+bool findings_empty(const struct findings *f)
+{
+    return f->figure_count + f->histogram_count + f->tracker_count + f->baseline_count +
+               f->damage_count + f->undefined + f->late ==
+           0;
+}
+
 void findings_clear(struct findings *findings)
 {
     for (size_t i = 0; i < findings->tracker_count; i++)
-        free((void *)(uintptr_t)findings->trackers[i].row.state);
+        free(findings->trackers[i].state);
     free(findings->figures);
     free(findings->histograms);
     free(findings->trackers);

@@ -9,7 +9,7 @@
 
 static struct runs *runs_of(const struct layer *layer)
 {
-    return layer->block->run->runs;
+    return layer->queue->run->runs;
 }
 
 static struct stats *stats_of(const struct layer *layer)
@@ -26,7 +26,7 @@ static struct gather *gather_at(const struct layer *layer, int64_t step)
 {
     struct gather *gather;
 
-    DL_FOREACH (layer->block->gathers, gather)
+    DL_FOREACH (layer->queue->gathers, gather)
         if (gather->layer == layer && gather->step == step)
             return gather;
     return NULL;
@@ -50,7 +50,7 @@ static struct gather *open_gather(struct layer *layer, int64_t step, bool cols)
     }
     gather->layer = layer;
     gather->step = step;
-    DL_APPEND(layer->block->gathers, gather);
+    DL_APPEND(layer->queue->gathers, gather);
     DL_APPEND2(runs_of(layer)->gathers, gather, older, newer);
     return gather;
 }
@@ -60,7 +60,7 @@ static void close_gather(struct gather *gather)
 {
     struct layer *layer = gather->layer;
 
-    DL_DELETE(layer->block->gathers, gather);
+    DL_DELETE(layer->queue->gathers, gather);
     DL_DELETE2(runs_of(layer)->gathers, gather, older, newer);
     free(gather);
 }
@@ -89,7 +89,7 @@ static void release_activations(struct item *activations)
     DL_FOREACH_SAFE (activations, item, next) {
         DL_DELETE(activations, item);
         item->session->gathering--;
-        tensor_move(item->work.tensor, &item->block->run->runs->options.stats->ingest_bytes);
+        tensor_move(item->task.tensor, &item->queue->run->runs->options.stats->ingest_bytes);
         samples_enqueue(item);
     }
 }
@@ -98,7 +98,7 @@ static struct wire_fault stale(const struct item *item, const char *expected)
 {
     struct wire_fault fault;
 
-    fault_set(&fault, WIRE_CODE_STALE, WIRE_TENSOR, "step", expected, "%" PRId64, item->work.step);
+    fault_set(&fault, WIRE_CODE_STALE, WIRE_TENSOR, "step", expected, "%" PRId64, item->task.step);
     return fault;
 }
 
@@ -149,7 +149,7 @@ static void drop_older(struct layer *layer, int64_t step)
 {
     struct gather *gather, *next;
 
-    DL_FOREACH_SAFE (layer->block->gathers, gather, next)
+    DL_FOREACH_SAFE (layer->queue->gathers, gather, next)
         if (gather->layer == layer && gather->step < step)
             drop(gather, &stats_of(layer)->dropped_shards_total);
 }
@@ -162,17 +162,17 @@ static void finish(struct gather *gather)
 
     DL_FOREACH (items, item) {
         item->session->gathering--;
-        whole->work.initial |= item->work.initial;
+        whole->task.initial |= item->task.initial;
     }
     DL_DELETE(items, whole);
     whole->others = items;
-    whole->work.shards = gather->shards;
+    whole->task.shards = gather->shards;
     whole->first = layer->last_step[WIRE_WEIGHTS] < 0;
     shards_move(gather->shards, &stats_of(layer)->ingest_bytes);
     layer->last_step[WIRE_WEIGHTS] = gather->step;
     rhythm_add(&layer->whole, gather->step);
     close_gather(gather);
-    drop_older(layer, whole->work.step);
+    drop_older(layer, whole->task.step);
     samples_enqueue(whole);
     release_activations(activations);
 }
@@ -183,7 +183,7 @@ static bool is_first(const struct gather *gather)
     const struct layer *layer = gather->layer;
     const struct gather *other;
 
-    DL_FOREACH (layer->block->gathers, other)
+    DL_FOREACH (layer->queue->gathers, other)
         if (other->layer == layer && other->step < gather->step)
             return false;
     return layer->last_step[WIRE_WEIGHTS] < 0;
@@ -211,7 +211,7 @@ static void keep_few(struct layer *layer)
     struct gather *gather, *oldest = NULL;
     unsigned count = 0;
 
-    DL_FOREACH (layer->block->gathers, gather) {
+    DL_FOREACH (layer->queue->gathers, gather) {
         if (gather->layer != layer)
             continue;
         count++;
@@ -248,7 +248,7 @@ static void keep_budget(struct runs *runs)
 /* It finds no gather that takes it. */
 static void turn_away(struct item *item, struct tensor *tensor, const struct wire_fault *fault)
 {
-    struct stats *stats = item->block->run->runs->options.stats;
+    struct stats *stats = item->queue->run->runs->options.stats;
     bool budget = fault->code == WIRE_CODE_BUDGET;
 
     samples_lose(item);
@@ -263,18 +263,18 @@ static int check_dtype(
 {
     char text[64];
 
-    if (!gather->items || strcmp(gather->items->work.dtype, item->work.dtype) == 0)
+    if (!gather->items || strcmp(gather->items->task.dtype, item->task.dtype) == 0)
         return 0;
-    snprintf(text, sizeof text, "%s, as the other shards of this step", gather->items->work.dtype);
+    snprintf(text, sizeof text, "%s, as the other shards of this step", gather->items->task.dtype);
     return fault_set(
-        fault, WIRE_CODE_TENSOR_MISMATCH, WIRE_TENSOR, "dtype", text, "%s", item->work.dtype);
+        fault, WIRE_CODE_TENSOR_MISMATCH, WIRE_TENSOR, "dtype", text, "%s", item->task.dtype);
 }
 
 /* The gather that takes it, with its tensor. NULL with a fault: both stay the caller's. */
 static struct gather *place(struct layer *layer, const struct span *span, const struct item *item,
     struct tensor *tensor, struct wire_fault *fault)
 {
-    int64_t step = item->work.step;
+    int64_t step = item->task.step;
     struct gather *gather = gather_at(layer, step);
 
     if (!gather && (step <= layer->torn_step || step < layer->last_step[WIRE_WEIGHTS])) {
@@ -299,7 +299,7 @@ void gather_shard(struct numbered *numbered, struct item *item, struct tensor *t
     struct wire_fault fault;
     struct gather *gather;
 
-    if (gather_has(layer, item->work.step, span)) {
+    if (gather_has(layer, item->task.step, span)) {
         tensor_free(tensor); /* another sender of the same shard was first */
         free(item);
         return;
@@ -325,13 +325,13 @@ bool gather_activations(struct layer *layer, struct item *item)
 {
     struct gather *gather, *newest = NULL;
 
-    DL_FOREACH (layer->block->gathers, gather)
-        if (gather->layer == layer && gather->step <= item->work.step &&
+    DL_FOREACH (layer->queue->gathers, gather)
+        if (gather->layer == layer && gather->step <= item->task.step &&
             (!newest || gather->step > newest->step))
             newest = gather;
     if (!newest)
         return false;
-    tensor_move(item->work.tensor, &stats_of(layer)->shard_bytes);
+    tensor_move(item->task.tensor, &stats_of(layer)->shard_bytes);
     keep(&newest->activations, item);
     keep_budget(runs_of(layer));
     return true;
@@ -343,7 +343,7 @@ static bool is_awaited(const struct runs *runs, const struct session *session)
     const struct gather *gather = runs->gathers;
     const struct numbered *numbered;
 
-    while (gather && gather->layer->block->run != session->run)
+    while (gather && gather->layer->queue->run != session->run)
         gather = gather->newer;
     if (!gather)
         return false;
@@ -370,22 +370,22 @@ bool gather_may_send(void *ctx, void *known, bool asks)
     return bytes / 2 < runs->options.memory_bytes && is_awaited(runs, session);
 }
 
-void gather_lose(struct block *block, int64_t step)
+void gather_lose(struct work_queue *queue, int64_t step)
 {
     struct gather *gather, *next;
 
-    DL_FOREACH_SAFE (block->gathers, gather, next)
+    DL_FOREACH_SAFE (queue->gathers, gather, next)
         if (gather->step == step && may_go(gather))
-            drop(gather, &block->run->runs->options.stats->dropped_shards_total);
+            drop(gather, &queue->run->runs->options.stats->dropped_shards_total);
 }
 
 void gather_drop_all(struct run *run)
 {
     struct gather *gather, *next;
-    struct block *block;
+    struct work_queue *queue;
 
-    DL_FOREACH (run->blocks, block)
-        DL_FOREACH_SAFE (block->gathers, gather, next)
+    DL_FOREACH (run->queues, queue)
+        DL_FOREACH_SAFE (queue->gathers, gather, next)
             drop(gather, &run->runs->options.stats->dropped_shards_total);
 }
 

@@ -16,8 +16,8 @@ static int conflict(
 /* in and gate are [ff, d], out is [d, ff]. */
 static bool fits_member(const struct layer *member, const char *role, uint64_t rows, uint64_t cols)
 {
-    bool turned =
-        (block_role(member->role) == BLOCK_MLP_OUT) != (block_role(role) == BLOCK_MLP_OUT);
+    bool turned = (work_queue_role(member->role) == BLOCK_MLP_OUT) !=
+                  (work_queue_role(role) == BLOCK_MLP_OUT);
 
     return turned ? member->rows == cols && member->cols == rows
                   : member->rows == rows && member->cols == cols;
@@ -25,18 +25,18 @@ static bool fits_member(const struct layer *member, const char *role, uint64_t r
 
 static int check_block(struct run *run, const struct store_layer *row, struct wire_fault *fault)
 {
-    enum strand_role role = block_role(row->role);
-    struct block *block = NULL;
+    enum block_role role = work_queue_role(row->role);
+    struct work_queue *queue = NULL;
     char text[160];
 
     if (*row->block)
-        HASH_FIND(by_name, run->named, row->block, strlen(row->block), block);
-    if (!block || role == BLOCK_LINEAR)
+        HASH_FIND(by_name, run->named, row->block, strlen(row->block), queue);
+    if (!queue || role == BLOCK_LINEAR)
         return 0;
-    if (block->roles[role])
+    if (queue->roles[role])
         return conflict(fault, "role", "one layer of this role in a block", row->role);
     for (int i = 0; i < BLOCK_ROLES; i++) {
-        const struct layer *member = block->roles[i];
+        const struct layer *member = queue->roles[i];
 
         if (!member || fits_member(member, row->role, row->rows, row->cols))
             continue;
@@ -72,50 +72,50 @@ static int check_same(
                : 0;
 }
 
-/* Once the block has all that an MLP has, its figures get a name to be filed under: then true. */
-static bool name_block(struct block *block, struct store_batch *batch)
+/* Layers and blocks have ids of one sequence. */
+static struct layer *make_layer(
+    struct run *run, struct work_queue *queue, struct store_layer *row, bool completes)
 {
-    struct run *run = block->run;
-    const struct runs_out *out = &run->runs->options.out;
+    struct runs *runs = run->runs;
+    struct layer *layer;
 
-    if (block->id || !block_is_mlp(block))
-        return false;
-    block->id = run->runs->next_layer++;
-    strand_block(block->strand, block->id);
-    rows_put_block(batch, block);
-    out->layer(out->ctx, run->id, block->id, block->name, "", "");
-    return true;
+    row->id = runs->next_layer;
+    layer = run_layer_new(run, row);
+    if (!layer)
+        return NULL;
+    if (work_queue_add_layer(queue, layer, completes ? row->id + 1 : 0) != 0) {
+        run_layer_free(run, layer);
+        return NULL;
+    }
+    runs->next_layer += completes ? 2 : 1;
+    return layer;
 }
 
 static struct layer *add_layer(struct run *run, struct store_layer *row)
 {
     const struct runs_out *out = &run->runs->options.out;
-    struct block *block = run_block_for(run, row->block);
-    struct layer *layer;
+    struct work_queue *queue = run_queue_for(run, row->block);
+    bool completes = queue && work_queue_completes_mlp(queue, row->role);
+    struct layer *layer = queue ? make_layer(run, queue, row, completes) : NULL;
     struct store_batch *batch;
-    bool named;
 
-    row->id = run->runs->next_layer;
-    layer = block ? run_layer_new(run, row) : NULL;
     if (!layer)
         return NULL;
-    if (block_add(block, layer) != 0) {
-        run_layer_free(run, layer);
-        return NULL;
-    }
-    run->runs->next_layer++;
     batch = store_batch_new();
     rows_put_layer(batch, run, layer);
     out->layer(out->ctx, run->id, layer->id, layer->name, layer->role, layer->block_name);
-    named = name_block(block, batch);
+    if (completes) {
+        rows_put_block(batch, queue);
+        out->layer(out->ctx, run->id, queue->id, queue->name, "", "");
+    }
     layer->unsaved = !rows_publish(run, batch, NULL, 0);
-    block->unsaved |= named && layer->unsaved;
+    queue->unsaved |= completes && layer->unsaved;
     return layer;
 }
 
 void layers_turn(struct layer *layer, uint32_t attempt)
 {
-    struct block *block = layer->block;
+    struct work_queue *queue = layer->queue;
 
     if (layer->attempt != attempt) {
         layer->attempt = attempt;
@@ -123,9 +123,9 @@ void layers_turn(struct layer *layer, uint32_t attempt)
         layer->whole.count = 0;
         partition_clear(&layer->partition);
     }
-    if (block->attempt != attempt) {
-        block->attempt = attempt;
-        block->begun_step = block->lost_step = -1;
+    if (queue->attempt != attempt) {
+        queue->attempt = attempt;
+        queue->begun_step = queue->lost_step = -1;
     }
 }
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/runs/baselines.h"
 #include "daemon/runs/state.h"
 
 struct restore {
@@ -99,16 +100,14 @@ static void on_layer(void *ctx, const struct store_layer *row)
     struct restore *restore = ctx;
     struct runs *runs = restore->runs;
     struct run *run = run_of(restore, row->run);
-    struct block *block;
+    struct work_queue *queue;
     struct layer *layer;
 
     if (run && strcmp(row->kind, "block") == 0) {
-        block = run_block_for(run, row->name);
-        if (block) {
-            block->id = row->id;
-            strand_block(block->strand, row->id);
-        }
-        restore->failed |= !block;
+        queue = run_queue_for(run, row->name);
+        if (queue)
+            queue->id = row->id;
+        restore->failed |= !queue;
         return;
     }
     layer = run ? run_layer_new(run, row) : NULL;
@@ -126,9 +125,7 @@ static void on_baseline(void *ctx, const struct store_baseline *row)
     if (!layer)
         return;
     layer->has_baseline = true;
-    layer->baseline = *row;
-    layer->baseline.dtype = NULL;
-    snprintf(layer->baseline_dtype, sizeof layer->baseline_dtype, "%s", row->dtype);
+    layer->baseline = baselines_row(row);
 }
 
 static void on_tracker(void *ctx, const struct store_tracker *row)
@@ -146,7 +143,7 @@ static void on_tracker(void *ctx, const struct store_tracker *row)
 static void put_into_blocks(struct restore *restore, struct run *run)
 {
     for (struct layer *layer = run->layers; layer; layer = layer->by_name.next) {
-        struct block *block = run_block_for(run, layer->block_name);
+        struct work_queue *queue = run_queue_for(run, layer->block_name);
 
         if (!may_go_on(run)) {
             /* Its next attempt starts cold: trackers of runs long ended are not worth their memory. */
@@ -154,7 +151,7 @@ static void put_into_blocks(struct restore *restore, struct run *run)
             layer->tracker = NULL;
         }
         layer->attempt = run->attempt;
-        if (!block || block_add(block, layer) != 0)
+        if (!queue || work_queue_add_layer(queue, layer, 0) != 0)
             restore->failed = true;
     }
 }

@@ -1,6 +1,7 @@
 /* Runs, sessions, layers and blocks as rows for the store; see state.h. */
 #include <stdlib.h>
 
+#include "daemon/runs/baselines.h"
 #include "daemon/runs/state.h"
 
 void rows_put_run(struct store_batch *batch, struct run *run)
@@ -66,12 +67,12 @@ void rows_put_layer(struct store_batch *batch, const struct run *run, const stru
                            });
 }
 
-void rows_put_block(struct store_batch *batch, const struct block *block)
+void rows_put_block(struct store_batch *batch, const struct work_queue *queue)
 {
     store_put_layer(batch, &(struct store_layer){
-                               .id = block->id,
-                               .run = block->run->id,
-                               .name = block->name,
+                               .id = queue->id,
+                               .run = queue->run->id,
+                               .name = queue->name,
                                .kind = "block",
                                .role = "",
                                .block = "",
@@ -92,12 +93,8 @@ static void put_layer_again(
 {
     if (layer->unsaved)
         rows_put_layer(batch, run, layer);
-    if (layer->baseline_unsaved) {
-        struct store_baseline baseline = layer->baseline;
-
-        baseline.dtype = layer->baseline_dtype;
-        store_put_baseline(batch, &baseline);
-    }
+    if (layer->baseline_unsaved)
+        baselines_put(batch, &layer->baseline);
 }
 
 void rows_save(struct run *run)
@@ -105,7 +102,7 @@ void rows_save(struct run *run)
     struct store_batch *batch = store_batch_new();
     struct session *session;
     struct layer *layer;
-    struct block *block;
+    struct work_queue *queue;
 
     rows_put_run(batch, run);
     rows_put_attempt(batch, run);
@@ -114,9 +111,9 @@ void rows_save(struct run *run)
             rows_put_session(batch, session);
     for (layer = run->layers; layer; layer = layer->by_name.next)
         put_layer_again(batch, run, layer);
-    DL_FOREACH (run->blocks, block)
-        if (block->unsaved)
-            rows_put_block(batch, block);
+    DL_FOREACH (run->queues, queue)
+        if (queue->unsaved)
+            rows_put_block(batch, queue);
     if (!hand_on(run, batch, NULL, 0))
         return;
     run->unsaved = false;
@@ -124,8 +121,8 @@ void rows_save(struct run *run)
         session->unsaved = false;
     for (layer = run->layers; layer; layer = layer->by_name.next)
         layer->unsaved = layer->baseline_unsaved = false;
-    DL_FOREACH (run->blocks, block)
-        block->unsaved = false;
+    DL_FOREACH (run->queues, queue)
+        queue->unsaved = false;
 }
 
 bool rows_publish(

@@ -2,6 +2,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/runs/baselines.h"
 #include "daemon/runs/state.h"
 
 struct run *run_new(struct runs *runs, int64_t id, const char *key)
@@ -69,18 +70,22 @@ void run_layer_free(struct run *run, struct layer *layer)
     layer_free(layer);
 }
 
-static void block_free(struct block *block)
+static void queue_free(struct work_queue *queue)
 {
-    strand_free(block->strand);
-    free(block->name);
-    free(block);
+    struct item *item, *next;
+
+    DL_FOREACH_SAFE (queue->items, item, next)
+        item_free(item);
+    block_free(queue->block);
+    free(queue->name);
+    free(queue);
 }
 
 void run_free(struct run *run)
 {
     struct session *session, *next_session;
     struct layer *layer, *next_layer;
-    struct block *block, *next_block;
+    struct work_queue *queue, *next_queue;
     struct scalar *scalar, *next_scalar;
 
     HASH_ITER (hh, run->sessions, session, next_session) {
@@ -88,8 +93,8 @@ void run_free(struct run *run)
         session_free(session);
     }
     HASH_CLEAR(by_name, run->named);
-    DL_FOREACH_SAFE (run->blocks, block, next_block)
-        block_free(block);
+    DL_FOREACH_SAFE (run->queues, queue, next_queue)
+        queue_free(queue);
     HASH_ITER (by_name, run->layers, layer, next_layer)
         run_layer_free(run, layer);
     HASH_ITER (hh, run->scalars, scalar, next_scalar) {
@@ -154,49 +159,49 @@ struct layer *run_layer_new(struct run *run, const struct store_layer *row)
     return layer;
 }
 
-static struct block *block_new(struct run *run, const char *name)
+static struct work_queue *queue_new(struct run *run, const char *name)
 {
     const struct runs_options *o = &run->runs->options;
-    struct strand_options options = {
-        .store = o->store,
-        .stats = o->stats,
+    struct block_options options = {
+        .weights = {.files = baselines_of(o->store),
+            .stats = o->stats,
+            .target_residual = o->target_residual,
+            .passes_small = o->passes_small,
+            .passes_large = o->passes_large},
         .kept_bytes = o->kept_bytes,
-        .target_residual = o->target_residual,
-        .passes_small = o->passes_small,
-        .passes_large = o->passes_large,
         .run = run->id,
     };
-    struct block *block = calloc(1, sizeof *block);
+    struct work_queue *queue = calloc(1, sizeof *queue);
 
-    if (!block)
+    if (!queue)
         return NULL;
-    block->run = run;
-    block->begun_step = block->lost_step = -1;
-    block->name = strdup(name);
-    block->strand = strand_new(&options);
-    if (!block->name || !block->strand) {
-        block_free(block);
+    queue->run = run;
+    queue->begun_step = queue->lost_step = -1;
+    queue->name = strdup(name);
+    queue->block = block_new(&options);
+    if (!queue->name || !queue->block) {
+        queue_free(queue);
         return NULL;
     }
-    DL_APPEND(run->blocks, block);
-    return block;
+    DL_APPEND(run->queues, queue);
+    return queue;
 }
 
-struct block *run_block_for(struct run *run, const char *name)
+struct work_queue *run_queue_for(struct run *run, const char *name)
 {
-    struct block *block = NULL;
+    struct work_queue *queue = NULL;
 
     if (*name)
-        HASH_FIND(by_name, run->named, name, strlen(name), block);
-    if (block)
-        return block;
-    block = block_new(run, name);
-    if (block && *name)
-        HASH_ADD_KEYPTR(by_name, run->named, block->name, strlen(block->name), block);
-    return block;
+        HASH_FIND(by_name, run->named, name, strlen(name), queue);
+    if (queue)
+        return queue;
+    queue = queue_new(run, name);
+    if (queue && *name)
+        HASH_ADD_KEYPTR(by_name, run->named, queue->name, strlen(queue->name), queue);
+    return queue;
 }
 
-enum strand_role block_role(const char *role)
+enum block_role work_queue_role(const char *role)
 {
     if (strcmp(role, "mlp.in") == 0)
         return BLOCK_MLP_IN;
@@ -205,36 +210,56 @@ enum strand_role block_role(const char *role)
     return strcmp(role, "mlp.gate") == 0 ? BLOCK_MLP_GATE : BLOCK_LINEAR;
 }
 
-bool block_is_mlp(const struct block *block)
+bool work_queue_completes_mlp(const struct work_queue *queue, const char *role)
 {
-    return *block->name && block->roles[BLOCK_MLP_IN] && block->roles[BLOCK_MLP_OUT];
+    enum block_role other = work_queue_role(role) == BLOCK_MLP_IN ? BLOCK_MLP_OUT : BLOCK_MLP_IN;
+    bool in_or_out =
+        work_queue_role(role) == BLOCK_MLP_IN || work_queue_role(role) == BLOCK_MLP_OUT;
+
+    return *queue->name && !queue->id && in_or_out && queue->roles[other];
 }
 
-int block_add(struct block *block, struct layer *layer)
+/* The item by which a layer joins the block. NULL: memory is short. */
+static struct item *joining(struct work_queue *queue, struct layer *layer, enum block_role role)
 {
-    enum strand_role role = *block->name ? block_role(layer->role) : BLOCK_LINEAR;
-    struct strand_layer_options options = {
+    struct block_member_options options = {
         .id = layer->id,
         .role = role,
         .rows = layer->rows,
         .cols = layer->cols,
-        .has_baseline = layer->has_baseline,
-        .baseline = layer->baseline,
-        .baseline_dtype = layer->baseline_dtype,
+        .baseline = layer->has_baseline ? &layer->baseline : NULL,
         .tracker = layer->tracker,
         .tracker_size = layer->tracker_size,
-        .tracker_stale = layer->tracker_attempt != block->run->attempt ||
+        .tracker_stale = layer->tracker_attempt != queue->run->attempt ||
                          layer->tracker_step != layer->last_step[WIRE_WEIGHTS],
     };
+    struct item *item = calloc(1, sizeof *item);
 
-    if (strand_layer(block->strand, &options) != 0)
-        return -1;
-    layer->block = block;
-    layer->place = block->layers++;
-    if (role != BLOCK_LINEAR)
-        block->roles[role] = layer;
-    free(layer->tracker);
+    if (!item || !(item->task.member = block_member_new(&options))) {
+        free(item);
+        return NULL;
+    }
     layer->tracker = NULL;
+    layer->member = item->task.member;
+    item->queue = queue;
+    item->task.kind = BLOCK_JOIN;
+    return item;
+}
+
+int work_queue_add_layer(struct work_queue *queue, struct layer *layer, int64_t mlp_id)
+{
+    enum block_role role = *queue->name ? work_queue_role(layer->role) : BLOCK_LINEAR;
+    struct item *item = joining(queue, layer, role);
+
+    if (!item)
+        return -1;
+    layer->queue = queue;
+    if (role != BLOCK_LINEAR)
+        queue->roles[role] = layer;
+    if (mlp_id)
+        queue->id = mlp_id;
+    item->task.mlp_id = queue->id;
+    DL_APPEND(queue->items, item);
     return 0;
 }
 
@@ -244,8 +269,7 @@ void item_free(struct item *item)
 
     DL_FOREACH_SAFE (item->others, other, next)
         free(other);
-    shards_free(item->work.shards);
-    tensor_free(item->work.tensor);
+    block_task_clear(&item->task);
     free(item);
 }
 
@@ -255,7 +279,7 @@ void run_tell_layers(struct run *run)
 
     for (struct layer *layer = run->layers; layer; layer = layer->by_name.next)
         out->layer(out->ctx, run->id, layer->id, layer->name, layer->role, layer->block_name);
-    for (struct block *block = run->blocks; block; block = block->next)
-        if (block->id)
-            out->layer(out->ctx, run->id, block->id, block->name, "", "");
+    for (struct work_queue *queue = run->queues; queue; queue = queue->next)
+        if (queue->id)
+            out->layer(out->ctx, run->id, queue->id, queue->name, "", "");
 }

@@ -96,8 +96,8 @@ static bool is_in_use(const struct run *run)
     for (const struct session *session = run->sessions; session; session = session->hh.next)
         if (session->undone || session->fences_flying > 0)
             return true;
-    for (const struct block *block = run->blocks; block; block = block->next)
-        if (block->busy || block->queue)
+    for (const struct work_queue *queue = run->queues; queue; queue = queue->next)
+        if (queue->busy || queue->samples > 0)
             return true;
     return false;
 }
@@ -156,24 +156,12 @@ void runs_stop(struct runs *runs)
     uv_close((uv_handle_t *)&runs->tick, NULL);
 }
 
-static void free_queue(struct block *block)
-{
-    struct item *item, *next;
-
-    DL_FOREACH_SAFE (block->queue, item, next)
-        item_free(item);
-}
-
 void runs_free(struct runs *runs)
 {
     struct run *run, *next;
-    struct block *block;
 
     gather_free_all(runs);
-    HASH_ITER (by_id, runs->by_id, run, next) {
-        DL_FOREACH (run->blocks, block)
-            free_queue(block);
+    HASH_ITER (by_id, runs->by_id, run, next)
         run_free(run);
-    }
     free(runs);
 }

@@ -1,6 +1,6 @@
 /* What a run is: its attempts, sessions, layers and blocks, and the way of its samples to the workers and on.
  *
- * Loop thread only; the numbers are worked on by workers (libuv's pool), one strand a block: its samples in order, never two
+ * Loop thread only; the numbers are worked on by workers (libuv's pool), one block at a time: its samples in order, never two
  * at once. Of two samples of one block that wait, the newer wins, unless the session is lossless. What one event makes is
  * one batch, handed to `struct runs_out`. */
 #ifndef FORESHOCK_RUNS_RUNS_H

@@ -1,4 +1,4 @@
-/* Tensors on their way to a strand: which may come, which wait, which the newer ones drive out. */
+/* Tensors on their way to a block: which may come, which wait, which the newer ones drive out. */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
@@ -42,16 +42,16 @@ static int check_shape(
 }
 
 /* The first loss of a sample counts: 1, else 0. */
-static uint64_t count_lost(struct session *session, struct block *block, int64_t step)
+static uint64_t count_lost(struct session *session, struct work_queue *queue, int64_t step)
 {
     struct loss *loss;
 
-    HASH_FIND_PTR(session->losses, &block, loss);
+    HASH_FIND_PTR(session->losses, &queue, loss);
     if (loss && loss->attempt == session->attempt && loss->step == step)
         return 0;
     if (!loss && (loss = calloc(1, sizeof *loss))) {
-        loss->block = block;
-        HASH_ADD_PTR(session->losses, block, loss);
+        loss->queue = queue;
+        HASH_ADD_PTR(session->losses, queue, loss);
     }
     if (loss) {
         loss->attempt = session->attempt;
@@ -61,9 +61,9 @@ static uint64_t count_lost(struct session *session, struct block *block, int64_t
     return 1;
 }
 
-static void lose(struct session *session, struct block *block, int64_t step)
+static void lose(struct session *session, struct work_queue *queue, int64_t step)
 {
-    uint64_t lost = count_lost(session, block, step);
+    uint64_t lost = count_lost(session, queue, step);
 
     if (session->peer)
         ingest_count_dropped(session->peer, lost);
@@ -73,9 +73,9 @@ void samples_lose(struct item *item)
 {
     struct item *other;
 
-    lose(item->session, item->block, item->work.step);
+    lose(item->session, item->queue, item->task.step);
     DL_FOREACH (item->others, other)
-        lose(other->session, item->block, item->work.step);
+        lose(other->session, item->queue, item->task.step);
 }
 
 static bool is_known(
@@ -115,9 +115,9 @@ int samples_begin(
     }
     if (is_known(numbered, header, step))
         return INGEST_KNOWN;
-    if (layer->block->lost_step == step && !session->lossless &&
+    if (layer->queue->lost_step == step && !session->lossless &&
         (header->kind == WIRE_ACTIVATIONS || layer->last_step[WIRE_WEIGHTS] >= 0)) {
-        lose(session, layer->block, step);
+        lose(session, layer->queue, step);
         return INGEST_KNOWN;
     }
     numbered->begun_attempt = session->attempt;
@@ -125,15 +125,14 @@ int samples_begin(
 }
 
 /* Gives up one item that no worker has begun. A block without work stands in line no more. */
-static void give_up(struct block *block, struct item *item)
+static void give_up(struct work_queue *queue, struct item *item)
 {
-    DL_DELETE(block->queue, item);
-    if (!block->queue && block->ready) {
-        DL_DELETE2(block->run->runs->ready, block, ready_prev, ready_next);
-        block->ready = false;
+    DL_DELETE(queue->items, item);
+    if (--queue->samples == 0 && queue->ready) {
+        DL_DELETE2(queue->run->runs->ready, queue, ready_prev, ready_next);
+        queue->ready = false;
     }
-    shards_free(item->work.shards);
-    tensor_free(item->work.tensor);
+    block_task_clear(&item->task);
     samples_done(item);
 }
 
@@ -168,29 +167,29 @@ static bool is_of(const struct item *item, const struct session *session)
 }
 
 /* Whether the sample of that step, which waits, has the first weights of a layer. */
-static bool is_first(const struct block *block, int64_t step)
+static bool is_first(const struct work_queue *queue, int64_t step)
 {
     const struct item *item;
 
-    DL_FOREACH (block->queue, item)
-        if (item->first && item->work.step == step)
+    DL_FOREACH (queue->items, item)
+        if (item->first && item->task.step == step)
             return true;
     return false;
 }
 
 /* The samples below `step` that wait and that no worker has begun make room for it, but for what may be a w(0). */
-static void supersede(struct block *block, int64_t step)
+static void supersede(struct work_queue *queue, int64_t step)
 {
-    struct stats *stats = block->run->runs->options.stats;
+    struct stats *stats = queue->run->runs->options.stats;
     struct item *item, *next;
 
-    DL_FOREACH_SAFE (block->queue, item, next) {
-        if (!item->session || is_lossless(item) || item->work.step >= step ||
-            item->work.step <= block->begun_step || is_first(block, item->work.step))
+    DL_FOREACH_SAFE (queue->items, item, next) {
+        if (!item->session || is_lossless(item) || item->task.step >= step ||
+            item->task.step <= queue->begun_step || is_first(queue, item->task.step))
             continue;
         samples_lose(item);
         stats_add(&stats->dropped_superseded_total, samples_tensors(item));
-        give_up(block, item);
+        give_up(queue, item);
     }
 }
 
@@ -225,12 +224,12 @@ static struct item *make_item(
 
     if (!item)
         return NULL;
-    item->block = layer->block;
+    item->queue = layer->queue;
     item->session = session;
     item->sequence = ++session->sequence;
-    item->work = (struct strand_item){
+    item->task = (struct block_task){
         .kind = header->kind == WIRE_WEIGHTS ? BLOCK_WEIGHTS : BLOCK_ACTIVATIONS,
-        .layer = layer->place,
+        .member = layer->member,
         .shape = {header->shape[0], header->shape[1]},
         .transposed = header->kind == WIRE_WEIGHTS && layer->transposed,
         .initial = header->initial,
@@ -239,7 +238,7 @@ static struct item *make_item(
         .ranks = ranks_live(session->run),
         .time = runs_now(),
     };
-    snprintf(item->work.dtype, sizeof item->work.dtype, "%.*s", (int)header->dtype.len,
+    snprintf(item->task.dtype, sizeof item->task.dtype, "%.*s", (int)header->dtype.len,
         header->dtype.ptr);
     return item;
 }
@@ -256,20 +255,20 @@ void samples_tensor(void *ctx, void *known, const struct wire_tensor *header, st
 
     if (!item) {
         tensor_free(tensor);
-        lose(session, layer->block, (int64_t)header->step);
+        lose(session, layer->queue, (int64_t)header->step);
         stats_add(belongs ? &runs->options.stats->dropped_budget_total
                           : &runs->options.stats->dropped_superseded_total,
             1);
         return;
     }
-    numbered->last_step[header->kind] = item->work.step;
+    numbered->last_step[header->kind] = item->task.step;
     if (header->kind == WIRE_WEIGHTS) {
         gather_shard(numbered, item, tensor);
         return;
     }
-    if (item->work.step > layer->last_step[WIRE_ACTIVATIONS])
-        layer->last_step[WIRE_ACTIVATIONS] = item->work.step;
-    item->work.tensor = tensor;
+    if (item->task.step > layer->last_step[WIRE_ACTIVATIONS])
+        layer->last_step[WIRE_ACTIVATIONS] = item->task.step;
+    item->task.tensor = tensor;
     DL_APPEND2(session->undone, item, earlier, later);
     if (!gather_activations(layer, item))
         samples_enqueue(item);
@@ -277,12 +276,12 @@ void samples_tensor(void *ctx, void *known, const struct wire_tensor *header, st
 
 void samples_enqueue(struct item *item)
 {
-    struct block *block = item->block;
+    struct work_queue *queue = item->queue;
 
     if (!is_lossless(item))
-        supersede(block, item->work.step);
-    work_add(block, item);
-    work_start(block->run->runs);
+        supersede(queue, item->task.step);
+    work_add(queue, item);
+    work_start(queue->run->runs);
 }
 
 static void over(struct item *item)
@@ -310,26 +309,26 @@ uint64_t samples_lost(void *ctx, void *known, const struct wire_tensor *header, 
 {
     struct session *session = known;
     struct numbered *numbered = find_number(session, header->layer);
-    struct block *block = numbered ? numbered->layer->block : NULL;
+    struct work_queue *queue = numbered ? numbered->layer->queue : NULL;
     int64_t step = (int64_t)header->step;
     struct item *item, *next;
     uint64_t lost;
 
     (void)ctx;
-    if (!block || !whole || session->lossless) {
+    if (!queue || !whole || session->lossless) {
         session->run->dropped++;
         return 1;
     }
-    lost = count_lost(session, block, step);
-    block->lost_step = step;
-    DL_FOREACH_SAFE (block->queue, item, next) {
-        if (item->work.step != step || step <= block->begun_step || item->first ||
+    lost = count_lost(session, queue, step);
+    queue->lost_step = step;
+    DL_FOREACH_SAFE (queue->items, item, next) {
+        if (item->task.step != step || step <= queue->begun_step || item->first ||
             !is_of(item, session))
             continue;
         samples_lose(item);
-        give_up(block, item);
+        give_up(queue, item);
     }
-    gather_lose(block, step);
+    gather_lose(queue, step);
     return lost;
 }
 
@@ -347,27 +346,27 @@ void samples_flush(void *ctx, void *known, uint64_t token)
     fences_check(session);
 }
 
-/* Work that the daemon gives a strand by itself. */
-static void own_work(struct block *block, enum strand_kind kind)
+/* Work that the daemon gives a block by itself. */
+static void own_work(struct work_queue *queue, enum block_task_kind kind)
 {
     struct item *item = calloc(1, sizeof *item);
 
     if (!item)
         return;
-    item->block = block;
-    item->work.kind = kind;
-    item->work.step = INT64_MAX;
-    item->work.attempt = block->run->attempt;
-    item->work.time = runs_now();
-    work_add(block, item);
+    item->queue = queue;
+    item->task.kind = kind;
+    item->task.step = INT64_MAX;
+    item->task.attempt = queue->run->attempt;
+    item->task.time = runs_now();
+    work_add(queue, item);
 }
 
 void samples_rest(struct run *run)
 {
-    struct block *block;
+    struct work_queue *queue;
 
-    DL_FOREACH (run->blocks, block)
-        own_work(block, BLOCK_REST);
+    DL_FOREACH (run->queues, queue)
+        own_work(queue, BLOCK_REST);
     run->runs->trim_due = true;
     work_start(run->runs);
 }
@@ -376,17 +375,17 @@ void samples_close_waiting(struct runs *runs)
 {
     uint64_t now = uv_now(runs->options.loop);
     struct run *run, *next;
-    struct block *block;
+    struct work_queue *queue;
 
     HASH_ITER (by_id, runs->by_id, run, next) {
         if (strcmp(run->state, "running") != 0)
             continue;
-        DL_FOREACH (run->blocks, block) {
-            if (!block->waiting || (double)(now - block->waiting_since_ms) <
+        DL_FOREACH (run->queues, queue) {
+            if (!queue->waiting || (double)(now - queue->waiting_since_ms) <
                                        1000 * runs->options.sample_deadline_seconds)
                 continue;
-            block->waiting = false;
-            own_work(block, BLOCK_CLOSE);
+            queue->waiting = false;
+            own_work(queue, BLOCK_CLOSE);
         }
     }
     work_start(runs);

@@ -12,7 +12,7 @@
 #include "daemon/runs/runs.h"
 
 struct run;
-struct block;
+struct work_queue;
 struct session;
 
 struct layer {
@@ -21,28 +21,27 @@ struct layer {
     char dtype[16];
     uint64_t rows, cols, row_begin, row_end;
     bool transposed;
-    struct block *block;
-    size_t place;         /* in the block's strand */
-    uint32_t attempt;     /* that the four below are of */
+    struct work_queue *queue;
+    struct block_member *member; /* of its block, which alone may look into it */
+    uint32_t attempt;            /* that the four below are of */
     int64_t last_step[2]; /* newest step (of weights: that is whole), by wire_kind; -1: none */
     int64_t torn_step;    /* newest step of which shards were missing; -1: none */
     struct rhythm whole;  /* steps of weights that were whole since the daemon's start */
-    struct partition partition;     /* of the attempt's senders */
-    struct store_baseline baseline; /* as restored, or unsaved */
-    char baseline_dtype[16];
+    struct partition partition;   /* of the attempt's senders */
+    struct baseline_row baseline; /* as restored, or unsaved */
     bool has_baseline;
     bool unsaved, baseline_unsaved; /* the store has yet to get these rows */
-    void *tracker;                  /* as restored, until the strand has it */
+    void *tracker;                  /* as restored, until the block has it */
     size_t tracker_size;
     uint32_t tracker_attempt;
     int64_t tracker_step;
     UT_hash_handle by_name, by_id;
 };
 
-/* One tensor on its way to the worker. Those of a sharded matrix go as one: the first one's work is theirs together. */
+/* One tensor on its way to the worker, or a layer that joins its block. Those of a sharded matrix go as one: the first one's work is theirs together. */
 struct item {
-    struct strand_item work;
-    struct block *block;
+    struct block_task task;
+    struct work_queue *queue;
     struct session *session; /* NULL: the daemon's own work */
     struct item *others;     /* whose shards are in work.shards too */
     uint64_t sequence;       /* within the session */
@@ -64,15 +63,15 @@ struct gather {
     struct gather *older, *newer; /* in all runs, by touched_ms */
 };
 
-/* Layers that share a name of a block, or one layer alone. */
-struct block {
+/* Layers that share a name of a block, or one layer alone, and what waits to be worked on of them. */
+struct work_queue {
     struct run *run;
     char *name; /* "" for a layer alone */
     int64_t id; /* of the MLP block's row; 0: it is none */
     struct layer *roles[BLOCK_ROLES];
-    size_t layers;
-    struct strand *strand;
-    struct item *queue;
+    struct block *block;
+    struct item *items;
+    size_t samples; /* of them, those that are not layers joining: these alone are no work */
     struct gather *gathers;
     bool unsaved;     /* the store has yet to get its row */
     bool ready, busy; /* waits for a worker; is with one */
@@ -82,8 +81,8 @@ struct block {
     int64_t begun_step; /* of the newest sample that a worker took up; -1: none */
     int64_t lost_step;  /* of the newest sample of which a tensor was dropped; -1: none */
     UT_hash_handle by_name;
-    struct block *prev, *next; /* in the run */
-    struct block *ready_prev, *ready_next;
+    struct work_queue *prev, *next; /* in the run */
+    struct work_queue *ready_prev, *ready_next;
 };
 
 /* A layer as one session numbers it. */
@@ -99,7 +98,7 @@ struct numbered {
 
 /* The newest sample of a block that a session lost: however many tensors it costs, it counts once. */
 struct loss {
-    struct block *block;
+    struct work_queue *queue;
     uint32_t attempt;
     int64_t step;
     UT_hash_handle hh;
@@ -151,9 +150,9 @@ struct run {
     uint64_t dropped, undefined;
     int64_t owner; /* uid of who opened it, and nobody else joins; ORIGIN_UNKNOWN: anybody does */
     struct session *sessions;
-    struct layer *layers; /* by name */
-    struct block *named;  /* by name */
-    struct block *blocks; /* all */
+    struct layer *layers;      /* by name */
+    struct work_queue *named;  /* by name */
+    struct work_queue *queues; /* all */
     struct scalar *scalars;
     UT_hash_handle by_key, by_id;
 };
@@ -162,7 +161,7 @@ struct run {
 struct hand {
     uv_work_t work;
     struct runs *runs;
-    struct block *block; /* NULL: free */
+    struct work_queue *queue; /* NULL: free */
     struct item *items;
     struct findings findings;
     uint64_t since_ms;
@@ -173,7 +172,7 @@ struct runs {
     struct ingest *ingest;
     struct run *by_key, *by_id;
     struct layer *layers; /* all, by id; during restore only */
-    struct block *ready;
+    struct work_queue *ready;
     struct gather *gathers; /* all, those longest untouched first */
     size_t backlog_bytes;   /* of all sessions */
     uint64_t clock_ms;      /* it stands still while the loop does */
@@ -183,7 +182,7 @@ struct runs {
     bool stopping;
     bool disk_short;         /* as the clients were last told */
     uv_work_t trim;          /* gives freed memory back to the system ... */
-    bool trim_due, trimming; /* ... once the strands of a run that ended have come to rest */
+    bool trim_due, trimming; /* ... once the blocks of a run that ended have come to rest */
     int64_t next_run, next_layer;
     uv_timer_t tick;
 };
@@ -199,10 +198,12 @@ struct session *run_session(struct run *run, const char *key);
 struct session *run_session_new(struct run *run, const char *key, const char *client);
 struct layer *run_layer_new(struct run *run, const struct store_layer *row);
 void run_layer_free(struct run *run, struct layer *layer);
-struct block *run_block_for(struct run *run, const char *name); /* "" makes a new one */
-int block_add(struct block *block, struct layer *layer);
-enum strand_role block_role(const char *role);
-bool block_is_mlp(const struct block *block);
+struct work_queue *run_queue_for(struct run *run, const char *name); /* "" makes a new one */
+/* The layer joins the block by way of its queue. `mlp_id` is not 0: with it the block becomes an MLP block of that id. */
+int work_queue_add_layer(struct work_queue *queue, struct layer *layer, int64_t mlp_id);
+enum block_role work_queue_role(const char *role);
+/* Whether one more layer of this role makes an MLP block of it. */
+bool work_queue_completes_mlp(const struct work_queue *queue, const char *role);
 void item_free(struct item *item);     /* with all that it holds */
 void run_tell_layers(struct run *run); /* to a new attempt's detectors */
 
@@ -211,7 +212,7 @@ void rows_put_run(struct store_batch *batch, struct run *run);
 void rows_put_attempt(struct store_batch *batch, const struct run *run);
 void rows_put_session(struct store_batch *batch, const struct session *session);
 void rows_put_layer(struct store_batch *batch, const struct run *run, const struct layer *layer);
-void rows_put_block(struct store_batch *batch, const struct block *block);
+void rows_put_block(struct store_batch *batch, const struct work_queue *queue);
 /* false: the store had no room. The rows of the run and its newest attempt are then written again by rows_save, before anything else
  * of the run; what else the batch held is too if its `unsaved` is set. */
 bool rows_publish(
@@ -258,8 +259,8 @@ bool gather_activations(struct layer *layer, struct item *item);
 /* Whether there is room for what a session that is lossless, or `asks`, sends on, though its shards wait for those of others. Whom the longest waiting
  * step lacks has twice the room. */
 bool gather_may_send(void *ctx, void *session, bool asks);
-void gather_lose(struct block *block, int64_t step); /* a tensor of that sample is lost */
-void gather_drop_all(struct run *run);               /* nobody will send the rest of what waits */
+void gather_lose(struct work_queue *queue, int64_t step); /* a tensor of that sample is lost */
+void gather_drop_all(struct run *run); /* nobody will send the rest of what waits */
 void gather_expire(struct runs *runs);
 void gather_free_all(struct runs *runs); /* tells nobody */
 
@@ -276,11 +277,11 @@ void samples_done(struct item *item);    /* they are over: flushes of their sess
 void samples_lose(struct item *item);    /* each of their sessions has lost a sample */
 uint64_t samples_tensors(const struct item *item); /* how many were sent */
 void samples_note_step(struct run *run, struct store_batch *batch, int64_t step);
-void samples_rest(struct run *run); /* the strands give back what they can */
+void samples_rest(struct run *run); /* the blocks give back what they can */
 void samples_close_waiting(struct runs *runs);
 
 /* work.c: the workers' side of the queue */
-void work_add(struct block *block, struct item *item);
+void work_add(struct work_queue *queue, struct item *item);
 void work_start(struct runs *runs); /* as many as there are workers and room in the store */
 void work_stamp(struct runs *runs);
 void fences_check(struct session *session);

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "daemon/core/log.h"
+#include "daemon/runs/baselines.h"
 #include "daemon/runs/state.h"
 #include "proto/fault.h"
 
@@ -15,18 +16,19 @@ struct flying_fence {
     bool ok;
 };
 
-static void make_ready(struct block *block)
+static void make_ready(struct work_queue *queue)
 {
-    if (block->ready || block->busy || !block->queue)
+    if (queue->ready || queue->busy || queue->samples == 0)
         return;
-    block->ready = true;
-    DL_APPEND2(block->run->runs->ready, block, ready_prev, ready_next);
+    queue->ready = true;
+    DL_APPEND2(queue->run->runs->ready, queue, ready_prev, ready_next);
 }
 
-void work_add(struct block *block, struct item *item)
+void work_add(struct work_queue *queue, struct item *item)
 {
-    DL_APPEND(block->queue, item);
-    make_ready(block);
+    DL_APPEND(queue->items, item);
+    queue->samples++;
+    make_ready(queue);
 }
 
 /* Back on the loop: the store has committed everything before the fence. */
@@ -88,10 +90,10 @@ static void on_work(uv_work_t *work)
     struct item *item;
 
     DL_FOREACH (hand->items, item)
-        strand_run(hand->block->strand, &item->work, &hand->findings);
+        block_run(hand->queue->block, &item->task, &hand->findings);
 }
 
-static void tell_damage(struct run *run, const struct strand_damage *damage)
+static void tell_damage(struct run *run, const struct baseline_damage *damage)
 {
     const struct runs_out *out = &run->runs->options.out;
     struct wire_fault fault;
@@ -122,23 +124,30 @@ static void keep_baselines(struct run *run, const struct findings *findings)
     struct layer *layer;
 
     for (size_t i = 0; i < findings->baseline_count; i++) {
-        const struct store_baseline *baseline = &findings->baselines[i];
+        const struct baseline_row *baseline = &findings->baselines[i];
 
         for (layer = run->layers; layer && layer->id != baseline->layer;)
             layer = layer->by_name.next;
         if (!layer)
             continue;
         layer->baseline = *baseline;
-        layer->baseline.dtype = NULL;
-        snprintf(layer->baseline_dtype, sizeof layer->baseline_dtype, "%s", baseline->dtype);
         layer->baseline_unsaved = true;
     }
 }
 
-/* What one sample found, as one batch. */
-static void publish(struct block *block, const struct findings *findings, int64_t step)
+static void put_tracker(struct store_batch *batch, const struct tracker_row *row)
 {
-    struct run *run = block->run;
+    store_put_tracker(batch, &(struct store_tracker){.layer = row->layer,
+                                 .attempt = row->attempt,
+                                 .step = row->step,
+                                 .state = row->state,
+                                 .size = row->size});
+}
+
+/* What one sample found, as one batch. */
+static void publish(struct work_queue *queue, const struct findings *findings, int64_t step)
+{
+    struct run *run = queue->run;
     struct store_batch *batch = store_batch_new();
 
     run->undefined += findings->undefined;
@@ -147,9 +156,9 @@ static void publish(struct block *block, const struct findings *findings, int64_
     if (step >= 0)
         samples_note_step(run, batch, step);
     for (size_t i = 0; i < findings->baseline_count; i++)
-        store_put_baseline(batch, &findings->baselines[i]);
+        baselines_put(batch, &findings->baselines[i]);
     for (size_t i = 0; i < findings->tracker_count; i++)
-        store_put_tracker(batch, &findings->trackers[i].row);
+        put_tracker(batch, &findings->trackers[i]);
     for (size_t i = 0; i < findings->figure_count; i++)
         store_put_figure(batch, &findings->figures[i]);
     for (size_t i = 0; i < findings->histogram_count; i++)
@@ -186,58 +195,70 @@ static void on_worked(uv_work_t *work, int status)
 {
     struct hand *hand = work->data;
     struct runs *runs = hand->runs;
-    struct block *block = hand->block;
+    struct work_queue *queue = hand->queue;
 
     (void)status; /* work is never cancelled */
-    block->busy = false;
-    hand->block = NULL;
+    queue->busy = false;
+    hand->queue = NULL;
     runs->busy--;
     if (hand->findings.failed)
-        log_error("memory is short: figures are missing", LOG_STR("run", block->run->key));
-    block->waiting = hand->findings.waiting;
-    block->waiting_since_ms = uv_now(runs->options.loop);
-    publish(block, &hand->findings, newest_step(block->run, &hand->findings));
+        log_error("memory is short: figures are missing", LOG_STR("run", queue->run->key));
+    queue->waiting = hand->findings.waiting;
+    queue->waiting_since_ms = uv_now(runs->options.loop);
+    publish(queue, &hand->findings, newest_step(queue->run, &hand->findings));
     findings_clear(&hand->findings);
     finish_items(hand);
-    make_ready(block);
+    make_ready(queue);
     if (runs->ingest)
         ingest_room(runs->ingest);
     work_start(runs);
 }
 
-/* The items of the first sample that waits: those at the head of the queue that have its step. */
-static struct item *take_sample(struct block *block)
+static void move_first(struct work_queue *queue, struct item **taken)
 {
-    struct item *taken = NULL, *item, *next;
-    int64_t step = block->queue->work.step;
+    struct item *item = queue->items;
 
-    DL_FOREACH_SAFE (block->queue, item, next) {
-        if (item->work.step != step)
-            break;
-        DL_DELETE(block->queue, item);
-        DL_APPEND(taken, item);
+    DL_DELETE(queue->items, item);
+    DL_APPEND(*taken, item);
+}
+
+/* The items of the first sample that waits: those at the head of the queue that have its step, and the layers that join
+ * before it. */
+static struct item *take_sample(struct work_queue *queue)
+{
+    struct item *taken = NULL, *first;
+    int64_t step;
+
+    while (queue->items->task.kind == BLOCK_JOIN)
+        move_first(queue, &taken);
+    first = queue->items;
+    step = first->task.step;
+    while (
+        queue->items && queue->items->task.kind != BLOCK_JOIN && queue->items->task.step == step) {
+        move_first(queue, &taken);
+        queue->samples--;
     }
-    if (taken->session && taken->work.attempt == block->attempt)
-        block->begun_step = step;
+    if (first->session && first->task.attempt == queue->attempt)
+        queue->begun_step = step;
     return taken;
 }
 
 static struct hand *free_hand(struct runs *runs)
 {
     for (unsigned i = 0; i < runs->options.workers; i++)
-        if (!runs->hands[i].block)
+        if (!runs->hands[i].queue)
             return &runs->hands[i];
     return NULL;
 }
 
-static void take_up(struct runs *runs, struct hand *hand, struct block *block)
+static void take_up(struct runs *runs, struct hand *hand, struct work_queue *queue)
 {
-    DL_DELETE2(runs->ready, block, ready_prev, ready_next);
-    block->ready = false;
-    block->busy = true;
+    DL_DELETE2(runs->ready, queue, ready_prev, ready_next);
+    queue->ready = false;
+    queue->busy = true;
     hand->runs = runs;
-    hand->block = block;
-    hand->items = take_sample(block);
+    hand->queue = queue;
+    hand->items = take_sample(queue);
     hand->since_ms = uv_now(runs->options.loop);
     hand->work.data = hand;
     runs->busy++;
@@ -289,7 +310,7 @@ void work_stamp(struct runs *runs)
     for (unsigned i = 0; i < runs->options.workers; i++) {
         const struct hand *hand = &runs->hands[i];
 
-        if (hand->block && (oldest == 0 || hand->since_ms < oldest))
+        if (hand->queue && (oldest == 0 || hand->since_ms < oldest))
             oldest = hand->since_ms ? hand->since_ms : 1;
     }
     stats_set(&runs->options.stats->worker_since_ms, oldest);

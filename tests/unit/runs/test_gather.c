@@ -20,7 +20,7 @@
 static struct stats stats;
 static struct runs runs;
 static struct run run;
-static struct block block;
+static struct work_queue queue;
 static struct layer layer;
 static struct session sessions[RANKS + 1];
 static struct numbered numbers[RANKS + 1];
@@ -53,7 +53,7 @@ void samples_lose(struct item *item)
 
 void item_free(struct item *item)
 {
-    tensor_free(item->work.tensor);
+    tensor_free(item->task.tensor);
     free(item);
 }
 
@@ -78,10 +78,10 @@ static int setup(void **state)
     runs = (struct runs){
         .options = {.stats = &stats, .memory_bytes = BUDGET, .shard_deadline_seconds = 1}};
     run = (struct run){.runs = &runs};
-    block = (struct block){.run = &run};
-    run.blocks = &block;
-    block.prev = &block;
-    layer.block = &block;
+    queue = (struct work_queue){.run = &run};
+    run.queues = &queue;
+    queue.prev = &queue;
+    layer.queue = &queue;
     layer.name = (char *)(uintptr_t) "l";
     layer.rows = ROWS;
     layer.cols = ROW_BYTES;
@@ -105,8 +105,8 @@ static void work_off(void)
 
         DL_FOREACH_SAFE (handed[i]->others, item, next)
             samples_done(item);
-        shards_free(handed[i]->work.shards);
-        tensor_free(handed[i]->work.tensor);
+        shards_free(handed[i]->task.shards);
+        tensor_free(handed[i]->task.tensor);
         samples_done(handed[i]);
     }
     handed_count = 0;
@@ -118,7 +118,7 @@ static int teardown(void **state)
     (void)state;
     work_off();
     assert_null(runs.gathers);
-    assert_null(block.gathers);
+    assert_null(queue.gathers);
     assert_int_equal(stats.shard_bytes, 0);
     assert_int_equal(stats.ingest_bytes, 0);
     for (size_t i = 0; i <= RANKS; i++) {
@@ -139,10 +139,10 @@ static struct item *item_of(size_t rank, int64_t step)
     struct item *item = calloc(1, sizeof *item);
 
     assert_non_null(item);
-    item->block = &block;
+    item->queue = &queue;
     item->session = &sessions[rank];
-    item->work.step = step;
-    snprintf(item->work.dtype, sizeof item->work.dtype, "float8_e5m2");
+    item->task.step = step;
+    snprintf(item->task.dtype, sizeof item->task.dtype, "float8_e5m2");
     return item;
 }
 
@@ -167,7 +167,7 @@ static void give_activations(size_t rank, int64_t step)
 {
     struct item *item = item_of(rank, step);
 
-    item->work.tensor = tensor_of(rank);
+    item->task.tensor = tensor_of(rank);
     DL_APPEND2(item->session->undone, item, earlier, later);
     if (!gather_activations(&layer, item))
         samples_enqueue(item);
@@ -181,9 +181,9 @@ static void pass(uint64_t ms)
 
 static void check_whole(const struct item *item, int64_t step)
 {
-    const struct shards *shards = item->work.shards;
+    const struct shards *shards = item->task.shards;
 
-    assert_int_equal(item->work.step, step);
+    assert_int_equal(item->task.step, step);
     assert_non_null(shards);
     assert_int_equal(shards->count, RANKS);
     for (size_t i = 0; i < RANKS; i++) {
@@ -264,7 +264,7 @@ static void test_the_first_of_two_is_believed(void **state)
     give(2, 0);
     give(0, 0);
     assert_int_equal(handed_count, 1);
-    assert_int_equal(*(const char *)tensor_data(handed[0]->work.shards->shard[0].tensor), RANKS);
+    assert_int_equal(*(const char *)tensor_data(handed[0]->task.shards->shard[0].tensor), RANKS);
     assert_true(stats.dropped_shards_total == 0 && lost[0] == 0);
 }
 
@@ -346,7 +346,7 @@ static void test_the_budget_and_lossless_sessions(void **state)
     assert_false(gather_may_send(&runs, &sessions[0], true)); /* it waits ... */
     assert_true(gather_may_send(&runs, &sessions[1], true));  /* ... for those who have not sent */
     give(0, 13);
-    gather_lose(&block, 11); /* another's loss is none of its samples' */
+    gather_lose(&queue, 11); /* another's loss is none of its samples' */
     assert_int_equal(stats.dropped_budget_total, 2);
     assert_int_equal(stats.shard_bytes, 4 * SHARD);
     for (int64_t step = 10; step < 14; step++) {
@@ -364,12 +364,12 @@ static void test_what_may_be_a_first_step_stays(void **state)
     runs.options.memory_bytes = 2 * SHARD;
     for (int64_t step = 5; step < 9; step++)
         give(0, step);
-    gather_lose(&block, 5);
+    gather_lose(&queue, 5);
     assert_int_equal(stats.dropped_budget_total, 2); /* steps 6 and 7 */
     assert_int_equal(stats.dropped_shards_total, 0);
     give(1, 5);
     give(2, 5);
-    assert_true(handed_count == 1 && handed[0]->work.step == 5 && handed[0]->first);
+    assert_true(handed_count == 1 && handed[0]->task.step == 5 && handed[0]->first);
     gather_drop_all(&run);
 }
 
@@ -423,7 +423,7 @@ static void test_a_lost_tensor_gives_up_its_sample(void **state)
     give(0, 1);
     give(1, 1);
     give(1, 2);
-    gather_lose(&block, 1);
+    gather_lose(&queue, 1);
     assert_true(lost[0] == 1 && lost[1] == 1);
     assert_int_equal(stats.shard_bytes, SHARD);
     gather_drop_all(&run);
@@ -435,7 +435,7 @@ static void test_shards_of_another_dtype_are_turned_away(void **state)
 
     (void)state;
     give(0, 0);
-    snprintf(item->work.dtype, sizeof item->work.dtype, "float8_e4m3fn");
+    snprintf(item->task.dtype, sizeof item->task.dtype, "float8_e4m3fn");
     gather_shard(&numbers[1], item, tensor_of(1));
     assert_true(lost[1] == 1 && told[1] == 1 && lost[0] == 0);
     assert_string_equal(last_field, "dtype");
@@ -460,10 +460,10 @@ static void test_activations_go_behind_their_weights(void **state)
     give(2, 1);
     assert_int_equal(handed_count, 3);
     check_whole(handed[1], 1);
-    assert_int_equal(handed[2]->work.step, 1);
+    assert_int_equal(handed[2]->task.step, 1);
     pass(1000); /* what they wait for does not come: they are good without */
     assert_int_equal(handed_count, 4);
-    assert_int_equal(handed[3]->work.step, 4);
+    assert_int_equal(handed[3]->task.step, 4);
     assert_int_equal(stats.dropped_shards_total, 1);
 }
 
@@ -472,7 +472,7 @@ static uint64_t waiting_shards(void)
     const struct gather *gather;
     uint64_t count = 0;
 
-    DL_FOREACH (block.gathers, gather)
+    DL_FOREACH (queue.gathers, gather)
         count += gather->shards->count;
     return count;
 }
@@ -484,7 +484,7 @@ static bool is_known(size_t rank, int64_t step)
 {
     const struct gather *gather;
 
-    DL_FOREACH (block.gathers, gather)
+    DL_FOREACH (queue.gathers, gather)
         if (gather->step == step && shards_have(gather->shards, numbers[rank].span.begin))
             return true;
     return was_whole[step];
@@ -496,12 +496,12 @@ static uint64_t check_handed(int64_t *newest)
     uint64_t count = 0;
 
     for (size_t i = 0; i < handed_count; i++) {
-        if (!handed[i]->work.shards)
+        if (!handed[i]->task.shards)
             continue;
-        assert_true(handed[i]->work.step > *newest);
-        *newest = handed[i]->work.step;
+        assert_true(handed[i]->task.step > *newest);
+        *newest = handed[i]->task.step;
         was_whole[*newest] = true;
-        assert_int_equal(handed[i]->work.shards->count, RANKS);
+        assert_int_equal(handed[i]->task.shards->count, RANKS);
         count += RANKS;
     }
     return count;
@@ -514,7 +514,7 @@ static void do_something(unsigned *seed, int64_t *step, uint64_t *given, uint64_
     int64_t its = *step - (int64_t)draw(seed, 5);
 
     if (what == 0)
-        gather_lose(&block, its);
+        gather_lose(&queue, its);
     else if (what == 1)
         pass(draw(seed, 700));
     else if (what == 2)
@@ -556,7 +556,7 @@ static void test_what_waits_is_freed(void **state)
     give(0, 0);
     give_activations(1, 0);
     gather_free_all(&runs);
-    runs.gathers = block.gathers = NULL;
+    runs.gathers = queue.gathers = NULL;
     for (size_t i = 0; i < 2; i++) {
         sessions[i].undone = NULL;
         sessions[i].gathering = 0;

@@ -1,0 +1,38 @@
+/* The files that hold each layer's w(0), as the block sees them: a table of functions that main's store fills.
+ *
+ * Workers call them; each call is about a file of its own. */
+#ifndef FORESHOCK_BLOCK_BASELINE_FILES_H
+#define FORESHOCK_BLOCK_BASELINE_FILES_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define BASELINE_ERROR_MAX 512
+
+enum { BASELINE_NO_ROOM = 1 }; /* on the disk; nothing was written */
+
+struct baseline_row {
+    int64_t layer, step;
+    uint32_t attempt;
+    char dtype[16];
+    uint64_t bytes, checksum;
+};
+
+struct baseline_part {
+    const void *data;
+    size_t size;
+};
+
+/* `err` has BASELINE_ERROR_MAX bytes. */
+struct baseline_files {
+    /* Writes the parts, row->bytes in all, one after the other, and syncs them. 0 and row->checksum; BASELINE_NO_ROOM or -1
+     * and `err`. */
+    int (*write)(void *ctx, struct baseline_row *row, const struct baseline_part *parts,
+        size_t count, char *err);
+    /* Maps a file read-only after its length and checksum were found right. NULL and `err`: it is missing or damaged. */
+    const void *(*map)(void *ctx, const struct baseline_row *row, char *err);
+    void (*unmap)(const void *map, uint64_t bytes);
+    void *ctx;
+};
+
+#endif
