@@ -199,10 +199,13 @@ static int start_ingest(struct daemon *daemon)
         .stats = &daemon->stats,
         .ops = runs_ingest_ops(daemon->runs),
     };
+    struct error error;
 
-    daemon->ingest = ingest_new(&daemon->loop, &options, daemon->err, sizeof daemon->err);
-    if (!daemon->ingest)
+    daemon->ingest = ingest_new(&daemon->loop, &options, &error);
+    if (!daemon->ingest) {
+        snprintf(daemon->err, sizeof daemon->err, "%.500s", error.text);
         return EXIT_ENDPOINT;
+    }
     if (runs_attach(daemon->runs, daemon->ingest) == 0)
         return 0;
     snprintf(daemon->err, sizeof daemon->err, "memory is short");

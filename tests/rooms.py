@@ -56,7 +56,6 @@ KNOWN = [
     "include: daemon/http/run_control.h includes daemon/runs/runs.h",
     "circle: daemon/config/*",
     "circle: daemon/detectors/*",
-    "circle: daemon/ingest/*",
     "circle: daemon/runs/*",
     "circle: daemon/store/*",
     "tag: cursor *",
@@ -73,7 +72,6 @@ KNOWN = [
     "header: daemon/config/*",
     "header: daemon/detectors/*",
     "header: daemon/http/*",
-    "header: daemon/ingest/*",
     "header: daemon/runs/*",
     "header: daemon/store/*",
     "header: proto/*",
@@ -82,7 +80,6 @@ KNOWN = [
     "name: daemon/block/*",
     "name: daemon/detectors/*",
     "name: daemon/http/*",
-    "name: daemon/ingest/*",
     "name: daemon/runs/*",
     "name: proto/*",
 ]

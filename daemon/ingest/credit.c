@@ -1,116 +1,130 @@
-/* Room for tensors that must not be lost: each is asked for, and granted in the order asked as soon as the budget allows. A
- * grant is charged at once, so that what was promised is there when the pieces come. See peer.h. */
+/* Requests for room, granted in order; see credit.h. */
+#include "daemon/ingest/credit.h"
+
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <utlist.h>
 
-#include "daemon/ingest/peer.h"
+#include "daemon/core/limits.h"
 #include "proto/fault.h"
 
-static void drop(struct want *want)
-{
-    struct ingest *ingest = want->peer->ingest;
+struct credit_request {
+    struct credit_account *account;
+    uint64_t tensor, bytes;
+    bool granted;
+    uint64_t granted_ms; /* on the reading clock */
+    struct credit_request *prev, *next;
+};
 
-    if (want->granted)
-        stats_sub(&ingest->options.stats->ingest_bytes, want->bytes);
-    want->peer->wants--;
-    DL_DELETE(ingest->wants, want);
-    free(want);
+static void end_request(struct credit *credit, struct credit_request *request)
+{
+    if (request->granted)
+        stats_sub(&credit->options.stats->ingest_bytes, request->bytes);
+    request->account->requests--;
+    DL_DELETE(credit->requests, request);
+    free(request);
 }
 
-static bool may_send(const struct peer *peer, bool asks)
+static bool has_room(struct credit *credit, uint64_t bytes)
 {
-    const struct ingest_ops *ops = &peer->ingest->options.ops;
+    uint64_t waiting = stats_get(&credit->options.stats->ingest_bytes);
 
-    return ops->may_send(ops->ctx, peer->session, asks);
-}
-
-static bool fits(struct ingest *ingest, uint64_t bytes)
-{
-    uint64_t waiting = stats_get(&ingest->options.stats->ingest_bytes);
-
-    /* A tensor above the whole budget passes alone. */
-    if (waiting == 0 || waiting + bytes <= ingest->options.memory_bytes)
+    if (waiting == 0 || waiting + bytes <= credit->options.memory_bytes)
         return true;
-    ingest->lacked_ms = ingest->reading_ms;
+    credit->lacked_ms = credit->options.clock->now_ms;
     return false;
 }
 
-bool credit_fit(const struct peer *peer, uint64_t bytes)
+bool credit_fits(struct credit *credit, const struct credit_account *account, uint64_t bytes)
 {
-    return fits(peer->ingest, bytes) && may_send(peer, false);
+    return has_room(credit, bytes) && credit->options.may_send(account->owner, false);
 }
 
-void credit_serve(struct ingest *ingest)
+void credit_serve(struct credit *credit)
 {
-    struct want *want;
+    const struct credit_options *options = &credit->options;
+    struct credit_request *request;
 
-    DL_FOREACH (ingest->wants, want) {
-        if (want->granted || !may_send(want->peer, true))
+    DL_FOREACH (credit->requests, request) {
+        void *owner = request->account->owner;
+
+        if (request->granted || !options->may_send(owner, true))
             continue;
-        if (!fits(ingest, want->bytes))
+        if (!has_room(credit, request->bytes))
             return;
-        want->granted = true;
-        want->granted_ms = ingest->reading_ms;
-        stats_add(&ingest->options.stats->ingest_bytes, want->bytes);
-        peer_send(want->peer, &(struct wire_message){.type = WIRE_GRANT, .u.grant = want->tensor});
+        request->granted = true;
+        request->granted_ms = options->clock->now_ms;
+        stats_add(&options->stats->ingest_bytes, request->bytes);
+        options->granted(owner, request->tensor);
     }
 }
 
-void credit_add(struct peer *peer, uint64_t tensor, uint64_t bytes, struct wire_fault *fault)
+static int check_request(struct credit *credit, const struct credit_account *account,
+    uint64_t tensor, uint64_t bytes, struct wire_fault *fault)
 {
-    struct ingest *ingest = peer->ingest;
-    struct want *want;
     char text[96];
 
-    if (bytes > ingest->options.tensor_bytes) {
+    if (bytes > credit->options.tensor_bytes) {
         snprintf(text, sizeof text, "at most %" PRIu64 " bytes (limits.tensor_bytes)",
-            ingest->options.tensor_bytes);
-        fault_set(fault, WIRE_CODE_TENSOR_TOO_LARGE, WIRE_WANT, "bytes", text, "%" PRIu64, bytes);
-    } else if (peer->wants == LIMIT_GRANTS || !(want = calloc(1, sizeof *want))) {
-        fault_set(fault, WIRE_CODE_LIMIT, WIRE_WANT, "tensor", "fewer tensors asked for at a time",
-            "%" PRIu64, tensor);
-    } else {
-        *want = (struct want){.peer = peer, .tensor = tensor, .bytes = bytes};
-        peer->wants++;
-        DL_APPEND(ingest->wants, want);
-        credit_serve(ingest);
-        return;
+            credit->options.tensor_bytes);
+        return fault_set(
+            fault, WIRE_CODE_TENSOR_TOO_LARGE, WIRE_WANT, "bytes", text, "%" PRIu64, bytes);
     }
-    ingest_error(peer, fault, false);
+    if (account->requests >= LIMIT_GRANTS)
+        return fault_set(fault, WIRE_CODE_LIMIT, WIRE_WANT, "tensor",
+            "fewer tensors asked for at a time", "%" PRIu64, tensor);
+    return 0;
 }
 
-bool credit_take(struct peer *peer, uint64_t tensor, uint64_t bytes)
+int credit_request(struct credit *credit, struct credit_account *account, uint64_t tensor,
+    uint64_t bytes, struct wire_fault *fault)
 {
-    struct want *want, *next;
+    struct credit_request *request;
+
+    if (check_request(credit, account, tensor, bytes, fault) != 0)
+        return -1;
+    request = malloc(sizeof *request);
+    if (!request)
+        return fault_set(fault, WIRE_CODE_LIMIT, WIRE_WANT, "tensor", "memory", "%" PRIu64, tensor);
+    *request = (struct credit_request){.account = account, .tensor = tensor, .bytes = bytes};
+    account->requests++;
+    DL_APPEND(credit->requests, request);
+    credit_serve(credit);
+    return 0;
+}
+
+bool credit_take(
+    struct credit *credit, struct credit_account *account, uint64_t tensor, uint64_t bytes)
+{
+    struct credit_request *request, *next;
     bool good = false;
 
-    DL_FOREACH_SAFE (peer->ingest->wants, want, next) {
+    DL_FOREACH_SAFE (credit->requests, request, next) {
         /* Numbers increase: what was asked for tensors before this one will not be used. */
-        if (want->peer != peer || want->tensor > tensor)
+        if (request->account != account || request->tensor > tensor)
             continue;
-        good |= want->tensor == tensor && want->granted && want->bytes >= bytes;
-        drop(want);
+        good |= request->tensor == tensor && request->granted && request->bytes >= bytes;
+        end_request(credit, request);
     }
     return good;
 }
 
-void credit_forget(struct peer *peer)
+void credit_forget(struct credit *credit, struct credit_account *account)
 {
-    struct want *want, *next;
+    struct credit_request *request, *next;
 
-    DL_FOREACH_SAFE (peer->ingest->wants, want, next)
-        if (want->peer == peer)
-            drop(want);
+    DL_FOREACH_SAFE (credit->requests, request, next)
+        if (request->account == account)
+            end_request(credit, request);
 }
 
-void credit_lapse(struct ingest *ingest)
+void credit_lapse(struct credit *credit)
 {
-    double deadline_ms = 1000 * ingest->options.sample_deadline_seconds;
-    struct want *want, *next;
+    struct credit_request *request, *next;
 
-    DL_FOREACH_SAFE (ingest->wants, want, next)
-        if (want->granted && ingest->lacked_ms >= want->granted_ms &&
-            (double)(ingest->reading_ms - want->granted_ms) >= deadline_ms)
-            drop(want);
+    DL_FOREACH_SAFE (credit->requests, request, next)
+        if (request->granted && credit->lacked_ms >= request->granted_ms &&
+            credit->options.clock->now_ms - request->granted_ms >= credit->options.grant_ms)
+            end_request(credit, request);
 }

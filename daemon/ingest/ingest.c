@@ -6,82 +6,61 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/core/clock.h"
+#include "daemon/core/limits.h"
 #include "daemon/core/log.h"
+#include "daemon/ingest/credit.h"
+#include "daemon/ingest/intake.h"
 #include "daemon/ingest/ipc_path.h"
-#include "daemon/ingest/peer.h"
+#include "daemon/ingest/peers.h"
+#include "daemon/ingest/reply.h"
+#include "daemon/ingest/router.h"
 #include "proto/fault.h"
 #include "proto/names.h"
 
-static void count_refusal(struct ingest *ingest, const char *key, const struct wire_fault *fault)
-{
-    static struct log_limit limit = LOG_LIMIT(10);
+struct binding {
+    struct router *control, *tensors;
+};
 
-    stats_add(&ingest->options.stats->refused[fault->code], 1);
-    log_limited(&limit, LOG_LEVEL_WARNING, "message refused", LOG_STR("session", key),
-        LOG_STR("code", wire_code_name(fault->code)), LOG_STR("about", fault->about),
-        LOG_STR("field", fault->field), LOG_STR("value", fault->value),
-        LOG_STR("expected", fault->expected));
-}
+struct ingest {
+    struct ingest_options options;
+    void *zmq;
+    uv_timer_t tick;
+    struct binding bindings[LIMIT_ENDPOINTS];
+    size_t binding_count;
+    struct reading_clock clock;
+    struct peers peers;
+    struct credit credit;
+    struct intake intake;
+};
 
-static struct wire_message error_message(const struct wire_fault *fault, bool fatal)
-{
-    return (struct wire_message){.type = WIRE_ERROR,
-        .u.error = {.code = wire_str(wire_code_name(fault->code)),
-            .field = wire_str(fault->field),
-            .value = wire_str(fault->value),
-            .expected = wire_str(fault->expected),
-            .about = wire_str(fault->about),
-            .fatal = fatal}};
-}
-
-/* Who speaks on a control socket: identities of different sockets may be the same, and whoever makes up another user's
- * identity is not that user. */
-static struct peer *peer_of(const struct source *source)
-{
-    struct peer *peer = peer_by_identity(source->ingest, source->identity, source->identity_size);
-
-    return peer && peer->control == source->router && peer->origin.uid == source->origin.uid ? peer
-                                                                                             : NULL;
-}
-
-static void answer(const struct source *source, const struct wire_message *message)
-{
-    void *bytes;
-    size_t size;
-
-    if (wire_encode(message, &bytes, &size) != 0)
-        return;
-    router_send(source->router, source->identity, source->identity_size, bytes, size);
-    free(bytes);
-}
+/* What a message is answered to, also when no peer is known. */
+struct source {
+    struct ingest *ingest;
+    struct reply_to to;
+};
 
 static void answer_fault(const struct source *source, const struct wire_fault *fault, bool fatal)
 {
-    struct wire_message message = error_message(fault, fatal);
-    struct peer *peer = peer_of(source);
+    struct peer *peer = peers_by_origin(&source->ingest->peers, &source->to);
 
-    count_refusal(source->ingest, peer ? peer->key : "", fault);
-    answer(source, &message);
+    reply_fault(&source->to, source->ingest->options.stats, peer ? peer->key : "", fault, fatal);
+}
+
+static void remove_peer(struct peer *peer)
+{
+    intake_forget(&peer->ingest->intake, peer);
+    peers_remove(peer);
 }
 
 void ingest_error(struct peer *peer, const struct wire_fault *fault, bool fatal)
 {
-    struct wire_message message = error_message(fault, fatal);
-
-    count_refusal(peer->ingest, peer->key, fault);
-    peer_send(peer, &message);
+    peer_fault(peer, fault, fatal);
 }
 
 void ingest_error_seldom(struct peer *peer, const struct wire_fault *fault)
 {
-    uint64_t now = peer->ingest->reading_ms;
-
-    if (peer->told_ms != 0 && now - peer->told_ms < LIMIT_TOLD_MS) {
-        stats_add(&peer->ingest->options.stats->refused[fault->code], 1);
-        return;
-    }
-    ingest_error(peer, fault, false);
-    peer->told_ms = now ? now : 1;
+    peer_fault_seldom(peer, fault);
 }
 
 void ingest_flushed(struct peer *peer, uint64_t token)
@@ -102,13 +81,13 @@ bool ingest_is_connected(struct peer *peer)
 
 const struct origin *ingest_origin(const struct peer *peer)
 {
-    return &peer->origin;
+    return &peer->to.origin;
 }
 
 void ingest_displace(struct peer *peer, const struct wire_fault *fault)
 {
-    ingest_error(peer, fault, true);
-    peer_free(peer);
+    peer_fault(peer, fault, true);
+    remove_peer(peer);
 }
 
 void ingest_count_dropped(struct peer *peer, uint64_t samples)
@@ -118,7 +97,7 @@ void ingest_count_dropped(struct peer *peer, uint64_t samples)
 
 void ingest_room(struct ingest *ingest)
 {
-    credit_serve(ingest);
+    credit_serve(&ingest->credit);
 }
 
 /* The tensor socket beside a control socket: an ipc path of its own, or a port on the same host. */
@@ -153,7 +132,7 @@ static void welcome(struct peer *peer, uint32_t attempt)
             .tensor_bytes = o->tensor_bytes,
             .daemon = wire_str(FORESHOCK_VERSION)}};
 
-    tensor_endpoint(binding_of(peer->ingest, peer->control)->tensors, tensors, sizeof tensors);
+    tensor_endpoint(binding_of(peer->ingest, peer->to.router)->tensors, tensors, sizeof tensors);
     message.u.welcome.tensors = wire_str(tensors);
     memcpy(message.u.welcome.ticket, peer->ticket, sizeof peer->ticket);
     peer_send(peer, &message);
@@ -166,15 +145,16 @@ static int open_peer(const struct source *source, const char *key, const struct 
     const struct ingest_ops *ops = &ingest->options.ops;
     bool made = !*peer;
 
-    if (made && HASH_CNT(by_key, ingest->peers) >= ingest->options.sessions_max)
+    if (made && peers_count(&ingest->peers) >= ingest->options.sessions_max)
         return fault_set(fault, WIRE_CODE_LIMIT, WIRE_HELLO, "session",
-            "fewer live sessions (limits.sessions)", "%u", HASH_CNT(by_key, ingest->peers));
-    if (made && !(*peer = peer_new(ingest, key, NULL)))
+            "fewer live sessions (limits.sessions)", "%zu", peers_count(&ingest->peers));
+    if (made && !(*peer = peers_add(&ingest->peers, ingest, key, NULL)))
         return fault_set(fault, WIRE_CODE_LIMIT, WIRE_HELLO, "session", "memory", "%s", key);
-    if (ops->hello(ops->ctx, *peer, hello, &source->origin, &(*peer)->session, attempt, fault) == 0)
+    if (ops->hello(ops->ctx, *peer, hello, &source->to.origin, &(*peer)->session, attempt, fault) ==
+        0)
         return 0;
     if (made)
-        peer_free(*peer);
+        remove_peer(*peer);
     return -1;
 }
 
@@ -188,44 +168,36 @@ static void on_hello(const struct source *source, const struct wire_hello *hello
 
     snprintf(key, sizeof key, "%.*s %.*s", (int)hello->run.len, hello->run.ptr,
         (int)hello->session.len, hello->session.ptr);
-    HASH_FIND(by_key, ingest->peers, key, strlen(key), peer);
+    peer = peers_find(&ingest->peers, key);
     if (open_peer(source, key, hello, &peer, &attempt, &fault) != 0) {
         /* What another session holds may be free later. */
         answer_fault(
             source, &fault, fault.code != WIRE_CODE_RANK_TAKEN && fault.code != WIRE_CODE_LIMIT);
         return;
     }
-    if (peer_connect(peer, source) != 0) {
+    if (peer_connect(peer, &source->to) != 0) {
         log_error(
             "a session cannot be connected: no randomness for its ticket", LOG_STR("session", key));
         return;
     }
+    intake_forget(&ingest->intake, peer); /* of the connection before */
     peer_renew(peer);
     welcome(peer, attempt);
     ingest->options.ops.welcomed(ingest->options.ops.ctx, peer->session);
 }
 
-/* A fence stands where both sockets have brought the same token. */
 static void on_flush(struct peer *peer, uint64_t token, bool on_control)
 {
     const struct ingest_ops *ops = &peer->ingest->options.ops;
-    struct flush *flush = peer->flushes, *end = flush + peer->flush_count;
+    struct wire_fault fault;
 
-    while (flush < end && (flush->token != token || flush->on_control == on_control))
-        flush++;
-    if (flush < end) {
-        *flush = end[-1];
-        peer->flush_count--;
-        ops->flush(ops->ctx, peer->session, token);
-    } else if (peer->flush_count < LIMIT_FLUSHES) {
-        *end = (struct flush){token, on_control};
-        peer->flush_count++;
-    } else {
-        struct wire_fault fault;
-
+    switch (flushes_mark(&peer->flushes, token, on_control)) {
+    case FLUSHES_WAITING: return;
+    case FLUSHES_COMPLETE: ops->flush(ops->ctx, peer->session, token); return;
+    case FLUSHES_FULL:
         fault_set(&fault, WIRE_CODE_LIMIT, WIRE_FLUSH, "token", "fewer flushes at a time",
             "%" PRIu64, token);
-        ingest_error(peer, &fault, false);
+        peer_fault(peer, &fault, false);
     }
 }
 
@@ -243,7 +215,7 @@ static void on_bye(struct peer *peer, uint64_t dropped)
     void *session = peer->session;
 
     ops->client_dropped(ops->ctx, session, dropped);
-    peer_free(peer);
+    remove_peer(peer);
     ops->bye(ops->ctx, session);
 }
 
@@ -287,7 +259,10 @@ static void on_peer_message(struct peer *peer, const struct wire_message *messag
         break;
     case WIRE_REWIND: rc = ops->rewind(ops->ctx, peer->session, message->u.step, &fault); break;
     case WIRE_HEARTBEAT: on_heartbeat(peer, message->u.dropped); return;
-    case WIRE_WANT: credit_add(peer, message->u.want.tensor, message->u.want.bytes, &fault); return;
+    case WIRE_WANT:
+        rc = credit_request(&peer->ingest->credit, &peer->account, message->u.want.tensor,
+            message->u.want.bytes, &fault);
+        break;
     case WIRE_FLUSH: on_flush(peer, message->u.flush.token, true); return;
     case WIRE_BYE: on_bye(peer, message->u.dropped); return;
     default:
@@ -295,7 +270,7 @@ static void on_peer_message(struct peer *peer, const struct wire_message *messag
             "a message of a client's control socket", "%s", wire_type_name(message->type));
     }
     if (rc < 0)
-        ingest_error(peer, &fault, false);
+        peer_fault(peer, &fault, false);
 }
 
 /* Decodes a header of a message that must have `frames` frames. The type in `fault` is as far as it could be read. */
@@ -332,8 +307,8 @@ static struct source source_of(
     stats_add(&ingest->options.stats->messages_received_total, 1);
     stats_add(&ingest->options.stats->bytes_received_total,
         zmq_msg_size(&m->header) + zmq_msg_size(&m->payload));
-    return (struct source){ingest, router, zmq_msg_data(&m->identity), zmq_msg_size(&m->identity),
-        origin_of(&m->header)};
+    return (struct source){ingest,
+        {router, zmq_msg_data(&m->identity), zmq_msg_size(&m->identity), origin_of(&m->header)}};
 }
 
 static void on_control(void *ctx, struct router *router, struct router_message *m)
@@ -345,7 +320,7 @@ static void on_control(void *ctx, struct router *router, struct router_message *
 
     if (decode(&source, m, &message) != 0)
         return;
-    peer = peer_of(&source);
+    peer = peers_by_origin(&source.ingest->peers, &source.to);
     if (message.type == WIRE_HELLO) {
         on_hello(&source, &message.u.hello);
     } else if (peer) {
@@ -377,8 +352,8 @@ static void on_tensors(void *ctx, struct router *router, struct router_message *
     if (decode(&source, m, &message) != 0)
         return;
     ticket = ticket_of(&message);
-    peer = ticket ? peer_by_ticket(source.ingest, ticket) : NULL;
-    if (peer && peer->origin.uid != source.origin.uid)
+    peer = ticket ? peers_by_ticket(&source.ingest->peers, ticket) : NULL;
+    if (peer && peer->to.origin.uid != source.to.origin.uid)
         peer = NULL;
     if (!ticket) {
         fault_set(&fault, WIRE_CODE_UNKNOWN_TYPE, message.type, "type",
@@ -390,7 +365,7 @@ static void on_tensors(void *ctx, struct router *router, struct router_message *
         answer_fault(&source, &fault, false);
     } else if (message.type == WIRE_TENSOR) {
         peer_renew(peer);
-        assembly_piece(peer, &message.u.tensor, &m->payload);
+        intake_piece(&source.ingest->intake, peer, &message.u.tensor, &m->payload);
     } else {
         peer_renew(peer);
         on_flush(peer, message.u.flush.token, false);
@@ -405,7 +380,7 @@ static void lose_lease(struct peer *peer)
 
     log_warning("lease ran out without a bye", LOG_STR("session", peer->key));
     stats_add(&peer->ingest->options.stats->leases_lost_total, 1);
-    peer_free(peer);
+    remove_peer(peer);
     ops->lost(ops->ctx, session);
 }
 
@@ -413,38 +388,54 @@ static void look_after(struct peer *peer)
 {
     const struct ingest_ops *ops = &peer->ingest->options.ops;
 
-    assembly_expire(peer);
-    if (peer->seen && peer->control)
+    intake_expire(&peer->ingest->intake, peer);
+    if (peer->seen && peer->to.router)
         ops->seen(ops->ctx, peer->session);
     peer->seen = false;
-    if (peer->ingest->reading_ms >= peer->lease_until_ms)
+    if (peer_lease_is_over(peer))
         lose_lease(peer);
 }
 
-/* The reading clock goes on only while the loop turns. After a stall nobody is to blame: every lease starts anew. */
+/* After a stall nobody is to blame: every lease starts anew. */
+static void on_stall(struct ingest *ingest, uint64_t stalled_ms)
+{
+    struct peer *peer, *next;
+
+    stats_add(&ingest->options.stats->stalls_total, 1);
+    log_warning("the loop stood still: leases start anew", LOG_INT("ms", stalled_ms));
+    HASH_ITER (by_key, ingest->peers.all, peer, next)
+        peer_renew(peer);
+}
+
 static void on_tick(uv_timer_t *timer)
 {
     struct ingest *ingest = timer->data;
-    uint64_t now = uv_now(timer->loop), passed = now - ingest->tick_at_ms;
+    uint64_t stalled_ms = reading_clock_tick(&ingest->clock, clock_ms());
     struct peer *peer, *next;
 
-    ingest->tick_at_ms = now;
-    if (passed > LIMIT_STALL_MS) {
-        stats_add(&ingest->options.stats->stalls_total, 1);
-        log_warning("the loop stood still: leases start anew", LOG_INT("ms", passed));
-        HASH_ITER (by_key, ingest->peers, peer, next)
-            peer_renew(peer);
-        passed = LIMIT_TICK_MS;
-    }
-    ingest->reading_ms += passed;
-    HASH_ITER (by_key, ingest->peers, peer, next)
+    if (stalled_ms > 0)
+        on_stall(ingest, stalled_ms);
+    HASH_ITER (by_key, ingest->peers.all, peer, next)
         look_after(peer);
-    credit_lapse(ingest);
-    credit_serve(ingest);
+    credit_lapse(&ingest->credit);
+    credit_serve(&ingest->credit);
 }
 
-static struct router *bind_one(struct ingest *ingest, uv_loop_t *loop, const char *endpoint,
-    bool control, char *err, size_t err_size)
+static bool may_send(void *owner, bool asks)
+{
+    const struct peer *peer = owner;
+    const struct ingest_ops *ops = &peer->ingest->options.ops;
+
+    return ops->may_send(ops->ctx, peer->session, asks);
+}
+
+static void on_granted(void *owner, uint64_t tensor)
+{
+    peer_send(owner, &(struct wire_message){.type = WIRE_GRANT, .u.grant = tensor});
+}
+
+static struct router *bind_one(
+    struct ingest *ingest, uv_loop_t *loop, const char *endpoint, bool control, struct error *error)
 {
     struct router_options options = {
         .endpoint = endpoint,
@@ -454,13 +445,13 @@ static struct router *bind_one(struct ingest *ingest, uv_loop_t *loop, const cha
         .ctx = ingest,
     };
 
-    if (ipc_path_prepare(endpoint, err, err_size) != 0)
+    if (ipc_path_prepare(endpoint, error) != 0)
         return NULL;
-    return router_new(loop, ingest->zmq, &options, err, err_size);
+    return router_new(loop, ingest->zmq, &options, error);
 }
 
 static int bind_pair(
-    struct ingest *ingest, uv_loop_t *loop, const char *endpoint, char *err, size_t err_size)
+    struct ingest *ingest, uv_loop_t *loop, const char *endpoint, struct error *error)
 {
     struct binding *binding = &ingest->bindings[ingest->binding_count];
     char tensors[256];
@@ -470,10 +461,10 @@ static int bind_pair(
             tensors, sizeof tensors, "%.*s:*", (int)(strrchr(endpoint, ':') - endpoint), endpoint);
     else
         snprintf(tensors, sizeof tensors, "%s.tensors", endpoint);
-    binding->control = bind_one(ingest, loop, endpoint, true, err, err_size);
+    binding->control = bind_one(ingest, loop, endpoint, true, error);
     if (!binding->control)
         return -1;
-    binding->tensors = bind_one(ingest, loop, tensors, false, err, err_size);
+    binding->tensors = bind_one(ingest, loop, tensors, false, error);
     if (!binding->tensors) {
         router_close(binding->control);
         return -1;
@@ -482,23 +473,47 @@ static int bind_pair(
     return 0;
 }
 
+static void wire_parts(struct ingest *ingest)
+{
+    const struct ingest_options *o = &ingest->options;
+    uint64_t piece_ms = (uint64_t)(1000 * o->sample_deadline_seconds);
+
+    ingest->peers = (struct peers){.clock = &ingest->clock,
+        .lease_ms = (uint64_t)(1000 * o->lease_seconds),
+        .stats = o->stats};
+    ingest->credit = (struct credit){.options = {.memory_bytes = o->memory_bytes,
+                                         .tensor_bytes = o->tensor_bytes,
+                                         .grant_ms = piece_ms,
+                                         .stats = o->stats,
+                                         .clock = &ingest->clock,
+                                         .may_send = may_send,
+                                         .granted = on_granted}};
+    ingest->intake = (struct intake){.ops = &o->ops,
+        .credit = &ingest->credit,
+        .clock = &ingest->clock,
+        .stats = o->stats,
+        .tensor_bytes = o->tensor_bytes,
+        .piece_ms = piece_ms};
+}
+
 struct ingest *ingest_new(
-    uv_loop_t *loop, const struct ingest_options *options, char *err, size_t err_size)
+    uv_loop_t *loop, const struct ingest_options *options, struct error *error)
 {
     struct ingest *ingest = calloc(1, sizeof *ingest);
 
     if (!ingest || !(ingest->zmq = zmq_ctx_new())) {
         free(ingest);
-        snprintf(err, err_size, "memory is short");
+        error_set(error, "memory is short");
         return NULL;
     }
     ingest->options = *options;
+    wire_parts(ingest);
     uv_timer_init(loop, &ingest->tick);
     ingest->tick.data = ingest;
-    uv_update_time(loop); /* what was restored before took its time, which is no stall */
-    ingest->tick_at_ms = uv_now(loop);
+    uv_update_time(loop); /* what was restored before took its time: the first tick is not late */
+    reading_clock_start(&ingest->clock, clock_ms());
     for (size_t i = 0; i < options->endpoint_count; i++) {
-        if (bind_pair(ingest, loop, options->endpoints[i], err, err_size) != 0) {
+        if (bind_pair(ingest, loop, options->endpoints[i], error) != 0) {
             ingest_close(ingest);
             return NULL;
         }
@@ -518,7 +533,7 @@ struct peer *ingest_expect(
     char key[PEER_KEY_MAX];
 
     snprintf(key, sizeof key, "%s %s", run, session_key);
-    return peer_new(ingest, key, session);
+    return peers_add(&ingest->peers, ingest, key, session);
 }
 
 static void on_tick_closed(uv_handle_t *handle)
@@ -530,9 +545,9 @@ void ingest_close(struct ingest *ingest)
 {
     struct peer *peer, *next;
 
-    HASH_ITER (by_key, ingest->peers, peer, next) {
+    HASH_ITER (by_key, ingest->peers.all, peer, next) {
         peer_send(peer, &(struct wire_message){.type = WIRE_CLOSING});
-        peer_free(peer);
+        remove_peer(peer);
     }
     for (size_t i = 0; i < ingest->binding_count; i++) {
         router_close(ingest->bindings[i].control);

@@ -10,51 +10,12 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "daemon/core/error.h"
 #include "daemon/core/stats.h"
-#include "daemon/core/tensor.h"
-#include "daemon/ingest/origin.h"
-#include "proto/wire.h"
+#include "daemon/ingest/ops.h"
 
 struct ingest;
 struct peer;
-
-enum { INGEST_KNOWN = 1 };
-
-/* What the room above does with messages. `session` is what hello gave; a function that returns -1 has filled `*fault`,
- * and the client is told. */
-struct ingest_ops {
-    /* A client opens a session, or resumes the one that `*session` is if it is not NULL. Sets *session and *attempt. `origin`
-     * is who asks; ingest_origin(peer) is who held the session before. */
-    int (*hello)(void *ctx, struct peer *peer, const struct wire_hello *hello,
-        const struct origin *origin, void **session, uint32_t *attempt, struct wire_fault *fault);
-    void (*welcomed)(
-        void *ctx, void *session); /* the client has its welcome, and can be told more */
-    int (*layer)(
-        void *ctx, void *session, const struct wire_layer *layer, struct wire_fault *fault);
-    int (*scalars)(
-        void *ctx, void *session, const struct wire_scalars *scalars, struct wire_fault *fault);
-    int (*rewind)(void *ctx, void *session, uint64_t step, struct wire_fault *fault);
-    /* The first piece of a tensor is here: may it come? INGEST_KNOWN: it was there before, throw it away without a word. */
-    int (*tensor_begin)(
-        void *ctx, void *session, const struct wire_tensor *header, struct wire_fault *fault);
-    /* It is whole, and the room above's from now on. */
-    void (*tensor)(
-        void *ctx, void *session, const struct wire_tensor *header, struct tensor *tensor);
-    /* It will not come. `sample`: nor shall the others of its block and step (it was dropped, not refused). Returns how many
-     * samples that costs: 0 when others of the same sample were lost before. */
-    uint64_t (*tensor_lost)(
-        void *ctx, void *session, const struct wire_tensor *header, bool sample);
-    /* Everything before it has been handed over: answer with ingest_flushed when it is committed. */
-    void (*flush)(void *ctx, void *session, uint64_t token);
-    /* Whether the session may have room now for a tensor that it sends, or `asks` for: then again at every tick. */
-    bool (*may_send)(void *ctx, void *session, bool asks);
-    void (*client_dropped)(
-        void *ctx, void *session, uint64_t samples); /* in all, since the client's start */
-    void (*bye)(void *ctx, void *session);           /* the peer and the session are over */
-    void (*lost)(void *ctx, void *session);          /* the lease ran out; the same */
-    void (*seen)(void *ctx, void *session);          /* a sign of life, at most once a tick */
-    void *ctx;
-};
 
 struct ingest_options {
     const char *const *endpoints;
@@ -66,9 +27,9 @@ struct ingest_options {
     struct ingest_ops ops;
 };
 
-/* Binds every endpoint (a control and a tensor socket each). NULL, and `err` says which could not be bound and why. */
+/* Binds every endpoint (a control and a tensor socket each). NULL, and `error` says which could not be bound and why. */
 struct ingest *ingest_new(
-    uv_loop_t *loop, const struct ingest_options *options, char *err, size_t err_size);
+    uv_loop_t *loop, const struct ingest_options *options, struct error *error);
 
 /* The n-th bound control endpoint, or NULL. */
 const char *ingest_endpoint(const struct ingest *ingest, size_t n);

@@ -10,12 +10,6 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-static int refuse(const char *endpoint, const char *why, char *err, size_t err_size)
-{
-    snprintf(err, err_size, "ingest endpoint %s: %s", endpoint, why);
-    return -1;
-}
-
 /* The folder of the default endpoint, $XDG_RUNTIME_DIR/foreshock, is gone after each login: it is made, ours alone. NULL, or
  * what is wrong with one that is there. */
 static const char *make_folder(const char *path)
@@ -55,7 +49,7 @@ static bool is_abandoned(const char *path)
     return refused;
 }
 
-int ipc_path_prepare(const char *endpoint, char *err, size_t err_size)
+int ipc_path_prepare(const char *endpoint, struct error *error)
 {
     static const char scheme[] = "ipc://";
     const char *path = endpoint + sizeof scheme - 1;
@@ -65,17 +59,18 @@ int ipc_path_prepare(const char *endpoint, char *err, size_t err_size)
         return 0;
     const char *why = make_folder(path);
     if (why)
-        return refuse(endpoint, why, err, err_size);
+        return error_set(error, "ingest endpoint %s: %s", endpoint, why);
     if (lstat(path, &found) != 0)
         return 0; /* nothing, or the bind tells why */
     if (!S_ISSOCK(found.st_mode))
-        return refuse(endpoint,
-            "something that is no socket lies there, expected nothing, or a socket that this user "
-            "left",
-            err, err_size);
+        return error_set(error,
+            "ingest endpoint %s: something that is no socket lies there, expected nothing, or a "
+            "socket that this user left",
+            endpoint);
     if (found.st_uid != geteuid())
-        return refuse(endpoint, "a socket of another user lies there", err, err_size);
+        return error_set(
+            error, "ingest endpoint %s: a socket of another user lies there", endpoint);
     if (!is_abandoned(path))
-        return refuse(endpoint, "another process listens there", err, err_size);
+        return error_set(error, "ingest endpoint %s: another process listens there", endpoint);
     return 0;
 }

@@ -2,11 +2,11 @@
 #ifndef FORESHOCK_INGEST_IPC_PATH_H
 #define FORESHOCK_INGEST_IPC_PATH_H
 
-#include <stddef.h>
+#include "daemon/core/error.h"
 
 /* Makes the folder of the default endpoint, and sees that nothing lies at the path but a socket that this user left and that
- * nobody listens on. 0, also for endpoints that are not ipc; else -1, `err` tells the endpoint and the reason, and what lies
+ * nobody listens on. 0, also for endpoints that are not ipc; else -1, `error` tells the endpoint and the reason, and what lies
  * there is untouched. */
-int ipc_path_prepare(const char *endpoint, char *err, size_t err_size);
+int ipc_path_prepare(const char *endpoint, struct error *error);
 
 #endif

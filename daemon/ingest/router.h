@@ -3,13 +3,15 @@
  * ZeroMQ's file descriptor is edge-triggered and a send may eat a read edge, so the descriptor only wakes the loop: before
  * each poll `prepare` asks ZMQ_EVENTS and, if there is something to read, keeps the loop from sleeping with an idle handle;
  * after the poll `check` reads up to a budget of messages and bytes and leaves the rest for the next turn. */
-#ifndef FORESHOCK_INGEST_SOCKET_H
-#define FORESHOCK_INGEST_SOCKET_H
+#ifndef FORESHOCK_INGEST_ROUTER_H
+#define FORESHOCK_INGEST_ROUTER_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <uv.h>
 #include <zmq.h>
+
+#include "daemon/core/error.h"
 
 struct router;
 
@@ -28,9 +30,9 @@ struct router_options {
     void *ctx;
 };
 
-/* Binds. ipc sockets are made with mode 0660. On failure NULL, and `err` tells the endpoint and the reason. */
-struct router *router_new(uv_loop_t *loop, void *zmq_context, const struct router_options *options,
-    char *err, size_t err_size);
+/* Binds. ipc sockets are made with mode 0660. On failure NULL, and `error` tells the endpoint and the reason. */
+struct router *router_new(
+    uv_loop_t *loop, void *zmq_context, const struct router_options *options, struct error *error);
 
 /* The endpoint as bound (with the port that a `*` was given). Lives as long as the router. */
 const char *router_endpoint(const struct router *router);

@@ -1,5 +1,5 @@
-/* A ROUTER socket in the libuv loop, by prepare, check and idle; see socket.h. */
-#include "daemon/ingest/socket.h"
+/* A ROUTER socket in the libuv loop, by prepare, check and idle; see router.h. */
+#include "daemon/ingest/router.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -174,20 +174,20 @@ static int start_handles(uv_loop_t *loop, struct router *router)
     return 0;
 }
 
-struct router *router_new(uv_loop_t *loop, void *zmq_context, const struct router_options *options,
-    char *err, size_t err_size)
+struct router *router_new(
+    uv_loop_t *loop, void *zmq_context, const struct router_options *options, struct error *error)
 {
     struct router *router = calloc(1, sizeof *router);
 
     if (!router) {
-        snprintf(err, err_size, "memory is short");
+        error_set(error, "memory is short");
         return NULL;
     }
     router->options = *options;
     router->socket = zmq_socket(zmq_context, ZMQ_ROUTER);
     if (!router->socket || set_options(router) != 0 || bind_socket(router) != 0 ||
         start_handles(loop, router) != 0) {
-        snprintf(err, err_size, "ingest endpoint %s: cannot be bound: %s", options->endpoint,
+        error_set(error, "ingest endpoint %s: cannot be bound: %s", options->endpoint,
             zmq_strerror(errno));
         if (router->socket)
             zmq_close(router->socket);
