@@ -11,6 +11,7 @@ from harness import ROOT
 
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "lab")]
 
+from evaluation import corpus, golden, packed  # noqa: E402
 from evaluation.intervals import clopper_pearson, median_interval  # noqa: E402
 from evaluation.recording import BadRecording, Cadence, Layer, Run, Series, figures, stream  # noqa: E402
 from evaluation.replay import Alarm  # noqa: E402
@@ -139,3 +140,47 @@ def test_a_run_that_is_not_sound():
     assert [unsound(loss, s) for s in (sigma1, grown, zero_at_first, large)] == [False, True, False, False]
     done = np.append(np.full(400, 2.0), np.zeros(600))
     assert unsound(done, sigma1) and not unsound(done[:700], sigma1)
+
+
+def recorded_run():
+    steps = np.arange(100, 130, 5)
+    figures_of_layer = [Series("spectral.sigma1", steps, np.array([1.5, np.nan, 1e-30, 3.25, -0.0, np.inf])),
+                        Series("sa.mean", steps, np.ones(6))]
+    return Run("r", 100, [Series("loss", np.arange(100, 130), np.linspace(2, 1, 30), scalar=True)],
+               [Layer("0.q", "attn.q", "", figures_of_layer), Layer("0.mlp", "", "", [Series("sa.mean", steps, np.ones(6))])], steps)
+
+
+def test_a_packed_run_is_the_run_as_float32(folder):
+    run, read = recorded_run(), {"loss", "spectral.sigma1"}
+    packed.save(folder / "r.xz", run, read)
+    again = corpus.load("r", folder / "r.xz")
+    assert (again.id, again.begins, again.samples.tolist()) == ("r", 100, run.samples.tolist())
+    assert [(layer.name, layer.role, layer.block) for layer in again.layers] == [("0.q", "attn.q", "")]
+    for old, new in zip([run.scalars[0], run.layers[0].series[0]], [again.scalars[0], again.layers[0].series[0]]):
+        assert (old.metric, old.scalar) == (new.metric, new.scalar) and np.array_equal(old.steps, new.steps)
+        assert new.values.astype(np.float32).tobytes() == old.values.astype(np.float32).tobytes()
+    assert stream(again, Cadence(), read) != b""
+
+
+def test_what_cannot_be_packed_or_read_is_told(folder):
+    run = recorded_run()
+    run.layers[0].series[0].steps = run.samples + 1
+    with pytest.raises(BadRecording, match="expected figures of each sample"):
+        packed.save(folder / "r.xz", run, {"loss", "spectral.sigma1"})
+    packed.save(folder / "r.xz", recorded_run(), {"loss"})
+    whole = (folder / "r.xz").read_bytes()
+    (folder / "r.xz").write_bytes(whole[:-9])
+    with pytest.raises(BadRecording, match="r.xz"):
+        packed.load("r", folder / "r.xz")
+
+
+def test_the_golden_table_shows_which_run_changed(folder):
+    rows = [{"id": "a", "cause": "x", "label": "healthy", "onset": 0, "explosion_step": -1, "steps": 100},
+            {"id": "b", "cause": "y", "label": "diverged", "onset": 10, "explosion_step": 90, "steps": 100}]
+    old = golden.text(rows, [Alarm("b", 40, "gradient", "warning")])
+    assert old.endswith("a healthy\nb diverged 10-90 gradient@40:warning\n") and "slow 1/1" in old
+    (folder / golden.NAME).write_text(old)
+    assert golden.difference(folder, old) == ""
+    new = golden.difference(folder, golden.text(rows, [Alarm("a", 7, "loss_high", "critical")]))
+    assert "+a healthy loss_high@7:critical\n" in new and "-b diverged 10-90 gradient@40:warning\n" in new and "+b diverged 10-90\n" in new
+    assert "slow 0/1" in new and "false 1/1" in new

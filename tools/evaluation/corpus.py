@@ -1,5 +1,5 @@
-"""Runs in the corpus's format: manifest.json and runs/ID.npz. Of the manifest only `id` and `file`
-are read, so that nothing of what a run was meant to show can reach a detector."""
+"""Runs in the corpus's format: manifest.json and runs/ID.npz, or ID.xz (packed.py). Of the manifest
+only `id` and `file` are read, so that nothing of what a run was meant to show can reach a detector."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from . import packed
 from .recording import BadRecording, Layer, Run, Series
 
 ROLES = {
@@ -53,6 +54,8 @@ def run_ids(folder: Path) -> list[tuple[str, Path]]:
 
 def load(run_id: str, path: Path) -> Run:
     """One run; its steps count from `step0`."""
+    if path.suffix == packed.SUFFIX:
+        return packed.load(run_id, path)
     try:
         with np.load(path) as file:
             arrays = {name: file[name] for name in file.files if name != "meta"}
