@@ -52,7 +52,7 @@ struct daemon {
     struct evaluator *evaluator;
     struct runs *runs;
     struct ingest *ingest;
-    struct run_control desk;
+    struct run_control run_control;
     struct http *http;
     char admin_token[TOKEN_SIZE];
     char err[CONFIG_ERROR_MAX];
@@ -212,6 +212,28 @@ static int start_ingest(struct daemon *daemon)
     return EXIT_FAILED;
 }
 
+static enum run_control_answer control_answer(enum runs_answer answer)
+{
+    switch (answer) {
+    case RUNS_DONE: return RUN_CONTROL_DONE;
+    case RUNS_RUNNING: return RUN_CONTROL_RUNNING;
+    case RUNS_BUSY: return RUN_CONTROL_BUSY;
+    case RUNS_UNKNOWN: return RUN_CONTROL_UNKNOWN;
+    case RUNS_FAILED: break;
+    }
+    return RUN_CONTROL_FAILED;
+}
+
+static enum run_control_answer delete_run(void *ctx, int64_t run)
+{
+    return control_answer(runs_delete(ctx, run));
+}
+
+static enum run_control_answer end_run(void *ctx, int64_t run)
+{
+    return control_answer(runs_end(ctx, run));
+}
+
 static void log_http(void *ctx, const char *line)
 {
     (void)ctx;
@@ -239,11 +261,11 @@ static int start_http(struct daemon *daemon)
         .stats = &daemon->stats,
         .store = daemon->store,
         .events = daemon->events,
-        .delete_run = run_control_delete_run,
-        .end_run = run_control_end_run,
+        .delete_run = run_control_delete,
+        .end_run = run_control_end,
         .knows_rule = knows_rule,
         .log = log_http,
-        .ctx = &daemon->desk,
+        .ctx = &daemon->run_control,
     };
     int rc;
 
@@ -252,8 +274,8 @@ static int start_http(struct daemon *daemon)
     if (!c->http.admin_token &&
         token_make(c->state_dir, daemon->admin_token, daemon->err, sizeof daemon->err) != 0)
         return EXIT_STATE;
-    daemon->desk.mailbox = daemon->mailbox;
-    daemon->desk.runs = daemon->runs;
+    daemon->run_control.mailbox = daemon->mailbox;
+    daemon->run_control.ops = (struct run_control_ops){delete_run, end_run, daemon->runs};
     rc = http_start(&daemon->http, &options, daemon->err);
     return rc == HTTP_OK ? 0 : rc == HTTP_NOT_BOUND ? EXIT_ENDPOINT : EXIT_FAILED;
 }
@@ -422,7 +444,7 @@ static void finish(struct daemon *daemon)
         ingest_close(daemon->ingest);
     if (daemon->runs)
         runs_stop(daemon->runs);
-    atomic_store(&daemon->desk.closed, true);
+    atomic_store(&daemon->run_control.closed, true);
     http_stop(&daemon->http);
     if (daemon->mailbox)
         mailbox_drain(

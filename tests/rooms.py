@@ -50,10 +50,8 @@ FOREIGN_NAMES = {"accept", "accept4"}
 # What is not mended yet: patterns of findings (fnmatch).
 KNOWN = [
     "symbol: daemon/evaluator/push.c uses daemon/runs/runs.c: *",
-    "symbol: daemon/http/run_control.c uses daemon/runs/*",
     "include: daemon/detectors/detector.h includes daemon/alerts/*",
     "include: daemon/evaluator/*.h includes daemon/runs/runs.h",
-    "include: daemon/http/run_control.h includes daemon/runs/runs.h",
     "circle: daemon/config/*",
     "circle: daemon/detectors/*",
     "circle: daemon/runs/*",
@@ -63,7 +61,6 @@ KNOWN = [
     "tag: layer *",
     "tag: layers *",
     "tag: post *",
-    "tag: question *",
     "tag: sample *",
     "tag: source *",
     "tag: story *",

@@ -20,7 +20,7 @@ struct cli_list {
 struct cli {
     const char *url, *token_file, *admin_token_file;
     char *token, *admin_token; /* NULL: none */
-    bool json, csv, check, follow;
+    bool json, csv, check;
     const char *from, *to, *points; /* NULL: not given; the server checks them */
     struct cli_list metrics, layers;
     const char *rule, *duration, *reason; /* NULL: not given */

@@ -78,10 +78,6 @@ int cmd_alerts(const struct cli *cli)
 {
     struct api_path path = {0};
     struct api_answer answer;
-    if (cli->follow) {
-        text_complain("'alerts --follow' is not there yet");
-        return CLI_USAGE;
-    }
     api_path_add(&path, "/api/v1/alerts");
     api_path_add_query(&path, "run", cli->operand);
     if (cli->check)

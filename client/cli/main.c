@@ -18,7 +18,7 @@ enum need { NO_RUN, MAY_RUN, NEEDS_RUN, NEEDS_ID };
 
 static const struct command {
     const char *name;
-    int (*function)(const struct cli *cli); /* NULL: not there yet */
+    int (*function)(const struct cli *cli);
     enum need need;
     const char *options; /* letters of long_options besides those for all */
     const char *help;
@@ -28,7 +28,7 @@ static const struct command {
     {"runs", cmd_runs, NO_RUN, "", "runs                 all runs, newest first"},
     {"layers", cmd_layers, NEEDS_RUN, "",
         "layers RUN           the layers of a run, with their newest figures"},
-    {"alerts", cmd_alerts, MAY_RUN, "kf",
+    {"alerts", cmd_alerts, MAY_RUN, "k",
         "alerts [RUN]         alerts; --check: only firing ones, exit code 3 if there is one"},
     {"series", cmd_series, NEEDS_RUN, "mlabpv",
         "series RUN           figures: --metric M... [--layer L]... [--from STEP] [--to STEP]\n"
@@ -41,9 +41,6 @@ static const struct command {
         "                       [--for 2h] [--reason TEXT]; RUN and L may hold *"},
     {"silences", cmd_silences, NO_RUN, "", "silences             what is silenced"},
     {"unsilence", cmd_unsilence, NEEDS_ID, "", "unsilence ID         ends a silence"},
-    {"snapshot", NULL, NO_RUN, "", NULL},
-    {"top", NULL, NO_RUN, "", NULL},
-    {"replay", NULL, NO_RUN, "", NULL},
 };
 #define COMMAND_COUNT (sizeof commands / sizeof commands[0])
 
@@ -54,7 +51,6 @@ static const struct option long_options[] = {
     {"help", no_argument, NULL, 'h'},
     {"version", no_argument, NULL, 'V'},
     {"check", no_argument, NULL, 'k'},
-    {"follow", no_argument, NULL, 'f'},
     {"metric", required_argument, NULL, 'm'},
     {"layer", required_argument, NULL, 'l'},
     {"from", required_argument, NULL, 'a'},
@@ -73,13 +69,8 @@ static void print_help(void)
     puts("Usage: foreshock [OPTION]... COMMAND [ARGUMENT]...\n"
          "Shows what foreshockd knows of the trainings that it watches.\n");
     for (size_t i = 0; i < COMMAND_COUNT; i++)
-        if (commands[i].help)
-            printf("  %s\n", commands[i].help);
-    printf("\nNot there yet:");
-    for (size_t i = 0; i < COMMAND_COUNT; i++)
-        if (!commands[i].function)
-            printf(" %s", commands[i].name);
-    puts("\n\n"
+        printf("  %s\n", commands[i].help);
+    puts("\n"
          "  --url URL            where foreshockd answers; else FORESHOCK_URL, else " CLI_URL "\n"
          "  --token-file FILE    the token is the first line of FILE; else FORESHOCK_TOKEN\n"
          "  --admin-token-file FILE\n"
@@ -118,7 +109,6 @@ static int take_option(struct cli *cli, int option)
     case 'j': cli->json = true; break;
     case 'v': cli->csv = true; break;
     case 'k': cli->check = true; break;
-    case 'f': cli->follow = true; break;
     case 'a': cli->from = optarg; break;
     case 'b': cli->to = optarg; break;
     case 'p': cli->points = optarg; break;
@@ -258,10 +248,6 @@ int main(int argc, char **argv)
     const struct command *command = find_command(argv[optind]);
     if (!command) {
         text_complain("'%s' is no command (see --help)", argv[optind]);
-        return CLI_USAGE;
-    }
-    if (!command->function) {
-        text_complain("'%s' is not there yet", command->name);
         return CLI_USAGE;
     }
     int first = optind;

@@ -84,15 +84,6 @@ bool config_is_section(const char *path)
     return false;
 }
 
-bool config_is_reserved(const char *path)
-{
-    static const char *const reserved[] = {"remote_write", "ingest.keys", "ingest.curve"};
-    for (size_t i = 0; i < sizeof reserved / sizeof reserved[0]; i++)
-        if (strcmp(reserved[i], path) == 0)
-            return true;
-    return false;
-}
-
 struct unit {
     const char *name;
     double factor;

@@ -34,9 +34,6 @@ const struct config_option *config_option_find(const char *path);
 /* Whether `path` is a section, such as "limits". */
 bool config_is_section(const char *path);
 
-/* Whether `path` is an option or a section that a later version is to have. */
-bool config_is_reserved(const char *path);
-
 /* Sets the value, or adds to the list. On failure `err` holds `got "...", expected ...`. */
 int config_option_set(
     const struct config_option *option, struct config *config, const char *text, char *err);

@@ -271,8 +271,7 @@ static int load_pair(struct loader *loader, const yaml_node_t *mapping,
         config_is_section(path))
         return load_section(loader, value, path);
     size_t line = yaml_document_get_node(loader->document, pair->key)->start_mark.line;
-    return fail(loader, line, "%s: %s", path,
-        config_is_reserved(path) ? "not yet in this version" : "unknown option");
+    return fail(loader, line, "%s: unknown option", path);
 }
 
 static int load_section(struct loader *loader, const yaml_node_t *mapping, const char *prefix)

@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/core/clock.h"
+
 static struct {
     int fd;
     enum log_level level;
@@ -194,12 +196,12 @@ static size_t format_stamp(char *text, size_t size, enum log_level level)
 {
     if (log_state.journal)
         return (size_t)snprintf(text, size, "<%d>", levels[level].priority);
-    struct timespec now;
+    uint64_t ms = (uint64_t)(1000 * clock_wall());
+    time_t second = (time_t)(ms / 1000);
     struct tm utc;
-    clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &utc);
+    gmtime_r(&second, &utc);
     size_t n = strftime(text, size, "%Y-%m-%dT%H:%M:%S", &utc);
-    return n + (size_t)snprintf(text + n, size - n, ".%03ldZ ", now.tv_nsec / 1000000);
+    return n + (size_t)snprintf(text + n, size - n, ".%03dZ ", (int)(ms % 1000));
 }
 
 void log_write(enum log_level level, const struct log_field *fields)
@@ -237,10 +239,8 @@ void log_write_limited(
 {
     if (level > log_state.level)
         return;
-    struct timespec now;
     uint64_t left_out;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    if (!log_limit_pass(limit, now.tv_sec, &left_out))
+    if (!log_limit_pass(limit, (int64_t)(clock_ms() / 1000), &left_out))
         return;
     if (left_out == 0) {
         log_write(level, fields);

@@ -16,7 +16,6 @@ int api_alert_ack(struct request *request, struct reply *reply, struct problem *
 int api_silences(struct request *request, struct reply *reply, struct problem *problem);
 int api_silence_add(struct request *request, struct reply *reply, struct problem *problem);
 int api_silence_end(struct request *request, struct reply *reply, struct problem *problem);
-int api_not_yet(struct request *request, struct reply *reply, struct problem *problem);
 
 int health_alive(struct request *request, struct reply *reply, struct problem *problem);
 int health_ready(struct request *request, struct reply *reply, struct problem *problem);

@@ -1,8 +1,8 @@
 /* GET /api/v1/alerts, POST /api/v1/alerts/{id}/ack. */
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "daemon/core/clock.h"
 #include "daemon/http/api.h"
 #include "daemon/http/objects.h"
 #include "daemon/store/commit.h"
@@ -100,21 +100,13 @@ static void free_alert(struct found_alert *found)
     free(found->run_key);
 }
 
-static double seconds_since_1970(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
-
 static int acknowledge(struct http *http, int64_t id, struct problem *problem)
 {
     struct store_batch *batch = store_batch_new();
 
     if (!batch)
         return problem_set(problem, 500, "out of memory");
-    store_put_ack(batch, id, seconds_since_1970());
+    store_put_ack(batch, id, clock_wall());
     switch (commit_and_wait(http->options.store, batch, ACK_DEADLINE_MS)) {
     case COMMIT_DONE: return 0;
     case COMMIT_FAILED: return problem_set(problem, 503, "the acknowledgement could not be stored");

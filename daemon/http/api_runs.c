@@ -7,7 +7,7 @@
 #include "daemon/http/objects.h"
 #include "daemon/store/commit.h"
 
-enum { ERRAND_DEADLINE_MS = 5000 };
+enum { CONTROL_DEADLINE_MS = 5000 };
 
 static void write_counts(struct emitter *json, const struct reader_run *run)
 {
@@ -212,7 +212,7 @@ static void tell_deleted(struct http *http, const char *key)
 
 /* Has something done to the run of the path, which must not be running, and waits until that is
  * stored. `done`: what will have happened to it. */
-static int run_errand(struct request *request, enum http_control (*errand)(void *, int64_t),
+static int control_run(struct request *request, enum run_control_answer (*control)(void *, int64_t),
     const char *done, struct problem *problem)
 {
     const struct http_options *options = &request->http->options;
@@ -222,20 +222,21 @@ static int run_errand(struct request *request, enum http_control (*errand)(void 
         return -1;
     /* An open reader would keep the write-ahead log from shrinking while we wait. */
     request_end_reading(request);
-    switch (errand(options->ctx, run)) {
-    case HTTP_CONTROL_DONE: break;
-    case HTTP_CONTROL_RUNNING:
+    switch (control(options->ctx, run)) {
+    case RUN_CONTROL_DONE: break;
+    case RUN_CONTROL_RUNNING:
+    case RUN_CONTROL_BUSY:
         return problem_parameter(problem, 409, "run", request->capture,
             "a run that is not running: all its processes said goodbye, or their leases ran out");
-    case HTTP_CONTROL_GONE:
+    case RUN_CONTROL_UNKNOWN:
         return problem_parameter(
             problem, 404, "run", request->capture, "the id of a run that is stored here");
-    case HTTP_CONTROL_FAILED:
+    case RUN_CONTROL_FAILED:
         return problem_set(problem, 503, "the run could not be %s now; the log tells why", done);
     }
-    if (commit_and_wait(options->store, store_batch_new(), ERRAND_DEADLINE_MS) != COMMIT_DONE)
+    if (commit_and_wait(options->store, store_batch_new(), CONTROL_DEADLINE_MS) != COMMIT_DONE)
         return problem_set(problem, 503, "the run was not %s within %d ms; it may be later", done,
-            ERRAND_DEADLINE_MS);
+            CONTROL_DEADLINE_MS);
     return 0;
 }
 
@@ -251,7 +252,7 @@ static void answer(struct emitter *json, const char *key, const char *done)
 
 int api_run_delete(struct request *request, struct reply *reply, struct problem *problem)
 {
-    if (run_errand(request, request->http->options.delete_run, "deleted", problem))
+    if (control_run(request, request->http->options.delete_run, "deleted", problem))
         return -1;
     tell_deleted(request->http, request->capture);
     answer(&reply->text, request->capture, "deleted");
@@ -261,7 +262,7 @@ int api_run_delete(struct request *request, struct reply *reply, struct problem 
 int api_run_end(struct request *request, struct reply *reply, struct problem *problem)
 {
     if (request_no_body(request, problem) ||
-        run_errand(request, request->http->options.end_run, "ended", problem))
+        control_run(request, request->http->options.end_run, "ended", problem))
         return -1;
     answer(&reply->text, request->capture, "ended");
     return 0;

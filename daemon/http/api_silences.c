@@ -1,6 +1,6 @@
 /* GET and POST /api/v1/silences, DELETE /api/v1/silences/{id}. */
-#include <time.h>
 
+#include "daemon/core/clock.h"
 #include "daemon/core/limits.h"
 #include "daemon/http/api.h"
 #include "daemon/http/objects.h"
@@ -82,14 +82,6 @@ static int commit(struct request *request, struct store_batch *batch, struct pro
         SILENCE_DEADLINE_MS);
 }
 
-static double seconds_since_1970(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
-
 static int add_silence(
     struct request *request, struct store_silence *silence, struct problem *problem)
 {
@@ -109,7 +101,7 @@ int api_silence_add(struct request *request, struct reply *reply, struct problem
     int result = -1;
 
     if (check_room(request, problem) ||
-        silence_body_read(&body, text, request->body_size, seconds_since_1970(),
+        silence_body_read(&body, text, request->body_size, clock_wall(),
             request->http->options.knows_rule, problem))
         return -1;
     if (add_silence(request, &body.silence, problem) == 0) {

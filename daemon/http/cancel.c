@@ -2,15 +2,8 @@
 #include "daemon/http/cancel.h"
 
 #include <poll.h>
-#include <time.h>
 
-static uint64_t now_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
+#include "daemon/core/clock.h"
 
 void cancel_begin(struct cancel *cancel, const atomic_bool *stopping, int client, unsigned limit_ms)
 {
@@ -18,7 +11,7 @@ void cancel_begin(struct cancel *cancel, const atomic_bool *stopping, int client
         .stopping = stopping,
         .client = client,
         .limit_ms = limit_ms,
-        .deadline_ms = now_ms() + limit_ms,
+        .deadline_ms = clock_ms() + limit_ms,
     };
 }
 
@@ -40,7 +33,7 @@ bool cancel_due(void *ctx)
         cancel->cause = CANCEL_STOPPING;
         return true;
     }
-    uint64_t now = now_ms();
+    uint64_t now = clock_ms();
     if (now < cancel->look_ms)
         return false;
     cancel->look_ms = now + CANCEL_LOOK_MS;

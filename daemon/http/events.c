@@ -6,8 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "daemon/core/clock.h"
 #include "daemon/http/emitter.h"
 
 struct event {
@@ -59,14 +59,12 @@ static void wake_all(struct events *events)
 static void *run_beats(void *ctx)
 {
     struct events *events = ctx;
-    struct timespec until;
+    uint64_t until_ms = clock_ms();
 
     pthread_mutex_lock(&events->lock);
-    clock_gettime(CLOCK_MONOTONIC, &until);
     while (!events->ended) {
-        until.tv_sec += events->beat_seconds;
-        while (
-            !events->ended && pthread_cond_timedwait(&events->ending, &events->lock, &until) == 0)
+        until_ms += 1000 * (uint64_t)events->beat_seconds;
+        while (!events->ended && clock_cond_wait(&events->ending, &events->lock, until_ms))
             continue;
         events->beat++;
         wake_all(events);
@@ -78,15 +76,11 @@ static void *run_beats(void *ctx)
 /* Microseconds since 1970: above every id that an earlier start has given. */
 static uint64_t first_id(void)
 {
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
+    return (uint64_t)(1e6 * clock_wall());
 }
 
 struct events *events_new(struct stats *stats, unsigned beat_seconds)
 {
-    pthread_condattr_t monotonic;
     struct events *events = calloc(1, sizeof *events);
 
     if (!events)
@@ -95,10 +89,7 @@ struct events *events_new(struct stats *stats, unsigned beat_seconds)
     events->beat_seconds = beat_seconds ? beat_seconds : EVENTS_BEAT_SECONDS;
     events->next_id = events->oldest_id = first_id();
     pthread_mutex_init(&events->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&events->ending, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    clock_cond_init(&events->ending);
     if (pthread_create(&events->beater, NULL, run_beats, events)) {
         pthread_cond_destroy(&events->ending);
         pthread_mutex_destroy(&events->lock);

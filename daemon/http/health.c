@@ -2,8 +2,8 @@
 #include "daemon/http/health.h"
 
 #include <stdio.h>
-#include <time.h>
 
+#include "daemon/core/clock.h"
 #include "daemon/http/api.h"
 
 static uint64_t age(uint64_t stamp_ms, uint64_t now_ms)
@@ -26,14 +26,6 @@ void health_check(struct stats *stats, uint64_t now_ms, struct health_part parts
         "disk", !short_since, short_since ? age(short_since, now_ms) : 0, UINT64_MAX};
     for (int i = 0; i < HEALTH_PARTS; i++)
         parts[i].ok = parts[i].ok && parts[i].age_ms <= parts[i].age_max_ms;
-}
-
-static uint64_t monotonic_ms(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 static void write_parts(struct emitter *json, const struct health_part parts[HEALTH_PARTS])
@@ -79,7 +71,7 @@ static void write_health(struct request *request, struct reply *reply)
     struct health_part parts[HEALTH_PARTS];
     struct emitter *json = &reply->text;
 
-    health_check(request->http->options.stats, monotonic_ms(), parts);
+    health_check(request->http->options.stats, clock_ms(), parts);
     const struct health_part *stalled = first_stalled(parts);
     emit_open(json, '{');
     if (stalled) {

@@ -14,18 +14,12 @@
 
 #include "daemon/core/stats.h"
 #include "daemon/http/events.h"
+#include "daemon/http/run_control.h"
 #include "daemon/store/store.h"
 
 #define HTTP_ERROR_MAX 512
 
 struct http;
-
-enum http_control {
-    HTTP_CONTROL_DONE,
-    HTTP_CONTROL_RUNNING,
-    HTTP_CONTROL_GONE,
-    HTTP_CONTROL_FAILED
-};
 
 /* Strings and pointers are borrowed and must live until http_stop returned. */
 struct http_options {
@@ -49,8 +43,8 @@ struct http_options {
     /* Hand the deletion or the end of a run (database id) to the store, or say why not; wait no longer
      * than a few seconds. The HTTP side then waits for the commit. Called on HTTP threads, several
      * at once. */
-    enum http_control (*delete_run)(void *ctx, int64_t run);
-    enum http_control (*end_run)(void *ctx, int64_t run);
+    enum run_control_answer (*delete_run)(void *ctx, int64_t run);
+    enum run_control_answer (*end_run)(void *ctx, int64_t run);
     /* Whether there is a rule of that name; NULL: any name will do. Any thread. */
     bool (*knows_rule)(const char *name);
     /* A line for the daemon's log about a failure inside the server; may be NULL. Called on HTTP

@@ -40,8 +40,3 @@ int page_openapi(struct request *request, struct reply *reply, struct problem *p
 {
     return write_asset(reply, "openapi.json", problem);
 }
-
-int api_not_yet(struct request *request, struct reply *reply, struct problem *problem)
-{
-    return problem_set(problem, 501, "not yet: this version does not answer here");
-}

@@ -63,7 +63,6 @@ const char *problem_title(unsigned status)
         {415, "Unsupported content type"},
         {421, "Misdirected request"},
         {500, "Internal error"},
-        {501, "Not yet"},
         {503, "Not available"},
     };
 

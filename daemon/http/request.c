@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "daemon/core/clock.h"
 #include "daemon/http/routes.h"
 #include "proto/wire.h"
 
@@ -78,7 +79,7 @@ struct reader *request_reader(struct request *request, struct problem *problem)
 
     if (request->reader)
         return request->reader;
-    clock_gettime(CLOCK_MONOTONIC, &request->reader_since);
+    request->reader_since_ns = clock_ns();
     request->reader = readers_take(&request->http->readers, err);
     if (!request->reader) {
         log_line(request->http, "no reader", err);
@@ -91,17 +92,13 @@ struct reader *request_reader(struct request *request, struct problem *problem)
 
 void request_end_reading(struct request *request)
 {
-    struct timespec now;
-
     if (!request->reader)
         return;
     reader_watch(request->reader, NULL, NULL);
     readers_give(&request->http->readers, request->reader);
     request->reader = NULL;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    int64_t microseconds = (int64_t)(now.tv_sec - request->reader_since.tv_sec) * 1000000 +
-                           (now.tv_nsec - request->reader_since.tv_nsec) / 1000;
-    stats_add(&request->http->options.stats->http_query_microseconds_total, (uint64_t)microseconds);
+    stats_add(&request->http->options.stats->http_query_microseconds_total,
+        (clock_ns() - request->reader_since_ns) / 1000);
 }
 
 int request_reader_problem(

@@ -5,7 +5,6 @@
 
 #include <microhttpd.h>
 #include <stdbool.h>
-#include <time.h>
 
 #include "daemon/http/cancel.h"
 #include "daemon/http/emitter.h"
@@ -44,7 +43,7 @@ struct request {
     size_t body_size;
     bool begun, body_over;
     struct reader *reader;
-    struct timespec reader_since;
+    uint64_t reader_since_ns;
     struct pool_item item; /* of its lane */
     const struct route *route;
     struct cancel cancel;

@@ -30,7 +30,6 @@ static const struct query_rule alerts_rules[] = {
     {"limit", 0},
 };
 static const struct query_rule events_rules[] = {{"run", 0}};
-static const struct query_rule snapshot_rules[] = {{"step", 0}, {"window", 0}};
 
 const struct route routes[] = {
     {"GET", "/", GUARD_OPEN, LANE_NONE, page_shell, NULL, 0},
@@ -47,8 +46,6 @@ const struct route routes[] = {
         COUNT(series_rules)},
     {"GET", "/api/v1/runs/{run}/histogram", GUARD_READ, LANE_BULK, api_histogram, histogram_rules,
         COUNT(histogram_rules)},
-    {"GET", "/api/v1/runs/{run}/snapshot", GUARD_READ, LANE_NONE, api_not_yet, snapshot_rules,
-        COUNT(snapshot_rules)},
     {"GET", "/api/v1/alerts", GUARD_READ, LANE_BRIEF, api_alerts, alerts_rules,
         COUNT(alerts_rules)},
     {"POST", "/api/v1/alerts/{id}/ack", GUARD_CHANGE, LANE_CHANGE, api_alert_ack, NULL, 0},

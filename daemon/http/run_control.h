@@ -1,4 +1,4 @@
-/* What HTTP threads want done to a run: the loop owns it, the thread waits for the answer. */
+/* Run control: HTTP threads ask for the end or the deletion of a run. The loop owns runs, so it does it; the thread waits. */
 #ifndef FORESHOCK_HTTP_RUN_CONTROL_H
 #define FORESHOCK_HTTP_RUN_CONTROL_H
 
@@ -7,18 +7,31 @@
 #include <stdint.h>
 
 #include "daemon/core/mailbox.h"
-#include "daemon/http/http.h"
-#include "daemon/runs/runs.h"
+
+enum run_control_answer {
+    RUN_CONTROL_DONE,
+    RUN_CONTROL_RUNNING, /* a process of the run is still there */
+    RUN_CONTROL_BUSY, /* its last samples are still being worked on: asked again for two seconds */
+    RUN_CONTROL_UNKNOWN,
+    RUN_CONTROL_FAILED /* the store does not take it, or the loop does not answer */
+};
+
+/* What the loop does; main fills it. Called on the loop thread. What is to be stored is handed to the store before they return. */
+struct run_control_ops {
+    enum run_control_answer (*delete_run)(void *ctx, int64_t run);
+    enum run_control_answer (*end_run)(void *ctx, int64_t run);
+    void *ctx;
+};
 
 struct run_control {
     struct mailbox *mailbox;
-    struct runs *runs;
-    _Atomic bool closed; /* the loop answers no more: whoever waits is told that it failed */
+    struct run_control_ops ops;
+    _Atomic bool closed; /* the loop answers no more: whoever waits gets RUN_CONTROL_FAILED */
 };
 
-/* http_options.delete_run and end_run, with the desk as their ctx. HTTP threads, several at once; wait two seconds at most.
- * What is to be stored is handed to the store before they return. */
-enum http_control run_control_delete_run(void *desk, int64_t run);
-enum http_control run_control_end_run(void *desk, int64_t run);
+/* For http_options.delete_run and end_run, whose ctx is the struct run_control. HTTP threads, several at once; they wait two
+ * seconds at most. */
+enum run_control_answer run_control_delete(void *control, int64_t run);
+enum run_control_answer run_control_end(void *control, int64_t run);
 
 #endif

@@ -5,8 +5,8 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "daemon/core/clock.h"
 #include "daemon/core/log.h"
 #include "daemon/notify/sender.h"
 
@@ -43,14 +43,6 @@ static void on_registered(void *ctx, bool ok)
         notify_wake(ctx);
 }
 
-static double now_seconds(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
-}
-
 static struct sender *running(const struct notify *notify, const struct notifier_settings *settings)
 {
     for (size_t i = 0; i < notify->count; i++)
@@ -73,7 +65,7 @@ static int register_all(struct notify *notify, const struct notifier_settings *l
             .changed = !running(notify, &list[i]),
         };
     if (batch) {
-        store_put_notifiers(batch, rows, count, now_seconds());
+        store_put_notifiers(batch, rows, count, clock_wall());
         store_put_fence(batch, on_registered, notify);
     }
     if (store_submit(notify->store, batch) == 0)

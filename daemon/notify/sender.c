@@ -2,13 +2,14 @@
 #include "daemon/notify/sender.h"
 
 #include <jansson.h>
+#include <math.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "daemon/core/clock.h"
 #include "daemon/core/limits.h"
 #include "daemon/core/log.h"
 #include "daemon/notify/alertmanager.h"
@@ -37,7 +38,7 @@ struct sender {
     struct reader *reader;
     unsigned seed;
     unsigned failures;   /* tries without an answer, one after the other */
-    double paused_until; /* CLOCK_MONOTONIC, as resend_at */
+    double paused_until; /* seconds of monotonic time, as resend_at */
     double resend_at;
     bool rows_turn;
 };
@@ -51,12 +52,9 @@ struct errand {
     double next_at;
 };
 
-static double now_on(clockid_t clock)
+static double now_seconds(void)
 {
-    struct timespec now;
-
-    clock_gettime(clock, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+    return 1e-9 * (double)clock_ns();
 }
 
 static double chance(struct sender *sender)
@@ -67,14 +65,12 @@ static double chance(struct sender *sender)
 /* Sleeps for `seconds`, until it is woken or is to stop. */
 static void rest(struct sender *sender, double seconds)
 {
-    double until = now_on(CLOCK_MONOTONIC) + seconds;
-    struct timespec time = {.tv_sec = (time_t)until};
+    uint64_t until_ms = clock_ms() + (uint64_t)ceil(1000 * seconds);
 
-    time.tv_nsec = (long)(1e9 * (until - (double)time.tv_sec));
     pthread_mutex_lock(&sender->mutex);
-    int rc = 0;
-    while (!sender->woken && !atomic_load(&sender->stopping) && rc == 0)
-        rc = pthread_cond_timedwait(&sender->wake, &sender->mutex, &time);
+    while (!sender->woken && !atomic_load(&sender->stopping) &&
+           clock_cond_wait(&sender->wake, &sender->mutex, until_ms))
+        continue;
     sender->woken = false;
     pthread_mutex_unlock(&sender->mutex);
 }
@@ -107,7 +103,7 @@ static void report(
         .row = errand->row,
         .alert_id = errand->alert_id,
         .outcome = outcome,
-        .now = now_on(CLOCK_REALTIME),
+        .now = clock_wall(),
         .next_at = next_at,
     };
 
@@ -133,8 +129,8 @@ static enum retry_verdict post(
         if (sender->failures++ == 0 && !atomic_load(&sender->stopping))
             log_reply(sender, LOG_LEVEL_WARNING,
                 "a notifier's receiver does not take alerts; they wait and are tried again", reply);
-        sender->paused_until = now_on(CLOCK_MONOTONIC) +
-                               retry_pause(sender->failures, chance(sender), reply->retry_after);
+        sender->paused_until =
+            now_seconds() + retry_pause(sender->failures, chance(sender), reply->retry_after);
         return verdict;
     }
     if (sender->failures > 0)
@@ -153,7 +149,7 @@ static char *make_body(const struct sender *sender, const struct errand *errand)
     bool has_notice = story_open(&noticed, "firing", errand->noticed) == 0;
     if (sender->settings.kind == NOTIFIER_ALERTMANAGER)
         body = alertmanager_body(
-            &sender->settings, &story, has_notice ? &noticed : NULL, now_on(CLOCK_REALTIME));
+            &sender->settings, &story, has_notice ? &noticed : NULL, clock_wall());
     else
         body = webhook_body(&sender->settings, &story);
     if (has_notice)
@@ -187,8 +183,7 @@ static void deliver(struct sender *sender, const struct errand *errand)
         give_up(sender, errand, &reply);
     else
         report(sender, errand, STORE_TRY_AGAIN,
-            now_on(CLOCK_REALTIME) +
-                retry_pause(errand->tries + 1, chance(sender), reply.retry_after));
+            clock_wall() + retry_pause(errand->tries + 1, chance(sender), reply.retry_after));
 }
 
 static void keep_due(void *ctx, const struct reader_due *due)
@@ -229,7 +224,7 @@ static double deliver_next(struct sender *sender)
         log_trouble(sender);
         wait = TROUBLE_PAUSE;
     } else if (code == READER_OK) {
-        double early = errand.next_at - now_on(CLOCK_REALTIME);
+        double early = errand.next_at - clock_wall();
 
         /* Later than any pause: the clock was set back. */
         wait = early > 0 && early <= LIMIT_RETRY_AFTER_SECONDS ? early : 0;
@@ -288,9 +283,9 @@ static bool resend_some(struct sender *sender, struct resending *resending)
 
 static void resend(struct sender *sender)
 {
-    struct resending resending = {.sender = sender, .now = now_on(CLOCK_REALTIME)};
+    struct resending resending = {.sender = sender, .now = clock_wall()};
 
-    sender->resend_at = now_on(CLOCK_MONOTONIC) + sender->settings.resend_seconds;
+    sender->resend_at = now_seconds() + sender->settings.resend_seconds;
     while (resend_some(sender, &resending))
         ;
 }
@@ -300,16 +295,16 @@ static void resend(struct sender *sender)
 static double turn(struct sender *sender)
 {
     bool resends = sender->settings.kind == NOTIFIER_ALERTMANAGER;
-    double pause = sender->paused_until - now_on(CLOCK_MONOTONIC);
+    double pause = sender->paused_until - now_seconds();
 
     if (pause > 0)
         return pause;
     sender->rows_turn = !sender->rows_turn;
-    if (resends && !sender->rows_turn && now_on(CLOCK_MONOTONIC) >= sender->resend_at) {
+    if (resends && !sender->rows_turn && now_seconds() >= sender->resend_at) {
         resend(sender);
         return 0;
     }
-    double wait = deliver_next(sender), until = sender->resend_at - now_on(CLOCK_MONOTONIC);
+    double wait = deliver_next(sender), until = sender->resend_at - now_seconds();
 
     return resends && until < wait ? until : wait;
 }
@@ -338,13 +333,9 @@ static void *work(void *ctx)
 
 static int start_thread(struct sender *sender)
 {
-    pthread_condattr_t monotonic;
 
     pthread_mutex_init(&sender->mutex, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&sender->wake, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    clock_cond_init(&sender->wake);
     if (pthread_create(&sender->thread, NULL, work, sender) == 0)
         return 0;
     pthread_cond_destroy(&sender->wake);
@@ -362,7 +353,7 @@ struct sender *sender_start(
     memcpy(&sender->settings, settings, sizeof *settings);
     sender->store = store;
     sender->state_dir = state_dir;
-    sender->seed = (unsigned)time(NULL) ^ (unsigned)(uintptr_t)sender;
+    sender->seed = (unsigned)clock_ns() ^ (unsigned)(uintptr_t)sender;
     if (settings->kind == NOTIFIER_ALERTMANAGER)
         alertmanager_url(settings->url, sender->url);
     else

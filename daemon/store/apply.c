@@ -5,9 +5,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "daemon/core/clock.h"
 #include "daemon/store/baseline.h"
 #include "daemon/store/rows.h"
 #include "daemon/store/sql.h"
@@ -107,13 +107,6 @@ void apply_close(struct apply *apply)
 void apply_forget(struct apply *apply)
 {
     series_cache_clear(&apply->series);
-}
-
-static double now_seconds(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
 /* `value` unless it says "none". */
@@ -221,7 +214,7 @@ static int put_alert(struct apply *apply, struct store_alert *alert)
     int rc = silencer_covers(&apply->silencer, alert, &alert->silenced);
     if (rc == SQLITE_OK)
         rc = put_alert_row(apply, alert);
-    return rc == SQLITE_OK ? outbox_alert(&apply->outbox, alert, false, now_seconds()) : rc;
+    return rc == SQLITE_OK ? outbox_alert(&apply->outbox, alert, false, clock_wall()) : rc;
 }
 
 /* Notes an alert whose being silenced changed, to be told after the commit. */
@@ -237,7 +230,7 @@ static int on_reviewed(void *ctx, const struct store_alert *alert)
         apply->reviewed_size = size;
     }
     apply->reviewed[apply->reviewed_count++] = alert->id;
-    return outbox_alert(&apply->outbox, alert, true, now_seconds());
+    return outbox_alert(&apply->outbox, alert, true, clock_wall());
 }
 
 /* After a change of the silences, whose code is `rc`. */
@@ -248,7 +241,7 @@ static int review(struct apply *apply, int rc)
 
 int apply_settle(struct apply *apply)
 {
-    return outbox_settle(&apply->outbox, now_seconds());
+    return outbox_settle(&apply->outbox, clock_wall());
 }
 
 /* The file of a layer's row. SQLITE_ROW, SQLITE_DONE (it has none), or an error. */

@@ -3,7 +3,8 @@
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <time.h>
+
+#include "daemon/core/clock.h"
 
 /* Held by the one who waits and by the fence; whoever lets go last frees it. */
 struct wait {
@@ -15,17 +16,13 @@ struct wait {
 
 static struct wait *wait_new(void)
 {
-    pthread_condattr_t monotonic;
     struct wait *wait = calloc(1, sizeof *wait);
 
     if (!wait)
         return NULL;
     wait->holders = 2;
     pthread_mutex_init(&wait->lock, NULL);
-    pthread_condattr_init(&monotonic);
-    pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
-    pthread_cond_init(&wait->told, &monotonic);
-    pthread_condattr_destroy(&monotonic);
+    clock_cond_init(&wait->told);
     return wait;
 }
 
@@ -53,24 +50,10 @@ static void tell(void *ctx, bool ok)
     let_go(wait);
 }
 
-static struct timespec deadline_in(unsigned ms)
-{
-    struct timespec until;
-
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += ms / 1000;
-    until.tv_nsec += (long)(ms % 1000) * 1000000;
-    if (until.tv_nsec >= 1000000000) {
-        until.tv_nsec -= 1000000000;
-        until.tv_sec++;
-    }
-    return until;
-}
-
 enum commit_result commit_and_wait(
     struct store *store, struct store_batch *batch, unsigned deadline_ms)
 {
-    struct timespec until = deadline_in(deadline_ms);
+    uint64_t until_ms = clock_ms() + deadline_ms;
     struct wait *wait = batch ? wait_new() : NULL;
 
     if (!wait) {
@@ -82,9 +65,8 @@ enum commit_result commit_and_wait(
     pthread_mutex_lock(&wait->lock);
     if (lost && !wait->done)
         wait->holders--; /* no fence will tell */
-    int timed_out = 0;
-    while (!lost && !wait->done && !timed_out)
-        timed_out = pthread_cond_timedwait(&wait->told, &wait->lock, &until);
+    while (!lost && !wait->done && clock_cond_wait(&wait->told, &wait->lock, until_ms))
+        continue;
     enum commit_result result = wait->ok ? COMMIT_DONE : COMMIT_FAILED;
     if (!lost && !wait->done)
         result = COMMIT_LATE;

@@ -2,27 +2,15 @@
  * here. */
 #include "daemon/store/queue.h"
 
-#include <time.h>
-
-uint64_t queue_now_ms(void)
-{
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
+#include "daemon/core/clock.h"
 
 int queue_init(struct queue *queue)
 {
     *queue = (struct queue){0};
     queue->tail = &queue->head;
-    pthread_condattr_t attributes;
     if (pthread_mutex_init(&queue->mutex, NULL))
         return -1;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    int rc = pthread_cond_init(&queue->wake, &attributes);
-    pthread_condattr_destroy(&attributes);
-    if (rc == 0)
+    if (clock_cond_init(&queue->wake) == 0)
         return 0;
     pthread_mutex_destroy(&queue->mutex);
     return -1;
@@ -92,20 +80,13 @@ static uint64_t commit_due(const struct queue *queue, const struct queue_times *
                                                                      : times->commit_ms;
 }
 
-static void wait_until(struct queue *queue, uint64_t ms)
-{
-    const struct timespec until = {
-        .tv_sec = (time_t)(ms / 1000), .tv_nsec = (long)(ms % 1000) * 1000000};
-    pthread_cond_timedwait(&queue->wake, &queue->mutex, &until);
-}
-
 bool queue_wait(struct queue *queue, const struct queue_times *times, bool *closing)
 {
     pthread_mutex_lock(&queue->mutex);
-    uint64_t now = queue_now_ms(), due = commit_due(queue, times);
+    uint64_t now = clock_ms(), due = commit_due(queue, times);
     while (!queue->closing && now < due && now < times->turn_ms) {
-        wait_until(queue, due < times->turn_ms ? due : times->turn_ms);
-        now = queue_now_ms();
+        clock_cond_wait(&queue->wake, &queue->mutex, due < times->turn_ms ? due : times->turn_ms);
+        now = clock_ms();
         due = commit_due(queue, times);
     }
     *closing = queue->closing;

@@ -17,7 +17,7 @@ struct queue {
     bool closing;
 };
 
-/* When the writer wants to be woken: milliseconds of CLOCK_MONOTONIC. */
+/* When the writer wants to be woken: as clock_ms(). */
 struct queue_times {
     uint64_t urgent_ms; /* from here on if an urgent batch waits or the queue is half full */
     uint64_t commit_ms; /* from here on for any batch */
@@ -42,7 +42,5 @@ struct store_batch *queue_take(struct queue *queue, size_t bytes, bool *more);
 /* Puts batches that were taken back before all others. */
 void queue_return(struct queue *queue, struct store_batch *batches);
 void queue_done(struct queue *queue, size_t count, size_t bytes);
-
-uint64_t queue_now_ms(void); /* CLOCK_MONOTONIC */
 
 #endif

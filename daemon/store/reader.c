@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "daemon/core/clock.h"
 #include "daemon/store/internal.h"
 #include "daemon/store/reader_internal.h"
 #include "daemon/store/rows.h"
@@ -80,7 +81,7 @@ static int must_stop(void *ctx)
     const struct reader *reader = ctx;
     if (reader->deadline_ms == UINT64_MAX)
         return 0;
-    return reader->stop ? reader->stop(reader->stop_ctx) : queue_now_ms() > reader->deadline_ms;
+    return reader->stop ? reader->stop(reader->stop_ctx) : clock_ms() > reader->deadline_ms;
 }
 
 void reader_watch(struct reader *reader, bool (*stop)(void *ctx), void *ctx)
@@ -127,7 +128,7 @@ const char *reader_error(const struct reader *reader)
 
 int reader_begin(struct reader *reader)
 {
-    reader->deadline_ms = queue_now_ms() + READER_LIMIT_MS;
+    reader->deadline_ms = clock_ms() + READER_LIMIT_MS;
     return sql_exec(reader->db, "BEGIN");
 }
 

@@ -2,9 +2,9 @@
 #include "daemon/store/retention.h"
 
 #include <stdio.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "daemon/core/clock.h"
 #include "daemon/store/baseline.h"
 #include "daemon/store/internal.h"
 #include "daemon/store/sql.h"
@@ -166,7 +166,7 @@ static bool choose_due(struct retention *retention, bool *forget)
         return true;
     }
     double limit = retention->options->retention_seconds;
-    sqlite3_bind_double(retention->statements[FIND_AGED], 1, (double)time(NULL) - limit);
+    sqlite3_bind_double(retention->statements[FIND_AGED], 1, clock_wall() - limit);
     if (limit <= 0 || get(retention->statements[FIND_AGED], &run, NULL) != SQLITE_ROW)
         return false;
     *forget = true;
@@ -307,7 +307,7 @@ static int step(struct retention *retention, bool *forget)
 static int slice(struct retention *retention, uint64_t now_ms, bool *forget)
 {
     int rc = sql_exec(retention->db, "BEGIN IMMEDIATE");
-    while (rc == SQLITE_OK && queue_now_ms() <= now_ms + SLICE_MS)
+    while (rc == SQLITE_OK && clock_ms() <= now_ms + SLICE_MS)
         rc = step(retention, forget);
     int end = rc == SQLITE_OK || rc == SQLITE_DONE ? sql_exec(retention->db, "COMMIT") : rc;
     if (end == SQLITE_OK)

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "daemon/core/clock.h"
 #include "daemon/store/baseline.h"
 #include "daemon/store/internal.h"
 #include "daemon/store/migrate.h"
@@ -33,14 +34,14 @@ void store_log(const struct store_options *options, bool error, const char *form
 
 static int past_deadline(void *deadline_ms)
 {
-    return queue_now_ms() > *(const uint64_t *)deadline_ms;
+    return clock_ms() > *(const uint64_t *)deadline_ms;
 }
 
 /* Looks for damage, as far as time allows: a large database is not read to its end before the
  * daemon starts. */
 static int check(struct store *store, char *err)
 {
-    uint64_t deadline_ms = queue_now_ms() + CHECK_LIMIT_MS;
+    uint64_t deadline_ms = clock_ms() + CHECK_LIMIT_MS;
     sqlite3_stmt *statement = NULL;
     sqlite3_progress_handler(store->db, 10000, past_deadline, &deadline_ms);
     int rc = sqlite3_prepare_v2(store->db, "PRAGMA quick_check(1)", -1, &statement, NULL);

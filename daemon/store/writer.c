@@ -1,8 +1,7 @@
 /* Group commit and checkpoints. */
 #include "daemon/store/writer.h"
 
-#include <time.h>
-
+#include "daemon/core/clock.h"
 #include "daemon/store/internal.h"
 #include "daemon/store/sql.h"
 
@@ -57,7 +56,7 @@ static void checkpoint(struct writer *writer, uint64_t now)
 static int commit(struct store *store, struct store_batch *group, struct apply_result *result)
 {
     int rc = sql_exec(store->db, "BEGIN IMMEDIATE");
-    store->apply.without_figures = disk_is_short(&store->disk, queue_now_ms());
+    store->apply.without_figures = disk_is_short(&store->disk, clock_ms());
     apply_begin(&store->apply);
     for (struct store_batch *batch = group; batch && rc == SQLITE_OK; batch = batch->next)
         rc = apply_batch(&store->apply, batch, result);
@@ -66,15 +65,11 @@ static int commit(struct store *store, struct store_batch *group, struct apply_r
     return rc;
 }
 
-static void count_commit(
-    struct store *store, const struct apply_result *result, const struct timespec *begin)
+static void count_commit(struct store *store, const struct apply_result *result, uint64_t began_ns)
 {
-    struct timespec end;
-    clock_gettime(CLOCK_MONOTONIC, &end);
-    int64_t us =
-        (int64_t)(end.tv_sec - begin->tv_sec) * 1000000 + (end.tv_nsec - begin->tv_nsec) / 1000;
+    uint64_t us = (clock_ns() - began_ns) / 1000;
     stats_add(&store->options.stats->store_commits_total, 1);
-    stats_add(&store->options.stats->store_commit_microseconds_total, (uint64_t)us);
+    stats_add(&store->options.stats->store_commit_microseconds_total, us);
     stats_add(&store->options.stats->figures_stored_total, result->figures);
     stats_add(&store->options.stats->figures_dropped_disk_total, result->left_out);
     if (result->refused)
@@ -133,7 +128,7 @@ static void put_off(struct writer *writer, struct store_batch *group, int rc)
     writer->retry_ms = writer->retry_ms ? writer->retry_ms * 2 : RETRY_MIN_MS;
     if (writer->retry_ms > RETRY_MAX_MS)
         writer->retry_ms = RETRY_MAX_MS;
-    writer->times.urgent_ms = writer->times.commit_ms = queue_now_ms() + writer->retry_ms;
+    writer->times.urgent_ms = writer->times.commit_ms = clock_ms() + writer->retry_ms;
     /* A log that is in the database can be begun anew: on a full disk that is the room to delete
      * something. */
     sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
@@ -145,21 +140,20 @@ static int commit_waiting(struct writer *writer, bool *more)
     struct store *store = writer->store;
     struct store_batch *group = queue_take(&store->queue, COMMIT_BYTES, more);
     struct apply_result result = {0};
-    struct timespec begin;
     if (!group)
         return SQLITE_OK;
-    clock_gettime(CLOCK_MONOTONIC, &begin);
+    uint64_t began_ns = clock_ns();
     int rc = commit(store, group, &result);
     if (rc != SQLITE_OK) {
         put_off(writer, group, rc);
         return rc;
     }
-    count_commit(store, &result, &begin);
+    count_commit(store, &result, began_ns);
     if (writer->retry_ms > 0)
         store_log(&store->options, false, "the store writes again");
     writer->retry_ms = 0;
     writer->times.urgent_ms = 0;
-    writer->times.commit_ms = *more ? 0 : queue_now_ms() + COMMIT_INTERVAL_MS;
+    writer->times.commit_ms = *more ? 0 : clock_ms() + COMMIT_INTERVAL_MS;
     settle(store, group, true);
     return SQLITE_OK;
 }
@@ -168,7 +162,7 @@ static void tidy(struct writer *writer)
 {
     struct store *store = writer->store;
     bool forget = false;
-    uint64_t now = queue_now_ms();
+    uint64_t now = clock_ms();
     checkpoint(writer, now);
     disk_is_short(&store->disk, now); /* so that it is known without a commit too */
     writer->retention_busy = retention_turn(&store->retention, now, &forget);
@@ -186,7 +180,7 @@ static void drain(struct writer *writer)
             continue;
         more = true;
         tries++;
-        nanosleep(&(struct timespec){.tv_nsec = RETRY_MIN_MS * 1000000L}, NULL);
+        clock_sleep_ms(RETRY_MIN_MS);
     }
     if (!more)
         return; /* a closed queue takes nothing new */
@@ -202,7 +196,7 @@ void *writer_main(void *ctx)
     bool closing = false, more;
     sqlite3_wal_hook(store->db, note_wal, &writer);
     while (!closing) {
-        uint64_t now = queue_now_ms();
+        uint64_t now = clock_ms();
         if (writer.retry_ms == 0) /* else it turns and gets nothing done */
             stats_set(&store->options.stats->writer_turn_ms, now);
         writer.times.turn_ms = now + (writer.retention_busy ? BUSY_TURN_MS : TURN_MS);

@@ -201,18 +201,11 @@ def test_the_token_travels(server, tmp_path):
     assert len(server.requests) == 2
 
 
-@pytest.mark.parametrize("command", ["snapshot", "top", "replay"])
-def test_what_is_not_there_yet_says_so(command):
-    out, err = cli("http://127.0.0.1:1", command, "x", "--whatever", code=2)
-    assert (out, err) == ("", f"foreshock: '{command}' is not there yet\n")
-
-
 @pytest.mark.parametrize(
     "arguments, said",
     [
         ([], "a command is missing"),
         (["nonsense"], "'nonsense' is no command"),
-        (["alerts", "--follow"], "'alerts --follow' is not there yet"),
         (["runs", "--nonsense"], "--nonsense: unknown option"),
         (["runs", "--csv"], "runs: no option --csv"),
         (["runs", "more"], 'runs: unexpected argument "more"'),

@@ -186,10 +186,6 @@ def test_bad_escapes(server, path):
     assert server.problem(path)["status"] == 400
 
 
-def test_not_yet(server):
-    assert server.problem("/api/v1/runs/gpt-small/snapshot?step=5")["status"] == 501
-
-
 def test_methods(server):
     status, headers, body = server.ask("/api/v1/runs", "HEAD")
     assert (status, body) == (200, b"") and headers["content-type"] == "application/json"

@@ -232,9 +232,6 @@ static const struct {
         "f.yaml:1: notifiers.a: headers_file: /dev/zero: is no file that can be read"},
     {"http: {external_url: here}", "f.yaml:1: http.external_url: got \"here\", expected an address "
                                    "such as https://host:9093/path, http or https"},
-    {"remote_write: {url: http://x}", "f.yaml:1: remote_write: not yet in this version"},
-    {"ingest:\n  keys: /etc/foreshock/keys", "f.yaml:2: ingest.keys: not yet in this version"},
-    {"ingest: {curve: {}}", "f.yaml:1: ingest.curve: not yet in this version"},
     {"log_level: info\nlimits:\n  runs: 3\n  memory: 1GiB\n",
         "f.yaml:4: limits.memory: unknown option"},
     {"limits.runs: 3", "f.yaml:1: got a key that is no name of an option"},

@@ -36,22 +36,22 @@ static void on_signal(int number)
     stopping = 1;
 }
 
-static enum http_control delete_run(void *ctx, int64_t run)
+static enum run_control_answer delete_run(void *ctx, int64_t run)
 {
     struct server *server = ctx;
     struct store_batch *batch = store_batch_new();
 
     if (run == SERVE_RUNNING) {
         store_batch_free(batch);
-        return HTTP_CONTROL_RUNNING;
+        return RUN_CONTROL_RUNNING;
     }
     store_put_delete_run(batch, run);
-    return store_submit(server->store, batch) ? HTTP_CONTROL_FAILED : HTTP_CONTROL_DONE;
+    return store_submit(server->store, batch) ? RUN_CONTROL_FAILED : RUN_CONTROL_DONE;
 }
 
-static enum http_control end_run(void *ctx, int64_t run)
+static enum run_control_answer end_run(void *ctx, int64_t run)
 {
-    return run == SERVE_RUNNING ? HTTP_CONTROL_RUNNING : HTTP_CONTROL_DONE;
+    return run == SERVE_RUNNING ? RUN_CONTROL_RUNNING : RUN_CONTROL_DONE;
 }
 
 static void log_line(void *ctx, const char *line)
