@@ -1,28 +1,23 @@
-/* Shards of weights wait for the others of their layer and step; what is whole goes on to the workers, what stays incomplete is
- * dropped and counted. They are charged to an account of their own: they must not take the room of those they wait for. */
+/* See gather.h. */
+#include "daemon/runs/gather.h"
+
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
-#include "daemon/runs/state.h"
+#include "daemon/core/limits.h"
+#include "daemon/runs/run.h"
+#include "daemon/runs/work_queue.h"
 #include "proto/fault.h"
 
-static struct runs *runs_of(const struct layer *layer)
-{
-    return layer->queue->run->runs;
-}
-
-static struct stats *stats_of(const struct layer *layer)
-{
-    return runs_of(layer)->options.stats;
-}
-
-static uint64_t axis_size(const struct layer *layer, bool cols)
+static uint64_t axis_size(const struct run_layer *layer, bool cols)
 {
     return cols ? layer->cols : layer->rows;
 }
 
-static struct gather *gather_at(const struct layer *layer, int64_t step)
+static struct gather *gather_at(const struct run_layer *layer, int64_t step)
 {
     struct gather *gather;
 
@@ -32,15 +27,16 @@ static struct gather *gather_at(const struct layer *layer, int64_t step)
     return NULL;
 }
 
-bool gather_has(const struct layer *layer, int64_t step, const struct span *span)
+bool gather_has(const struct run_layer *layer, int64_t step, const struct span *span)
 {
     const struct gather *gather = gather_at(layer, step);
 
-    return step == layer->last_step[WIRE_WEIGHTS] || rhythm_has(&layer->whole, step) ||
+    return step == layer->last_step[WIRE_WEIGHTS] || step_set_has(&layer->whole, step) ||
            (gather && shards_have(gather->shards, span->begin));
 }
 
-static struct gather *open_gather(struct layer *layer, int64_t step, bool cols)
+static struct gather *open_gather(
+    struct gathers *gathers, struct run_layer *layer, int64_t step, bool cols)
 {
     struct gather *gather = calloc(1, sizeof *gather);
 
@@ -51,46 +47,42 @@ static struct gather *open_gather(struct layer *layer, int64_t step, bool cols)
     gather->layer = layer;
     gather->step = step;
     DL_APPEND(layer->queue->gathers, gather);
-    DL_APPEND2(runs_of(layer)->gathers, gather, older, newer);
+    DL_APPEND2(gathers->oldest, gather, older, newer);
     return gather;
 }
 
 /* What was in it is the caller's. */
-static void close_gather(struct gather *gather)
+static void close_gather(struct gathers *gathers, struct gather *gather)
 {
-    struct layer *layer = gather->layer;
-
-    DL_DELETE(layer->queue->gathers, gather);
-    DL_DELETE2(runs_of(layer)->gathers, gather, older, newer);
+    DL_DELETE(gather->layer->queue->gathers, gather);
+    DL_DELETE2(gathers->oldest, gather, older, newer);
     free(gather);
 }
 
 /* It is among the last to have been heard of. */
-static void touch(struct gather *gather)
+static void touch(struct gathers *gathers, struct gather *gather)
 {
-    struct runs *runs = runs_of(gather->layer);
-
-    gather->touched_ms = runs->clock_ms;
-    DL_DELETE2(runs->gathers, gather, older, newer);
-    DL_APPEND2(runs->gathers, gather, older, newer);
+    gather->touched_ms = gathers->clock_ms;
+    DL_DELETE2(gathers->oldest, gather, older, newer);
+    DL_APPEND2(gathers->oldest, gather, older, newer);
 }
 
-static void keep(struct item **list, struct item *item)
+static void keep_item(struct item **list, struct item *item)
 {
     DL_APPEND(*list, item);
     item->session->gathering++;
 }
 
 /* They are measured against the newest direction that there is. */
-static void release_activations(struct item *activations)
+static void release_activations(struct gathers *gathers, struct item *activations)
 {
     struct item *item, *next;
 
     DL_FOREACH_SAFE (activations, item, next) {
         DL_DELETE(activations, item);
         item->session->gathering--;
-        tensor_move(item->task.tensor, &item->queue->run->runs->options.stats->ingest_bytes);
-        samples_enqueue(item);
+        tensor_move(item->task.tensor, &gathers->stats->ingest_bytes);
+        gathers->ops.ready(gathers->ops.ctx, item);
     }
 }
 
@@ -102,16 +94,10 @@ static struct wire_fault stale(const struct item *item, const char *expected)
     return fault;
 }
 
-static void tell(const struct item *item, const struct wire_fault *fault)
+/* Each sender learns what it waited for in vain, and has lost a sample. */
+static void lose_items(const struct gathers *gathers, const struct gather *gather)
 {
-    if (item->session->peer)
-        ingest_error_seldom(item->session->peer, fault);
-}
-
-/* Tells each sender what it waited for in vain, and counts a sample of each. */
-static void lose_items(const struct gather *gather)
-{
-    const struct layer *layer = gather->layer;
+    const struct run_layer *layer = gather->layer;
     bool cols = gather->shards->cols;
     struct span missing = shards_missing(gather->shards, axis_size(layer, cols));
     struct wire_fault fault;
@@ -121,43 +107,42 @@ static void lose_items(const struct gather *gather)
     snprintf(text, sizeof text, "%s [%" PRIu64 ", %" PRIu64 ") of this step in time, of layer %s",
         wire_axis_name(cols ? WIRE_COLS : WIRE_ROWS), missing.begin, missing.end, layer->name);
     DL_FOREACH (gather->items, item) {
-        samples_lose(item);
         fault = stale(item, text);
-        tell(item, &fault);
+        gathers->ops.lost(gathers->ops.ctx, item, &fault);
     }
 }
 
-static void drop(struct gather *gather, _Atomic uint64_t *counter)
+static void drop_gather(struct gathers *gathers, struct gather *gather, _Atomic uint64_t *counter)
 {
-    struct layer *layer = gather->layer;
+    struct run_layer *layer = gather->layer;
     struct item *items = gather->items, *activations = gather->activations, *item, *next;
 
     stats_add(counter, gather->shards->count);
     if (gather->step > layer->torn_step)
         layer->torn_step = gather->step;
-    lose_items(gather);
+    lose_items(gathers, gather);
     shards_free(gather->shards);
-    close_gather(gather);
+    close_gather(gathers, gather);
     DL_FOREACH_SAFE (items, item, next) {
         item->session->gathering--;
-        samples_done(item);
+        gathers->ops.done(gathers->ops.ctx, item);
     }
-    release_activations(activations);
+    release_activations(gathers, activations);
 }
 
-static void drop_older(struct layer *layer, int64_t step)
+static void drop_older(struct gathers *gathers, struct run_layer *layer, int64_t step)
 {
     struct gather *gather, *next;
 
     DL_FOREACH_SAFE (layer->queue->gathers, gather, next)
         if (gather->layer == layer && gather->step < step)
-            drop(gather, &stats_of(layer)->dropped_shards_total);
+            drop_gather(gathers, gather, &gathers->stats->dropped_shards_total);
 }
 
 /* All its shards are there: they go on as the work of their first item. */
-static void finish(struct gather *gather)
+static void finish_gather(struct gathers *gathers, struct gather *gather)
 {
-    struct layer *layer = gather->layer;
+    struct run_layer *layer = gather->layer;
     struct item *items = gather->items, *activations = gather->activations, *whole = items, *item;
 
     DL_FOREACH (items, item) {
@@ -168,19 +153,19 @@ static void finish(struct gather *gather)
     whole->others = items;
     whole->task.shards = gather->shards;
     whole->first = layer->last_step[WIRE_WEIGHTS] < 0;
-    shards_move(gather->shards, &stats_of(layer)->ingest_bytes);
+    shards_move(gather->shards, &gathers->stats->ingest_bytes);
     layer->last_step[WIRE_WEIGHTS] = gather->step;
-    rhythm_add(&layer->whole, gather->step);
-    close_gather(gather);
-    drop_older(layer, whole->task.step);
-    samples_enqueue(whole);
-    release_activations(activations);
+    step_set_add(&layer->whole, gather->step);
+    close_gather(gathers, gather);
+    drop_older(gathers, layer, whole->task.step);
+    gathers->ops.ready(gathers->ops.ctx, whole);
+    release_activations(gathers, activations);
 }
 
 /* Whether it may become the layer's w(0): no step of the attempt is whole yet, and it is the lowest that waits. */
 static bool is_first(const struct gather *gather)
 {
-    const struct layer *layer = gather->layer;
+    const struct run_layer *layer = gather->layer;
     const struct gather *other;
 
     DL_FOREACH (layer->queue->gathers, other)
@@ -206,7 +191,7 @@ static bool may_go(const struct gather *gather)
 }
 
 /* Of the steps of a layer that wait, the newest few stay. */
-static void keep_few(struct layer *layer)
+static void keep_few(struct gathers *gathers, struct run_layer *layer)
 {
     struct gather *gather, *oldest = NULL;
     unsigned count = 0;
@@ -219,40 +204,40 @@ static void keep_few(struct layer *layer)
             oldest = gather;
     }
     if (oldest && count > LIMIT_SHARD_STEPS)
-        drop(oldest, &stats_of(layer)->dropped_shards_total);
+        drop_gather(gathers, oldest, &gathers->stats->dropped_shards_total);
 }
 
 static void drop_beyond(
-    struct runs *runs, uint64_t bytes, bool (*is_dropped)(const struct gather *))
+    struct gathers *gathers, uint64_t bytes, bool (*is_dropped)(const struct gather *))
 {
-    struct stats *stats = runs->options.stats;
+    struct stats *stats = gathers->stats;
     struct gather *gather, *newer;
 
-    for (gather = runs->gathers; gather && gather->newer; gather = newer) {
+    for (gather = gathers->oldest; gather && gather->newer; gather = newer) {
         newer = gather->newer;
         if (stats_get(&stats->shard_bytes) <= bytes)
             return;
         if (is_dropped(gather))
-            drop(gather, &stats->dropped_budget_total);
+            drop_gather(gathers, gather, &stats->dropped_budget_total);
     }
 }
 
 /* Beyond the budget those go that have waited longest; what has just come alone may exceed it. Beyond twice the budget what may
  * be a w(0) goes too: its sender has not asked for the room. */
-static void keep_budget(struct runs *runs)
+static void keep_budget(struct gathers *gathers)
 {
-    drop_beyond(runs, runs->options.memory_bytes, may_go);
-    drop_beyond(runs, 2 * runs->options.memory_bytes, is_lossy);
+    drop_beyond(gathers, gathers->memory_bytes, may_go);
+    drop_beyond(gathers, 2 * gathers->memory_bytes, is_lossy);
 }
 
 /* It finds no gather that takes it. */
-static void turn_away(struct item *item, struct tensor *tensor, const struct wire_fault *fault)
+static void turn_away(struct gathers *gathers, struct item *item, struct tensor *tensor,
+    const struct wire_fault *fault)
 {
-    struct stats *stats = item->queue->run->runs->options.stats;
+    struct stats *stats = gathers->stats;
     bool budget = fault->code == WIRE_CODE_BUDGET;
 
-    samples_lose(item);
-    tell(item, fault);
+    gathers->ops.lost(gathers->ops.ctx, item, fault);
     stats_add(budget ? &stats->dropped_budget_total : &stats->dropped_shards_total, 1);
     tensor_free(tensor);
     free(item);
@@ -271,8 +256,9 @@ static int check_dtype(
 }
 
 /* The gather that takes it, with its tensor. NULL with a fault: both stay the caller's. */
-static struct gather *place(struct layer *layer, const struct span *span, const struct item *item,
-    struct tensor *tensor, struct wire_fault *fault)
+static struct gather *put_shard(struct gathers *gathers, struct run_layer *layer,
+    const struct span *span, const struct item *item, struct tensor *tensor,
+    struct wire_fault *fault)
 {
     int64_t step = item->task.step;
     struct gather *gather = gather_at(layer, step);
@@ -282,7 +268,7 @@ static struct gather *place(struct layer *layer, const struct span *span, const 
         return NULL;
     }
     if (!gather)
-        gather = open_gather(layer, step, span->cols);
+        gather = open_gather(gathers, layer, step, span->cols);
     if (gather && check_dtype(gather, item, fault) != 0)
         return NULL;
     if (gather && shards_put(gather->shards, span, tensor) == 0)
@@ -292,9 +278,10 @@ static struct gather *place(struct layer *layer, const struct span *span, const 
     return NULL;
 }
 
-void gather_shard(struct numbered *numbered, struct item *item, struct tensor *tensor)
+void gather_shard(struct gathers *gathers, struct numbered_layer *numbered, struct item *item,
+    struct tensor *tensor)
 {
-    struct layer *layer = numbered->layer;
+    struct run_layer *layer = numbered->layer;
     const struct span *span = &numbered->span;
     struct wire_fault fault;
     struct gather *gather;
@@ -304,24 +291,24 @@ void gather_shard(struct numbered *numbered, struct item *item, struct tensor *t
         free(item);
         return;
     }
-    gather = place(layer, span, item, tensor, &fault);
+    gather = put_shard(gathers, layer, span, item, tensor, &fault);
     if (!gather) {
-        turn_away(item, tensor, &fault);
+        turn_away(gathers, item, tensor, &fault);
         return;
     }
     DL_APPEND2(item->session->undone, item, earlier, later);
-    keep(&gather->items, item);
-    touch(gather);
+    keep_item(&gather->items, item);
+    touch(gathers, gather);
     if (gather->shards->covered == axis_size(layer, span->cols)) {
-        finish(gather);
+        finish_gather(gathers, gather);
         return;
     }
-    tensor_move(tensor, &stats_of(layer)->shard_bytes);
-    keep_few(layer);
-    keep_budget(runs_of(layer));
+    tensor_move(tensor, &gathers->stats->shard_bytes);
+    keep_few(gathers, layer);
+    keep_budget(gathers);
 }
 
-bool gather_activations(struct layer *layer, struct item *item)
+bool gather_activations(struct gathers *gathers, struct run_layer *layer, struct item *item)
 {
     struct gather *gather, *newest = NULL;
 
@@ -331,17 +318,17 @@ bool gather_activations(struct layer *layer, struct item *item)
             newest = gather;
     if (!newest)
         return false;
-    tensor_move(item->task.tensor, &stats_of(layer)->shard_bytes);
-    keep(&newest->activations, item);
-    keep_budget(runs_of(layer));
+    tensor_move(item->task.tensor, &gathers->stats->shard_bytes);
+    keep_item(&newest->activations, item);
+    keep_budget(gathers);
     return true;
 }
 
 /* Whether the step of the run that has waited longest waits for a shard that the session has yet to send. */
-static bool is_awaited(const struct runs *runs, const struct session *session)
+static bool is_awaited(const struct gathers *gathers, const struct session *session)
 {
-    const struct gather *gather = runs->gathers;
-    const struct numbered *numbered;
+    const struct gather *gather = gathers->oldest;
+    const struct numbered_layer *numbered;
 
     while (gather && gather->layer->queue->run != session->run)
         gather = gather->newer;
@@ -354,60 +341,60 @@ static bool is_awaited(const struct runs *runs, const struct session *session)
     return false;
 }
 
-bool gather_may_send(void *ctx, void *known, bool asks)
+bool gather_may_send(const struct gathers *gathers, const struct session *session, bool asks)
 {
-    const struct runs *runs = ctx;
-    const struct session *session = known;
-    uint64_t bytes = stats_get(&runs->options.stats->shard_bytes);
+    uint64_t bytes = stats_get(&gathers->stats->shard_bytes);
 
-    if (session->lossless && runs->disk_short)
-        return false;
     if ((!session->lossless && !asks) || session->gathering == 0)
         return true;
-    if (session->gathering < LIMIT_SHARDS_AHEAD && bytes < runs->options.memory_bytes)
+    if (session->gathering < LIMIT_SHARDS_AHEAD && bytes < gathers->memory_bytes)
         return true;
     /* Sessions that send in different orders would keep each other out for ever. */
-    return bytes / 2 < runs->options.memory_bytes && is_awaited(runs, session);
+    return bytes / 2 < gathers->memory_bytes && is_awaited(gathers, session);
 }
 
-void gather_lose(struct work_queue *queue, int64_t step)
+void gather_lose(struct gathers *gathers, struct work_queue *queue, int64_t step)
 {
     struct gather *gather, *next;
 
     DL_FOREACH_SAFE (queue->gathers, gather, next)
         if (gather->step == step && may_go(gather))
-            drop(gather, &queue->run->runs->options.stats->dropped_shards_total);
+            drop_gather(gathers, gather, &gathers->stats->dropped_shards_total);
 }
 
-void gather_drop_all(struct run *run)
+void gather_drop_run(struct gathers *gathers, const struct run *run)
 {
     struct gather *gather, *next;
     struct work_queue *queue;
 
     DL_FOREACH (run->queues, queue)
         DL_FOREACH_SAFE (queue->gathers, gather, next)
-            drop(gather, &run->runs->options.stats->dropped_shards_total);
+            drop_gather(gathers, gather, &gathers->stats->dropped_shards_total);
 }
 
-void gather_expire(struct runs *runs)
+void gather_pass(struct gathers *gathers, uint64_t ms)
 {
-    double deadline_ms = 1000 * runs->options.shard_deadline_seconds;
+    double deadline_ms = 1000 * gathers->deadline_seconds;
+    struct gather *oldest;
 
-    while (runs->gathers && (double)(runs->clock_ms - runs->gathers->touched_ms) >= deadline_ms)
-        drop(runs->gathers, &runs->options.stats->dropped_shards_total);
+    gathers->clock_ms += ms;
+    while ((oldest = gathers->oldest) &&
+           (double)(gathers->clock_ms - oldest->touched_ms) >= deadline_ms)
+        drop_gather(gathers, oldest, &gathers->stats->dropped_shards_total);
 }
 
-void gather_free_all(struct runs *runs)
+void gather_free_all(struct gathers *gathers)
 {
     struct gather *gather, *next;
-    struct item *item, *further;
+    struct item *item, *next_item;
 
-    DL_FOREACH_SAFE2 (runs->gathers, gather, next, newer) {
-        DL_FOREACH_SAFE (gather->items, item, further)
+    DL_FOREACH_SAFE2 (gathers->oldest, gather, next, newer) {
+        DL_FOREACH_SAFE (gather->items, item, next_item)
             item_free(item);
-        DL_FOREACH_SAFE (gather->activations, item, further)
+        DL_FOREACH_SAFE (gather->activations, item, next_item)
             item_free(item);
         shards_free(gather->shards);
         free(gather);
     }
+    gathers->oldest = NULL;
 }

@@ -1,49 +1,41 @@
-/* What the store remembers becomes what the loop knows, before the first message. */
+/* See restore.h. */
+#include "daemon/runs/restore.h"
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "daemon/runs/baselines.h"
-#include "daemon/runs/state.h"
+#include "daemon/runs/run.h"
 
 struct restore {
-    struct runs *runs;
+    struct registry *registry;
+    struct run_layer *layers; /* of all runs, by id */
     bool failed;
 };
 
-static const char *state_literal(const char *state)
-{
-    if (strcmp(state, "running") == 0)
-        return "running";
-    return strcmp(state, "lost") == 0 ? "lost" : "ended";
-}
-
 static bool may_go_on(const struct run *run)
 {
-    return strcmp(run->state, "ended") != 0;
+    return run->state != RUN_ENDED;
 }
 
 static struct run *run_of(struct restore *restore, int64_t id)
 {
-    struct run *run;
-
-    HASH_FIND(by_id, restore->runs->by_id, &id, sizeof id, run);
-    return run;
+    return registry_find(restore->registry, id);
 }
 
-static struct layer *layer_of(struct restore *restore, int64_t id)
+static struct run_layer *layer_of(struct restore *restore, int64_t id)
 {
-    struct layer *layer;
+    struct run_layer *layer;
 
-    HASH_FIND(by_id, restore->runs->layers, &id, sizeof id, layer);
+    HASH_FIND(by_id, restore->layers, &id, sizeof id, layer);
     return layer;
 }
 
 static void on_run(void *ctx, const struct store_run *row)
 {
     struct restore *restore = ctx;
-    struct runs *runs = restore->runs;
-    struct run *run = run_new(runs, row->id, row->key);
+    struct run *run = registry_add(restore->registry, row->id, row->key);
     char *name = strdup(row->name), *tags = strdup(row->tags);
 
     if (!run || !name || !tags) {
@@ -56,8 +48,8 @@ static void on_run(void *ctx, const struct store_run *row)
     free(run->tags);
     run->name = name;
     run->tags = tags;
-    run->state = state_literal(row->state);
-    run->attempt = row->attempt;
+    run->state = run_state_restored(row->state);
+    run->attempt = attempt_restored(row->attempt, -1, 0);
     run->started_at = row->started_at;
     run->last_seen_at = run->row_at = row->last_seen_at;
     run->last_step = row->last_step;
@@ -70,17 +62,16 @@ static void on_attempt(void *ctx, const struct store_attempt *row)
 {
     struct run *run = run_of(ctx, row->run);
 
-    if (!run || row->number != run->attempt)
+    if (!run || row->number != run->attempt.number)
         return;
-    run->first_step = row->first_step;
-    run->attempt_started_at = row->started_at;
+    run->attempt = attempt_restored(row->number, row->first_step, row->started_at);
 }
 
 static void on_session(void *ctx, const struct store_session *row)
 {
     struct restore *restore = ctx;
     struct run *run = run_of(restore, row->run);
-    struct session *session = run ? run_session_new(run, row->key, row->client) : NULL;
+    struct session *session = run ? run_add_session(run, row->key, row->client) : NULL;
 
     if (!session) {
         restore->failed = true;
@@ -89,8 +80,7 @@ static void on_session(void *ctx, const struct store_session *row)
     session->attempt = row->attempt;
     session->rank = row->rank;
     session->world = row->world;
-    session->open = strcmp(row->state, "open") == 0;
-    session->lost = strcmp(row->state, "lost") == 0;
+    session->state = session_state_restored(row->state);
     session->client_dropped = row->dropped;
     session->resumed = true;
 }
@@ -98,10 +88,9 @@ static void on_session(void *ctx, const struct store_session *row)
 static void on_layer(void *ctx, const struct store_layer *row)
 {
     struct restore *restore = ctx;
-    struct runs *runs = restore->runs;
     struct run *run = run_of(restore, row->run);
     struct work_queue *queue;
-    struct layer *layer;
+    struct run_layer *layer;
 
     if (run && strcmp(row->kind, "block") == 0) {
         queue = run_queue_for(run, row->name);
@@ -110,17 +99,17 @@ static void on_layer(void *ctx, const struct store_layer *row)
         restore->failed |= !queue;
         return;
     }
-    layer = run ? run_layer_new(run, row) : NULL;
+    layer = run ? run_add_layer(run, row) : NULL;
     if (!layer) {
         restore->failed = true;
         return;
     }
-    HASH_ADD(by_id, runs->layers, id, sizeof layer->id, layer);
+    HASH_ADD(by_id, restore->layers, id, sizeof layer->id, layer);
 }
 
 static void on_baseline(void *ctx, const struct store_baseline *row)
 {
-    struct layer *layer = layer_of(ctx, row->layer);
+    struct run_layer *layer = layer_of(ctx, row->layer);
 
     if (!layer)
         return;
@@ -130,7 +119,7 @@ static void on_baseline(void *ctx, const struct store_baseline *row)
 
 static void on_tracker(void *ctx, const struct store_tracker *row)
 {
-    struct layer *layer = layer_of(ctx, row->layer);
+    struct run_layer *layer = layer_of(ctx, row->layer);
 
     if (!layer || !(layer->tracker = malloc(row->size)))
         return; /* a cold start: the break in the sign is marked */
@@ -142,7 +131,7 @@ static void on_tracker(void *ctx, const struct store_tracker *row)
 
 static void put_into_blocks(struct restore *restore, struct run *run)
 {
-    for (struct layer *layer = run->layers; layer; layer = layer->by_name.next) {
+    for (struct run_layer *layer = run->layers; layer; layer = layer->by_name.next) {
         struct work_queue *queue = run_queue_for(run, layer->block_name);
 
         if (!may_go_on(run)) {
@@ -150,8 +139,8 @@ static void put_into_blocks(struct restore *restore, struct run *run)
             free(layer->tracker);
             layer->tracker = NULL;
         }
-        layer->attempt = run->attempt;
-        if (!queue || work_queue_add_layer(queue, layer, 0) != 0)
+        layer->attempt = run->attempt.number;
+        if (!queue || work_queue_add_layer(queue, layer, 0, run->attempt.number) != 0)
             restore->failed = true;
     }
 }
@@ -159,28 +148,28 @@ static void put_into_blocks(struct restore *restore, struct run *run)
 /* The newest steps that are stored: what a client that comes back sends again up to there is known. */
 static void on_stored(void *ctx, const struct figure *figure)
 {
-    struct layer *layer = layer_of(ctx, figure->layer);
+    struct run_layer *layer = layer_of(ctx, figure->layer);
     int kind = figure->metric[0] == 'w' ? WIRE_WEIGHTS : WIRE_ACTIVATIONS;
 
     if (layer && figure->step > layer->last_step[kind])
         layer->last_step[kind] = figure->step;
 }
 
-static void tell(struct run *run)
+static void announce_run(const struct run *run)
 {
-    const struct runs_out *out = &run->runs->options.out;
+    const struct runs_out *out = &run->registry->options->out;
 
-    out->attempt(out->ctx, run->id, run->key, run->attempt);
-    run_tell_layers(run);
-    if (run->first_step >= 0)
-        out->begins(out->ctx, run->id, run->first_step);
+    out->attempt(out->ctx, run->id, run->key, run->attempt.number);
+    run_announce_layers(run);
+    if (run->attempt.state == ATTEMPT_STEPPED)
+        out->begins(out->ctx, run->id, run->attempt.first_step);
 }
 
-int runs_restore(struct runs *runs, char *err)
+int restore_runs(struct registry *registry, char *err)
 {
     /* These two are published for every sample, whatever is undefined. */
     static const char *const always[] = {"weights.nonfinite", "activation.nonfinite", NULL};
-    struct restore restore = {.runs = runs};
+    struct restore restore = {.registry = registry};
     const struct store_catalog catalog = {
         .run = on_run,
         .attempt = on_attempt,
@@ -191,40 +180,20 @@ int runs_restore(struct runs *runs, char *err)
         .ctx = &restore,
     };
     struct run *run, *next;
-    int rc = store_catalog(runs->options.store, &catalog, err);
+    int rc = store_catalog(registry->options->store, &catalog, err);
 
-    HASH_ITER (by_id, runs->by_id, run, next) {
+    HASH_ITER (by_id, registry->by_id, run, next) {
         if (rc == 0 && may_go_on(run))
-            rc = store_replay(
-                runs->options.store, run->id, run->attempt, always, on_stored, &restore, err);
+            rc = store_replay(registry->options->store, run->id, run->attempt.number, always,
+                on_stored, &restore, err);
         put_into_blocks(&restore, run);
         if (may_go_on(run))
-            tell(run);
+            announce_run(run);
     }
-    HASH_CLEAR(by_id, runs->layers);
+    HASH_CLEAR(by_id, restore.layers);
     if (rc == 0 && restore.failed) {
         snprintf(err, STORE_ERROR_MAX, "memory is short for the runs that the database holds");
         rc = -1;
-    }
-    return rc;
-}
-
-int runs_attach(struct runs *runs, struct ingest *ingest)
-{
-    struct run *run, *next;
-    int rc = 0;
-
-    runs->ingest = ingest;
-    HASH_ITER (by_id, runs->by_id, run, next) {
-        if (strcmp(run->state, "running") == 0)
-            stats_add(&runs->options.stats->runs_running, 1);
-        for (struct session *session = run->sessions; session; session = session->hh.next) {
-            if (!session->open)
-                continue;
-            session->peer = ingest_expect(ingest, run->key, session->key, session);
-            stats_add(&runs->options.stats->sessions, 1);
-            rc |= session->peer ? 0 : -1;
-        }
     }
     return rc;
 }

@@ -1,19 +1,21 @@
-/* Runs, sessions, layers and blocks as rows for the store; see state.h. */
-#include <stdlib.h>
+/* See rows.h. */
+#include "daemon/runs/rows.h"
 
+#include <utlist.h>
+
+#include "daemon/core/clock.h"
 #include "daemon/runs/baselines.h"
-#include "daemon/runs/state.h"
 
-void rows_put_run(struct store_batch *batch, struct run *run)
+static void put_run(struct store_batch *batch, struct run *run, enum run_state state)
 {
     run->row_at = run->last_seen_at;
     store_put_run(batch, &(struct store_run){
                              .id = run->id,
                              .key = run->key,
                              .name = run->name,
-                             .state = run->state,
+                             .state = run_state_row(state),
                              .tags = run->tags,
-                             .attempt = run->attempt,
+                             .attempt = run->attempt.number,
                              .started_at = run->started_at,
                              .last_seen_at = run->last_seen_at,
                              .last_step = run->last_step,
@@ -23,17 +25,23 @@ void rows_put_run(struct store_batch *batch, struct run *run)
                          });
 }
 
+void rows_put_run(struct store_batch *batch, struct run *run)
+{
+    put_run(batch, run, run->state);
+}
+
 void rows_put_attempt(struct store_batch *batch, const struct run *run)
 {
     store_put_attempt(batch, &(struct store_attempt){
                                  .run = run->id,
-                                 .number = run->attempt,
-                                 .first_step = run->first_step,
-                                 .started_at = run->attempt_started_at,
+                                 .number = run->attempt.number,
+                                 .first_step = run->attempt.first_step,
+                                 .started_at = run->attempt.started_at,
                              });
 }
 
-void rows_put_session(struct store_batch *batch, const struct session *session)
+static void put_session(
+    struct store_batch *batch, const struct session *session, enum session_state state)
 {
     store_put_session(batch, &(struct store_session){
                                  .run = session->run->id,
@@ -42,14 +50,24 @@ void rows_put_session(struct store_batch *batch, const struct session *session)
                                  .attempt = session->attempt,
                                  .rank = session->rank,
                                  .world = session->world,
-                                 .state = session->open   ? "open"
-                                          : session->lost ? "lost"
-                                                          : "closed",
+                                 .state = session_state_row(state),
                                  .dropped = session->client_dropped,
                              });
 }
 
-void rows_put_layer(struct store_batch *batch, const struct run *run, const struct layer *layer)
+void rows_put_session(struct store_batch *batch, const struct session *session)
+{
+    put_session(batch, session, session->state);
+}
+
+void rows_put_end(struct store_batch *batch, struct run *run)
+{
+    put_run(batch, run, RUN_ENDED);
+    for (const struct session *session = run->sessions; session; session = session->hh.next)
+        put_session(batch, session, SESSION_CLOSED);
+}
+
+void rows_put_layer(struct store_batch *batch, const struct run *run, const struct run_layer *layer)
 {
     store_put_layer(batch, &(struct store_layer){
                                .id = layer->id,
@@ -80,16 +98,30 @@ void rows_put_block(struct store_batch *batch, const struct work_queue *queue)
                            });
 }
 
-static bool hand_on(
+void rows_put_step(struct store_batch *batch, struct run *run, int64_t step)
+{
+    const struct runs_out *out = &run->registry->options->out;
+
+    if (attempt_step(&run->attempt, step)) {
+        rows_put_attempt(batch, run);
+        out->begins(out->ctx, run->id, step);
+    }
+    if (step > run->last_step)
+        run->last_step = step;
+    run->last_seen_at = clock_wall();
+    rows_put_run(batch, run);
+}
+
+static bool hand_to_evaluator(
     struct run *run, struct store_batch *batch, const struct figure *figures, size_t count)
 {
-    const struct runs_out *out = &run->runs->options.out;
+    const struct runs_out *out = &run->registry->options->out;
 
     return out->publish(out->ctx, run->id, batch, figures, count);
 }
 
 static void put_layer_again(
-    struct store_batch *batch, const struct run *run, const struct layer *layer)
+    struct store_batch *batch, const struct run *run, const struct run_layer *layer)
 {
     if (layer->unsaved)
         rows_put_layer(batch, run, layer);
@@ -101,7 +133,7 @@ void rows_save(struct run *run)
 {
     struct store_batch *batch = store_batch_new();
     struct session *session;
-    struct layer *layer;
+    struct run_layer *layer;
     struct work_queue *queue;
 
     rows_put_run(batch, run);
@@ -114,7 +146,7 @@ void rows_save(struct run *run)
     DL_FOREACH (run->queues, queue)
         if (queue->unsaved)
             rows_put_block(batch, queue);
-    if (!hand_on(run, batch, NULL, 0))
+    if (!hand_to_evaluator(run, batch, NULL, 0))
         return;
     run->unsaved = false;
     for (session = run->sessions; session; session = session->hh.next)
@@ -128,7 +160,7 @@ void rows_save(struct run *run)
 bool rows_publish(
     struct run *run, struct store_batch *batch, const struct figure *figures, size_t count)
 {
-    struct stats *stats = run->runs->options.stats;
+    struct stats *stats = run->registry->options->stats;
 
     stats_add(&stats->figures_total, count);
     if (run->unsaved)
@@ -138,7 +170,7 @@ bool rows_publish(
         store_batch_free(batch);
         batch = NULL;
     }
-    if (hand_on(run, batch, figures, count))
+    if (hand_to_evaluator(run, batch, figures, count))
         return true;
     stats_add(&stats->figures_dropped_queue_total, count);
     run->unsaved = true;

@@ -1,92 +1,48 @@
-/* Runs, their sessions, layers and blocks as things in memory; see state.h. */
+/* Runs as things in memory; see run.h. */
+#include "daemon/runs/run.h"
+
 #include <stdlib.h>
 #include <string.h>
+#include <utlist.h>
 
 #include "daemon/runs/baselines.h"
-#include "daemon/runs/state.h"
 
-struct run *run_new(struct runs *runs, int64_t id, const char *key)
+static const char *const names[RUN_STATES] = {"new", "running", "lost", "ended"};
+
+static const unsigned next[RUN_STATES] = {
+    [RUN_NEW] = STATE_BIT(RUN_RUNNING),
+    [RUN_RUNNING] = STATE_BIT(RUN_LOST) | STATE_BIT(RUN_ENDED),
+    [RUN_LOST] = STATE_BIT(RUN_RUNNING) | STATE_BIT(RUN_ENDED),
+    [RUN_ENDED] = STATE_BIT(RUN_RUNNING),
+};
+
+const struct state_machine run_machine = {"run", names, next, RUN_STATES};
+
+struct run *run_new(struct registry *registry, int64_t id, const char *key)
 {
     struct run *run = calloc(1, sizeof *run);
 
     if (!run)
         return NULL;
-    run->runs = runs;
+    run->registry = registry;
     run->id = id;
     run->key = strdup(key);
     run->name = strdup(key);
     run->tags = strdup("{}");
-    run->state = "running";
-    run->attempt = 1;
-    run->first_step = run->last_step = -1;
+    run->last_step = -1;
     run->owner = ORIGIN_UNKNOWN;
     if (!run->key || !run->name || !run->tags) {
-        free(run->key);
-        free(run->name);
-        free(run->tags);
-        free(run);
+        run_free(run);
         return NULL;
     }
-    HASH_ADD_KEYPTR(by_key, runs->by_key, run->key, strlen(run->key), run);
-    HASH_ADD(by_id, runs->by_id, id, sizeof run->id, run);
     return run;
-}
-
-static void session_free(struct session *session)
-{
-    struct numbered *numbered, *next;
-    struct fence *fence, *after;
-    struct loss *loss, *further;
-
-    HASH_ITER (hh, session->numbers, numbered, next) {
-        HASH_DEL(session->numbers, numbered);
-        free(numbered);
-    }
-    DL_FOREACH_SAFE (session->fences, fence, after)
-        free(fence);
-    HASH_ITER (hh, session->losses, loss, further) {
-        HASH_DEL(session->losses, loss);
-        free(loss);
-    }
-    backlog_free(session);
-    free(session->key);
-    free(session->client);
-    free(session);
-}
-
-static void layer_free(struct layer *layer)
-{
-    free(layer->name);
-    free(layer->role);
-    free(layer->block_name);
-    free(layer->tracker);
-    partition_clear(&layer->partition);
-    free(layer);
-}
-
-void run_layer_free(struct run *run, struct layer *layer)
-{
-    HASH_DELETE(by_name, run->layers, layer);
-    layer_free(layer);
-}
-
-static void queue_free(struct work_queue *queue)
-{
-    struct item *item, *next;
-
-    DL_FOREACH_SAFE (queue->items, item, next)
-        item_free(item);
-    block_free(queue->block);
-    free(queue->name);
-    free(queue);
 }
 
 void run_free(struct run *run)
 {
     struct session *session, *next_session;
-    struct layer *layer, *next_layer;
+    struct run_layer *layer, *next_layer;
     struct work_queue *queue, *next_queue;
-    struct scalar *scalar, *next_scalar;
 
     HASH_ITER (hh, run->sessions, session, next_session) {
         HASH_DEL(run->sessions, session);
@@ -94,19 +50,40 @@ void run_free(struct run *run)
     }
     HASH_CLEAR(by_name, run->named);
     DL_FOREACH_SAFE (run->queues, queue, next_queue)
-        queue_free(queue);
+        work_queue_free(queue);
     HASH_ITER (by_name, run->layers, layer, next_layer)
-        run_layer_free(run, layer);
-    HASH_ITER (hh, run->scalars, scalar, next_scalar) {
-        HASH_DEL(run->scalars, scalar);
-        free(scalar);
-    }
-    HASH_DELETE(by_key, run->runs->by_key, run);
-    HASH_DELETE(by_id, run->runs->by_id, run);
+        run_remove_layer(run, layer);
+    run_clear_scalars(run);
     free(run->key);
     free(run->name);
     free(run->tags);
     free(run);
+}
+
+bool run_move(struct run *run, enum run_state to)
+{
+    struct stats *stats = run->registry->options->stats;
+
+    if (!state_machine_check(&run_machine, run->state, to, run->key))
+        return false;
+    if (run->state == RUN_RUNNING)
+        stats_sub(&stats->runs_running, 1);
+    if (to == RUN_RUNNING)
+        stats_add(&stats->runs_running, 1);
+    run->state = to;
+    return true;
+}
+
+const char *run_state_row(enum run_state state)
+{
+    return state == RUN_NEW ? names[RUN_RUNNING] : names[state];
+}
+
+enum run_state run_state_restored(const char *row)
+{
+    if (strcmp(row, names[RUN_RUNNING]) == 0)
+        return RUN_RUNNING;
+    return strcmp(row, names[RUN_LOST]) == 0 ? RUN_LOST : RUN_ENDED;
 }
 
 struct session *run_session(struct run *run, const char *key)
@@ -117,167 +94,114 @@ struct session *run_session(struct run *run, const char *key)
     return session;
 }
 
-struct session *run_session_new(struct run *run, const char *key, const char *client)
+bool run_has_live_session(const struct run *run)
 {
-    struct session *session = calloc(1, sizeof *session);
+    for (const struct session *s = run->sessions; s; s = s->hh.next)
+        if (s->state == SESSION_LIVE)
+            return true;
+    return false;
+}
 
-    if (!session)
-        return NULL;
-    session->run = run;
-    session->key = strdup(key);
-    session->client = strdup(client);
-    if (!session->key || !session->client) {
-        session_free(session);
-        return NULL;
-    }
-    HASH_ADD_KEYPTR(hh, run->sessions, session->key, strlen(session->key), session);
+bool run_has_lost_session(const struct run *run)
+{
+    for (const struct session *s = run->sessions; s; s = s->hh.next)
+        if (s->state == SESSION_LOST && s->attempt == run->attempt.number)
+            return true;
+    return false;
+}
+
+uint32_t run_live_ranks(const struct run *run)
+{
+    uint32_t count = 0;
+
+    for (const struct session *s = run->sessions; s; s = s->hh.next)
+        count += s->state == SESSION_LIVE && s->attempt == run->attempt.number;
+    return count;
+}
+
+struct session *run_add_session(struct run *run, const char *key, const char *client)
+{
+    struct session *session = session_new(run, key, client);
+
+    if (session)
+        HASH_ADD_KEYPTR(hh, run->sessions, session->key, strlen(session->key), session);
     return session;
 }
 
-struct layer *run_layer_new(struct run *run, const struct store_layer *row)
+struct run_layer *run_add_layer(struct run *run, const struct store_layer *row)
 {
-    struct layer *layer = calloc(1, sizeof *layer);
+    struct run_layer *layer = run_layer_new(row);
 
-    if (!layer)
-        return NULL;
-    layer->id = row->id;
-    layer->name = strdup(row->name);
-    layer->role = strdup(row->role);
-    layer->block_name = strdup(row->block);
-    if (!layer->name || !layer->role || !layer->block_name) {
-        layer_free(layer);
-        return NULL;
-    }
-    snprintf(layer->dtype, sizeof layer->dtype, "%s", row->dtype);
-    layer->rows = row->rows;
-    layer->cols = row->cols;
-    layer->transposed = row->transposed;
-    layer->row_begin = row->row_begin;
-    layer->row_end = row->row_end;
-    layer->last_step[0] = layer->last_step[1] = layer->torn_step = -1;
-    HASH_ADD_KEYPTR(by_name, run->layers, layer->name, strlen(layer->name), layer);
+    if (layer)
+        HASH_ADD_KEYPTR(by_name, run->layers, layer->name, strlen(layer->name), layer);
     return layer;
 }
 
-static struct work_queue *queue_new(struct run *run, const char *name)
+void run_remove_layer(struct run *run, struct run_layer *layer)
 {
-    const struct runs_options *o = &run->runs->options;
-    struct block_options options = {
-        .weights = {.files = baselines_of(o->store),
-            .stats = o->stats,
-            .target_residual = o->target_residual,
-            .passes_small = o->passes_small,
-            .passes_large = o->passes_large},
-        .kept_bytes = o->kept_bytes,
-        .run = run->id,
-    };
-    struct work_queue *queue = calloc(1, sizeof *queue);
-
-    if (!queue)
-        return NULL;
-    queue->run = run;
-    queue->begun_step = queue->lost_step = -1;
-    queue->name = strdup(name);
-    queue->block = block_new(&options);
-    if (!queue->name || !queue->block) {
-        queue_free(queue);
-        return NULL;
-    }
-    DL_APPEND(run->queues, queue);
-    return queue;
+    HASH_DELETE(by_name, run->layers, layer);
+    run_layer_free(layer);
 }
 
-struct work_queue *run_queue_for(struct run *run, const char *name)
+static struct work_queue *new_queue(struct run *run, const char *block)
+{
+    const struct runs_options *options = run->registry->options;
+    struct block_options of_block = {
+        .weights = {.files = baselines_of(options->store),
+            .stats = options->stats,
+            .target_residual = options->target_residual,
+            .passes_small = options->passes_small,
+            .passes_large = options->passes_large},
+        .kept_bytes = options->kept_bytes,
+        .run = run->id,
+    };
+
+    return work_queue_new(run, block, &of_block, &run->registry->line);
+}
+
+struct work_queue *run_queue_for(struct run *run, const char *block)
 {
     struct work_queue *queue = NULL;
 
-    if (*name)
-        HASH_FIND(by_name, run->named, name, strlen(name), queue);
+    if (*block)
+        HASH_FIND(by_name, run->named, block, strlen(block), queue);
     if (queue)
         return queue;
-    queue = queue_new(run, name);
-    if (queue && *name)
+    queue = new_queue(run, block);
+    if (!queue)
+        return NULL;
+    DL_APPEND(run->queues, queue);
+    if (*block)
         HASH_ADD_KEYPTR(by_name, run->named, queue->name, strlen(queue->name), queue);
     return queue;
 }
 
-enum block_role work_queue_role(const char *role)
+void run_clear_scalars(struct run *run)
 {
-    if (strcmp(role, "mlp.in") == 0)
-        return BLOCK_MLP_IN;
-    if (strcmp(role, "mlp.out") == 0)
-        return BLOCK_MLP_OUT;
-    return strcmp(role, "mlp.gate") == 0 ? BLOCK_MLP_GATE : BLOCK_LINEAR;
-}
+    struct scalar *scalar, *next_scalar;
 
-bool work_queue_completes_mlp(const struct work_queue *queue, const char *role)
-{
-    enum block_role other = work_queue_role(role) == BLOCK_MLP_IN ? BLOCK_MLP_OUT : BLOCK_MLP_IN;
-    bool in_or_out =
-        work_queue_role(role) == BLOCK_MLP_IN || work_queue_role(role) == BLOCK_MLP_OUT;
-
-    return *queue->name && !queue->id && in_or_out && queue->roles[other];
-}
-
-/* The item by which a layer joins the block. NULL: memory is short. */
-static struct item *joining(struct work_queue *queue, struct layer *layer, enum block_role role)
-{
-    struct block_member_options options = {
-        .id = layer->id,
-        .role = role,
-        .rows = layer->rows,
-        .cols = layer->cols,
-        .baseline = layer->has_baseline ? &layer->baseline : NULL,
-        .tracker = layer->tracker,
-        .tracker_size = layer->tracker_size,
-        .tracker_stale = layer->tracker_attempt != queue->run->attempt ||
-                         layer->tracker_step != layer->last_step[WIRE_WEIGHTS],
-    };
-    struct item *item = calloc(1, sizeof *item);
-
-    if (!item || !(item->task.member = block_member_new(&options))) {
-        free(item);
-        return NULL;
+    HASH_ITER (hh, run->scalars, scalar, next_scalar) {
+        HASH_DEL(run->scalars, scalar);
+        free(scalar);
     }
-    layer->tracker = NULL;
-    layer->member = item->task.member;
-    item->queue = queue;
-    item->task.kind = BLOCK_JOIN;
-    return item;
 }
 
-int work_queue_add_layer(struct work_queue *queue, struct layer *layer, int64_t mlp_id)
+bool run_is_in_use(const struct run *run)
 {
-    enum block_role role = *queue->name ? work_queue_role(layer->role) : BLOCK_LINEAR;
-    struct item *item = joining(queue, layer, role);
-
-    if (!item)
-        return -1;
-    layer->queue = queue;
-    if (role != BLOCK_LINEAR)
-        queue->roles[role] = layer;
-    if (mlp_id)
-        queue->id = mlp_id;
-    item->task.mlp_id = queue->id;
-    DL_APPEND(queue->items, item);
-    return 0;
+    for (const struct session *session = run->sessions; session; session = session->hh.next)
+        if (session->undone || session->barriers_flying > 0)
+            return true;
+    for (const struct work_queue *queue = run->queues; queue; queue = queue->next)
+        if (queue->busy || queue->waiting > 0)
+            return true;
+    return false;
 }
 
-void item_free(struct item *item)
+void run_announce_layers(const struct run *run)
 {
-    struct item *other, *next;
+    const struct runs_out *out = &run->registry->options->out;
 
-    DL_FOREACH_SAFE (item->others, other, next)
-        free(other);
-    block_task_clear(&item->task);
-    free(item);
-}
-
-void run_tell_layers(struct run *run)
-{
-    const struct runs_out *out = &run->runs->options.out;
-
-    for (struct layer *layer = run->layers; layer; layer = layer->by_name.next)
+    for (struct run_layer *layer = run->layers; layer; layer = layer->by_name.next)
         out->layer(out->ctx, run->id, layer->id, layer->name, layer->role, layer->block_name);
     for (struct work_queue *queue = run->queues; queue; queue = queue->next)
         if (queue->id)

@@ -1,8 +1,13 @@
-/* Scalars that a training logs: figures of the run itself. The first rank that logs a scalar of a step is believed. */
+/* See scalars.h. */
+#include "daemon/runs/scalars.h"
+
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/runs/state.h"
+#include "daemon/core/clock.h"
+#include "daemon/core/limits.h"
+#include "daemon/runs/rows.h"
+#include "daemon/runs/run.h"
 #include "proto/fault.h"
 
 static struct scalar *scalar_for(struct run *run, const char name[FIGURE_METRIC_MAX])
@@ -21,9 +26,10 @@ static struct scalar *scalar_for(struct run *run, const char name[FIGURE_METRIC_
 
 /* NEWEST: a step above all before, which the detectors judge. LATE: a validation that ends after its step, or what a client sends
  * again; the store keeps the point unless it has it. KNOWN: another rank was first. */
-enum arrival { SCALAR_NEWEST, SCALAR_LATE, SCALAR_KNOWN };
+enum scalar_arrival { SCALAR_NEWEST, SCALAR_LATE, SCALAR_KNOWN };
 
-static enum arrival arrive(struct session *session, struct scalar *scalar, int64_t step)
+static enum scalar_arrival note_arrival(
+    struct session *session, struct scalar *scalar, int64_t step)
 {
     if (step > scalar->last_step) {
         scalar->last_step = step;
@@ -33,29 +39,28 @@ static enum arrival arrive(struct session *session, struct scalar *scalar, int64
     return step < scalar->last_step && scalar->from == session ? SCALAR_LATE : SCALAR_KNOWN;
 }
 
-static void fill(struct figure *figure, const struct run *run, int64_t step, double value)
+static void fill_figure(struct figure *figure, const struct run *run, int64_t step, double value)
 {
     figure->run = run->id;
     figure->layer = 0;
-    figure->attempt = run->attempt;
+    figure->attempt = run->attempt.number;
     figure->step = step;
-    figure->time = runs_now();
+    figure->time = clock_wall();
     figure->value = value;
 }
 
-int scalars_log(
-    void *ctx, void *known, const struct wire_scalars *scalars, struct wire_fault *fault)
+/* Figures of one step, published as one batch. */
+static int log_scalars(
+    struct session *session, const struct wire_scalars *scalars, struct wire_fault *fault)
 {
-    struct session *session = known;
     struct run *run = session->run;
     struct figure newest[WIRE_SCALARS_MAX];
     struct store_batch *batch;
     size_t count = 0, late = 0;
     int rc = 0;
 
-    (void)ctx;
-    if (session->attempt != run->attempt) {
-        backlog_lose(session); /* of an attempt that another rank has ended */
+    if (session->attempt != run->attempt.number) {
+        session_lose_scalars(session); /* of an attempt that another rank has ended */
         return 0;
     }
     batch = store_batch_new();
@@ -63,7 +68,7 @@ int scalars_log(
         const struct wire_scalar *value = &scalars->values[i];
         struct figure *figure = &newest[count];
         struct scalar *scalar;
-        enum arrival arrival;
+        enum scalar_arrival arrival;
 
         snprintf(
             figure->metric, sizeof figure->metric, "%.*s", (int)value->name.len, value->name.ptr);
@@ -73,10 +78,10 @@ int scalars_log(
                 "%s", figure->metric);
             continue;
         }
-        arrival = arrive(session, scalar, (int64_t)scalars->step);
+        arrival = note_arrival(session, scalar, (int64_t)scalars->step);
         if (arrival == SCALAR_KNOWN)
             continue;
-        fill(figure, run, (int64_t)scalars->step, value->value);
+        fill_figure(figure, run, (int64_t)scalars->step, value->value);
         store_put_figure(batch, figure);
         count += arrival == SCALAR_NEWEST;
         late += arrival == SCALAR_LATE;
@@ -85,9 +90,37 @@ int scalars_log(
         store_batch_free(batch);
         return rc;
     }
-    stats_add(&run->runs->options.stats->figures_total, late);
-    samples_note_step(run, batch, (int64_t)scalars->step);
+    stats_add(&run->registry->options->stats->figures_total, late);
+    rows_put_step(batch, run, (int64_t)scalars->step);
     if (!rows_publish(run, batch, newest, count))
-        backlog_lose(session);
+        session_lose_scalars(session);
     return rc;
+}
+
+int scalars_take(
+    struct session *session, const struct wire_scalars *scalars, struct wire_fault *fault)
+{
+    if (!session->backlog.entries && session_has_room(session))
+        return log_scalars(session, scalars, fault);
+    if (!session->lossless || !backlog_put(&session->backlog, scalars, session->attempt))
+        session_lose_scalars(session);
+    return 0;
+}
+
+static void log_waiting(struct session *session, const struct backlog_entry *entry)
+{
+    struct wire_fault fault;
+
+    if (entry->attempt != session->attempt)
+        session_lose_scalars(session); /* of an attempt that the session has left since */
+    else if (log_scalars(session, &entry->scalars, &fault) != 0 && session->peer)
+        ingest_error(session->peer, &fault, false);
+}
+
+void scalars_serve(struct session *session)
+{
+    while (session->backlog.entries && session_has_room(session)) {
+        log_waiting(session, session->backlog.entries);
+        backlog_drop_first(&session->backlog);
+    }
 }

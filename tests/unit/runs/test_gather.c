@@ -8,7 +8,11 @@
 
 #include <cmocka.h>
 
-#include "daemon/runs/state.h"
+#include <utlist.h>
+
+#include "daemon/core/limits.h"
+#include "daemon/runs/gather.h"
+#include "daemon/runs/run.h"
 
 #define ROWS      12u
 #define ROW_BYTES 16u
@@ -18,51 +22,36 @@
 
 /* A run of one layer, of whose rows each rank holds a third; with a replica of the first rank. */
 static struct stats stats;
-static struct runs runs;
+static struct gathers gathers;
 static struct run run;
 static struct work_queue queue;
-static struct layer layer;
+static struct run_layer layer;
 static struct session sessions[RANKS + 1];
-static struct numbered numbers[RANKS + 1];
-static unsigned lost[RANKS + 1], told[RANKS + 1];
-static char last_told[192], last_field[64], last_value[129];
-static struct item *handed[64]; /* what was enqueued, in order */
+static struct numbered_layer numbers[RANKS + 1];
+static unsigned lost[RANKS + 1]; /* tensors, by rank */
+static char last_expected[192], last_field[64], last_value[129];
+static struct item *handed[64]; /* what was ready, in order */
 static size_t handed_count;
 
-static size_t rank_of(const struct session *session)
+static void on_ready(void *ctx, struct item *item)
 {
-    return (size_t)(session - sessions);
-}
-
-/* What gather.c calls. */
-void samples_enqueue(struct item *item)
-{
+    (void)ctx;
     handed[handed_count++] = item;
 }
 
-void samples_done(struct item *item)
+static void on_lost(void *ctx, struct item *item, const struct wire_fault *fault)
 {
-    DL_DELETE2(item->session->undone, item, earlier, later);
-    free(item);
-}
-
-void samples_lose(struct item *item)
-{
-    lost[rank_of(item->session)]++;
-}
-
-void item_free(struct item *item)
-{
-    tensor_free(item->task.tensor);
-    free(item);
-}
-
-void ingest_error_seldom(struct peer *peer, const struct wire_fault *fault)
-{
-    snprintf(last_told, sizeof last_told, "%s", fault->expected);
+    (void)ctx;
+    snprintf(last_expected, sizeof last_expected, "%s", fault->expected);
     snprintf(last_field, sizeof last_field, "%s", fault->field);
     snprintf(last_value, sizeof last_value, "%s", fault->value);
-    told[rank_of((const struct session *)(const void *)peer)]++;
+    lost[item->session - sessions]++;
+}
+
+static void on_done(void *ctx, struct item *item)
+{
+    (void)ctx;
+    item_done(item);
 }
 
 static int setup(void **state)
@@ -73,13 +62,13 @@ static int setup(void **state)
     memset(sessions, 0, sizeof sessions);
     memset(numbers, 0, sizeof numbers);
     memset(lost, 0, sizeof lost);
-    memset(told, 0, sizeof told);
     handed_count = 0;
-    runs = (struct runs){
-        .options = {.stats = &stats, .memory_bytes = BUDGET, .shard_deadline_seconds = 1}};
-    run = (struct run){.runs = &runs};
+    gathers = (struct gathers){.stats = &stats,
+        .memory_bytes = BUDGET,
+        .deadline_seconds = 1,
+        .ops = {.ready = on_ready, .lost = on_lost, .done = on_done}};
     queue = (struct work_queue){.run = &run};
-    run.queues = &queue;
+    run = (struct run){.queues = &queue};
     queue.prev = &queue;
     layer.queue = &queue;
     layer.name = (char *)(uintptr_t) "l";
@@ -90,7 +79,6 @@ static int setup(void **state)
         uint64_t begin = i % RANKS * ROWS / RANKS;
 
         sessions[i].run = &run;
-        sessions[i].peer = (struct peer *)(void *)&sessions[i]; /* only compared */
         numbers[i].layer = &layer;
         numbers[i].span = (struct span){false, begin, begin + ROWS / RANKS};
     }
@@ -100,15 +88,8 @@ static int setup(void **state)
 /* As a worker does with what it was handed. */
 static void work_off(void)
 {
-    for (size_t i = 0; i < handed_count; i++) {
-        struct item *item, *next;
-
-        DL_FOREACH_SAFE (handed[i]->others, item, next)
-            samples_done(item);
-        shards_free(handed[i]->task.shards);
-        tensor_free(handed[i]->task.tensor);
-        samples_done(handed[i]);
-    }
+    for (size_t i = 0; i < handed_count; i++)
+        item_done(handed[i]);
     handed_count = 0;
 }
 
@@ -117,7 +98,7 @@ static int teardown(void **state)
 {
     (void)state;
     work_off();
-    assert_null(runs.gathers);
+    assert_null(gathers.oldest);
     assert_null(queue.gathers);
     assert_int_equal(stats.shard_bytes, 0);
     assert_int_equal(stats.ingest_bytes, 0);
@@ -160,7 +141,7 @@ static struct tensor *tensor_of(size_t rank)
 
 static void give(size_t rank, int64_t step)
 {
-    gather_shard(&numbers[rank], item_of(rank, step), tensor_of(rank));
+    gather_shard(&gathers, &numbers[rank], item_of(rank, step), tensor_of(rank));
 }
 
 static void give_activations(size_t rank, int64_t step)
@@ -169,14 +150,13 @@ static void give_activations(size_t rank, int64_t step)
 
     item->task.tensor = tensor_of(rank);
     DL_APPEND2(item->session->undone, item, earlier, later);
-    if (!gather_activations(&layer, item))
-        samples_enqueue(item);
+    if (!gather_activations(&gathers, &layer, item))
+        on_ready(NULL, item);
 }
 
 static void pass(uint64_t ms)
 {
-    runs.clock_ms += ms;
-    gather_expire(&runs);
+    gather_pass(&gathers, ms);
 }
 
 static void check_whole(const struct item *item, int64_t step)
@@ -242,12 +222,11 @@ static void test_late_and_never(void **state)
     assert_int_equal(stats.dropped_shards_total, 0);
     pass(1);
     assert_int_equal(stats.dropped_shards_total, 2);
-    assert_string_equal(last_told, "rows [4, 8) of this step in time, of layer l");
+    assert_string_equal(last_expected, "rows [4, 8) of this step in time, of layer l");
     assert_true(lost[0] == 1 && lost[1] == 0 && lost[2] == 1);
-    assert_true(told[0] == 1 && told[1] == 0 && told[2] == 1);
     give(1, 1); /* too late: nobody waits for it */
     assert_int_equal(stats.dropped_shards_total, 3);
-    assert_true(lost[1] == 1 && told[1] == 1 && stats.shard_bytes == 0);
+    assert_true(lost[1] == 1 && stats.shard_bytes == 0);
     for (size_t rank = 0; rank < RANKS; rank++)
         give(rank, 2);
     check_whole(handed[1], 2);
@@ -293,10 +272,10 @@ static void test_late_for_a_step_that_was_overtaken(void **state)
         for (size_t rank = 0; rank < RANKS; rank++)
             give(rank, step);
     give(RANKS, 4); /* its replica had sent the same */
-    assert_true(stats.dropped_shards_total == 0 && told[RANKS] == 0 && lost[RANKS] == 0);
+    assert_true(stats.dropped_shards_total == 0 && lost[RANKS] == 0);
     give(RANKS, 5); /* nobody had sent any of it */
     assert_int_equal(stats.dropped_shards_total, 1);
-    assert_true(told[RANKS] == 1 && lost[RANKS] == 1);
+    assert_true(lost[RANKS] == 1);
     assert_true(strcmp(last_field, "step") == 0 && strcmp(last_value, "5") == 0);
 }
 
@@ -319,7 +298,7 @@ static void test_few_steps_wait(void **state)
     assert_int_equal(stats.shard_bytes, LIMIT_SHARD_STEPS * SHARD);
     give(1, 3); /* of a step that is gone */
     assert_int_equal(stats.dropped_shards_total, 4);
-    gather_drop_all(&run);
+    gather_drop_run(&gathers, &run);
     assert_int_equal(stats.dropped_shards_total, LIMIT_SHARD_STEPS + 4);
 }
 
@@ -327,26 +306,27 @@ static void test_the_budget_and_lossless_sessions(void **state)
 {
     (void)state;
     begin();
-    runs.options.memory_bytes = 3 * SHARD;
+    gathers.memory_bytes = 3 * SHARD;
     for (int64_t step = 1; step < 6; step++)
         give(0, step);
     assert_int_equal(stats.dropped_budget_total, 2);
     assert_int_equal(stats.shard_bytes, 3 * SHARD);
-    gather_drop_all(&run);
+    gather_drop_run(&gathers, &run);
 
     sessions[0].lossless = true;
-    assert_true(gather_may_send(&runs, &sessions[0], true));
+    assert_true(gather_may_send(&gathers, &sessions[0], true));
     for (int64_t step = 10; step < 13; step++)
         give(0, step);
     sessions[0].lossless = false;
-    assert_false(gather_may_send(&runs, &sessions[0], true)); /* who asks waits ... */
-    assert_true(
-        gather_may_send(&runs, &sessions[0], false)); /* ... and what nobody asks for may be lost */
+    assert_false(gather_may_send(&gathers, &sessions[0], true)); /* who asks waits ... */
+    assert_true(gather_may_send(
+        &gathers, &sessions[0], false)); /* ... and what nobody asks for may be lost */
     sessions[0].lossless = true;
-    assert_false(gather_may_send(&runs, &sessions[0], true)); /* it waits ... */
-    assert_true(gather_may_send(&runs, &sessions[1], true));  /* ... for those who have not sent */
+    assert_false(gather_may_send(&gathers, &sessions[0], true)); /* it waits ... */
+    assert_true(
+        gather_may_send(&gathers, &sessions[1], true)); /* ... for those who have not sent */
     give(0, 13);
-    gather_lose(&queue, 11); /* another's loss is none of its samples' */
+    gather_lose(&gathers, &queue, 11); /* another's loss is none of its samples' */
     assert_int_equal(stats.dropped_budget_total, 2);
     assert_int_equal(stats.shard_bytes, 4 * SHARD);
     for (int64_t step = 10; step < 14; step++) {
@@ -354,31 +334,31 @@ static void test_the_budget_and_lossless_sessions(void **state)
         give(2, step);
     }
     assert_int_equal(handed_count, 4);
-    assert_true(gather_may_send(&runs, &sessions[0], true));
+    assert_true(gather_may_send(&gathers, &sessions[0], true));
     assert_int_equal(lost[1], 0);
 }
 
 static void test_what_may_be_a_first_step_stays(void **state)
 {
     (void)state;
-    runs.options.memory_bytes = 2 * SHARD;
+    gathers.memory_bytes = 2 * SHARD;
     for (int64_t step = 5; step < 9; step++)
         give(0, step);
-    gather_lose(&queue, 5);
+    gather_lose(&gathers, &queue, 5);
     assert_int_equal(stats.dropped_budget_total, 2); /* steps 6 and 7 */
     assert_int_equal(stats.dropped_shards_total, 0);
     give(1, 5);
     give(2, 5);
     assert_true(handed_count == 1 && handed[0]->task.step == 5 && handed[0]->first);
-    gather_drop_all(&run);
+    gather_drop_run(&gathers, &run);
 }
 
 static void test_even_that_is_bounded(void **state)
 {
-    struct layer others[8];
+    struct run_layer others[8];
 
     (void)state;
-    runs.options.memory_bytes = 2 * SHARD;
+    gathers.memory_bytes = 2 * SHARD;
     for (size_t i = 0; i < 8; i++) {
         others[i] = layer;
         numbers[0].layer = &others[i];
@@ -387,15 +367,15 @@ static void test_even_that_is_bounded(void **state)
     numbers[0].layer = &layer;
     assert_int_equal(stats.shard_bytes, 4 * SHARD);
     assert_int_equal(stats.dropped_budget_total, 4);
-    gather_drop_all(&run);
+    gather_drop_run(&gathers, &run);
 }
 
 static void test_whom_the_oldest_step_waits_for_goes_on(void **state)
 {
-    struct numbered *numbered;
+    struct numbered_layer *numbered;
 
     (void)state;
-    runs.options.memory_bytes = 2 * SHARD;
+    gathers.memory_bytes = 2 * SHARD;
     for (size_t rank = 0; rank < RANKS; rank++) {
         sessions[rank].lossless = true;
         numbered = &numbers[rank];
@@ -406,14 +386,15 @@ static void test_whom_the_oldest_step_waits_for_goes_on(void **state)
     pass(1);
     give(1, 2); /* of another layer, as good as of another step */
     numbers[0].last_step[WIRE_WEIGHTS] = 1;
-    assert_false(gather_may_send(&runs, &sessions[0], true)); /* it has sent what is oldest ... */
-    assert_true(gather_may_send(&runs, &sessions[1], true));  /* ... and this one has not */
+    assert_false(
+        gather_may_send(&gathers, &sessions[0], true));         /* it has sent what is oldest ... */
+    assert_true(gather_may_send(&gathers, &sessions[1], true)); /* ... and this one has not */
     give(1, 3);
     give(1, 4);
-    assert_false(gather_may_send(&runs, &sessions[1], true)); /* twice the budget is enough */
+    assert_false(gather_may_send(&gathers, &sessions[1], true)); /* twice the budget is enough */
     for (size_t rank = 0; rank < RANKS; rank++)
         HASH_CLEAR(hh, sessions[rank].numbers);
-    gather_drop_all(&run);
+    gather_drop_run(&gathers, &run);
 }
 
 static void test_a_lost_tensor_gives_up_its_sample(void **state)
@@ -423,10 +404,10 @@ static void test_a_lost_tensor_gives_up_its_sample(void **state)
     give(0, 1);
     give(1, 1);
     give(1, 2);
-    gather_lose(&queue, 1);
+    gather_lose(&gathers, &queue, 1);
     assert_true(lost[0] == 1 && lost[1] == 1);
     assert_int_equal(stats.shard_bytes, SHARD);
-    gather_drop_all(&run);
+    gather_drop_run(&gathers, &run);
 }
 
 static void test_shards_of_another_dtype_are_turned_away(void **state)
@@ -436,11 +417,11 @@ static void test_shards_of_another_dtype_are_turned_away(void **state)
     (void)state;
     give(0, 0);
     snprintf(item->task.dtype, sizeof item->task.dtype, "float8_e4m3fn");
-    gather_shard(&numbers[1], item, tensor_of(1));
-    assert_true(lost[1] == 1 && told[1] == 1 && lost[0] == 0);
+    gather_shard(&gathers, &numbers[1], item, tensor_of(1));
+    assert_true(lost[1] == 1 && lost[0] == 0);
     assert_string_equal(last_field, "dtype");
     assert_string_equal(last_value, "float8_e4m3fn");
-    assert_string_equal(last_told, "float8_e5m2, as the other shards of this step");
+    assert_string_equal(last_expected, "float8_e5m2, as the other shards of this step");
     give(1, 0);
     give(2, 0);
     check_whole(handed[0], 0);
@@ -514,11 +495,11 @@ static void do_something(unsigned *seed, int64_t *step, uint64_t *given, uint64_
     int64_t its = *step - (int64_t)draw(seed, 5);
 
     if (what == 0)
-        gather_lose(&queue, its);
+        gather_lose(&gathers, &queue, its);
     else if (what == 1)
         pass(draw(seed, 700));
     else if (what == 2)
-        gather_drop_all(&run);
+        gather_drop_run(&gathers, &run);
     else if (what == 3)
         sessions[rank].lossless = draw(seed, 2) == 1;
     else if (what < 10)
@@ -547,7 +528,7 @@ static void test_whatever_comes_every_shard_is_accounted_for(void **state)
                                     stats.dropped_budget_total);
     }
     assert_true(whole > 3000 && known > 3000 && stats.dropped_shards_total > 3000);
-    gather_drop_all(&run);
+    gather_drop_run(&gathers, &run);
 }
 
 static void test_what_waits_is_freed(void **state)
@@ -555,8 +536,8 @@ static void test_what_waits_is_freed(void **state)
     (void)state;
     give(0, 0);
     give_activations(1, 0);
-    gather_free_all(&runs);
-    runs.gathers = queue.gathers = NULL;
+    gather_free_all(&gathers);
+    queue.gathers = NULL;
     for (size_t i = 0; i < 2; i++) {
         sessions[i].undone = NULL;
         sessions[i].gathering = 0;

@@ -1,10 +1,16 @@
-/* Layers are declared: new ones, the same again, and blocks that become MLP blocks by their members. */
+/* See declaration.h. */
+#include "daemon/runs/declaration.h"
+
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/core/log.h"
-#include "daemon/runs/state.h"
+#include "daemon/runs/layer.h"
+#include "daemon/runs/registry.h"
+#include "daemon/runs/rows.h"
+#include "daemon/runs/run.h"
+#include "daemon/runs/work_queue.h"
 #include "proto/fault.h"
 
 static int conflict(
@@ -14,7 +20,8 @@ static int conflict(
 }
 
 /* in and gate are [ff, d], out is [d, ff]. */
-static bool fits_member(const struct layer *member, const char *role, uint64_t rows, uint64_t cols)
+static bool fits_member(
+    const struct run_layer *member, const char *role, uint64_t rows, uint64_t cols)
 {
     bool turned = (work_queue_role(member->role) == BLOCK_MLP_OUT) !=
                   (work_queue_role(role) == BLOCK_MLP_OUT);
@@ -36,7 +43,7 @@ static int check_block(struct run *run, const struct store_layer *row, struct wi
     if (queue->roles[role])
         return conflict(fault, "role", "one layer of this role in a block", row->role);
     for (int i = 0; i < BLOCK_ROLES; i++) {
-        const struct layer *member = queue->roles[i];
+        const struct run_layer *member = queue->roles[i];
 
         if (!member || fits_member(member, row->role, row->rows, row->cols))
             continue;
@@ -51,7 +58,7 @@ static int check_block(struct run *run, const struct store_layer *row, struct wi
 }
 
 static int check_same(
-    const struct layer *layer, const struct store_layer *row, struct wire_fault *fault)
+    const struct run_layer *layer, const struct store_layer *row, struct wire_fault *fault)
 {
     char text[96];
 
@@ -73,30 +80,30 @@ static int check_same(
 }
 
 /* Layers and blocks have ids of one sequence. */
-static struct layer *make_layer(
+static struct run_layer *make_layer(
     struct run *run, struct work_queue *queue, struct store_layer *row, bool completes)
 {
-    struct runs *runs = run->runs;
-    struct layer *layer;
+    struct registry *registry = run->registry;
+    struct run_layer *layer;
 
-    row->id = runs->next_layer;
-    layer = run_layer_new(run, row);
+    row->id = registry->next_layer;
+    layer = run_add_layer(run, row);
     if (!layer)
         return NULL;
-    if (work_queue_add_layer(queue, layer, completes ? row->id + 1 : 0) != 0) {
-        run_layer_free(run, layer);
+    if (work_queue_add_layer(queue, layer, completes ? row->id + 1 : 0, run->attempt.number) != 0) {
+        run_remove_layer(run, layer);
         return NULL;
     }
-    runs->next_layer += completes ? 2 : 1;
+    registry->next_layer += completes ? 2 : 1;
     return layer;
 }
 
-static struct layer *add_layer(struct run *run, struct store_layer *row)
+static struct run_layer *add_layer(struct run *run, struct store_layer *row)
 {
-    const struct runs_out *out = &run->runs->options.out;
+    const struct runs_out *out = &run->registry->options->out;
     struct work_queue *queue = run_queue_for(run, row->block);
     bool completes = queue && work_queue_completes_mlp(queue, row->role);
-    struct layer *layer = queue ? make_layer(run, queue, row, completes) : NULL;
+    struct run_layer *layer = queue ? make_layer(run, queue, row, completes) : NULL;
     struct store_batch *batch;
 
     if (!layer)
@@ -113,48 +120,6 @@ static struct layer *add_layer(struct run *run, struct store_layer *row)
     return layer;
 }
 
-void layers_turn(struct layer *layer, uint32_t attempt)
-{
-    struct work_queue *queue = layer->queue;
-
-    if (layer->attempt != attempt) {
-        layer->attempt = attempt;
-        layer->last_step[0] = layer->last_step[1] = layer->torn_step = -1;
-        layer->whole.count = 0;
-        partition_clear(&layer->partition);
-    }
-    if (queue->attempt != attempt) {
-        queue->attempt = attempt;
-        queue->begun_step = queue->lost_step = -1;
-    }
-}
-
-static const char *show_span(char text[64], const struct span *span)
-{
-    snprintf(text, 64, "%s [%" PRIu64 ", %" PRIu64 ")",
-        wire_axis_name(span->cols ? WIRE_COLS : WIRE_ROWS), span->begin, span->end);
-    return text;
-}
-
-int layers_join(
-    struct layer *layer, const struct span *span, enum wire_type about, struct wire_fault *fault)
-{
-    char held[64], text[64], expected[160];
-    struct span clash;
-
-    switch (partition_join(&layer->partition, span, &clash)) {
-    case PARTITION_JOINED: return 0;
-    case PARTITION_CLASH:
-        snprintf(expected, sizeof expected, "%s, which another holds, or one beside it",
-            show_span(held, &clash));
-        return fault_set(
-            fault, WIRE_CODE_LAYER_CONFLICT, about, "shard", expected, "%s", show_span(text, span));
-    case PARTITION_FULL: break;
-    }
-    snprintf(expected, sizeof expected, "at most %u shards of a layer, and memory", LIMIT_SHARDS);
-    return fault_set(fault, WIRE_CODE_LIMIT, about, "shard", expected, "%s", show_span(text, span));
-}
-
 /* Whoever holds all of a matrix holds all its rows. */
 static struct span span_of(const struct wire_layer *wire)
 {
@@ -166,7 +131,7 @@ static struct span span_of(const struct wire_layer *wire)
 }
 
 /* What may differ from one declaration to the next. */
-static void renew(struct run *run, struct layer *layer, const struct store_layer *row)
+static void renew_layer(struct run *run, struct run_layer *layer, const struct store_layer *row)
 {
     struct store_batch *batch;
 
@@ -178,12 +143,13 @@ static void renew(struct run *run, struct layer *layer, const struct store_layer
     layer->unsaved |= !rows_publish(run, batch, NULL, 0);
 }
 
-static int number(struct session *session, const struct wire_layer *wire, struct layer *layer)
+static int number_layer(
+    struct session *session, const struct wire_layer *wire, struct run_layer *layer)
 {
     uint32_t n = wire->layer;
-    struct numbered *numbered;
+    struct numbered_layer *numbered;
 
-    HASH_FIND(hh, session->numbers, &n, sizeof n, numbered);
+    numbered = session_number(session, n);
     if (!numbered) {
         numbered = calloc(1, sizeof *numbered);
         if (!numbered)
@@ -205,7 +171,7 @@ static int number(struct session *session, const struct wire_layer *wire, struct
 static int check_number(
     struct session *session, uint32_t n, const char *name, struct wire_fault *fault)
 {
-    struct numbered *numbered;
+    struct numbered_layer *numbered;
 
     HASH_FIND(hh, session->numbers, &n, sizeof n, numbered);
     if (!numbered || strcmp(numbered->layer->name, name) == 0)
@@ -215,21 +181,21 @@ static int check_number(
 }
 
 /* A session that has yet to follow the others into the newest attempt joins it with its first tensor there. */
-static int join(struct session *session, struct layer *layer, const struct wire_layer *wire,
-    struct wire_fault *fault)
+static int join_layer(struct session *session, struct run_layer *layer,
+    const struct wire_layer *wire, struct wire_fault *fault)
 {
     struct span span = span_of(wire);
-    struct numbered *numbered;
+    struct numbered_layer *numbered;
     char held[64], text[64];
 
     HASH_FIND(hh, session->numbers, &wire->layer, sizeof wire->layer, numbered);
     if (numbered && !span_equal(&numbered->span, &span))
         return fault_set(fault, WIRE_CODE_LAYER_CONFLICT, WIRE_LAYER, "shard",
-            show_span(held, &numbered->span), "%s", show_span(text, &span));
-    if (session->attempt != session->run->attempt)
+            run_layer_show_span(held, &numbered->span), "%s", run_layer_show_span(text, &span));
+    if (session->attempt != session->run->attempt.number)
         return 0;
-    layers_turn(layer, session->attempt);
-    return layers_join(layer, &span, WIRE_LAYER, fault);
+    run_layer_turn(layer, session->attempt);
+    return run_layer_join(layer, &span, WIRE_LAYER, fault);
 }
 
 static int no_memory(struct wire_fault *fault, const char *name)
@@ -238,16 +204,15 @@ static int no_memory(struct wire_fault *fault, const char *name)
         fault, WIRE_CODE_LIMIT, WIRE_LAYER, "name", "memory for one more layer", "%s", name);
 }
 
-int layers_declare(void *ctx, void *known, const struct wire_layer *wire, struct wire_fault *fault)
+int declaration_take(
+    struct session *session, const struct wire_layer *wire, struct wire_fault *fault)
 {
-    struct session *session = known;
     struct run *run = session->run;
     char name[WIRE_NAME_MAX + 1], block[WIRE_NAME_MAX + 1], role[16], dtype[16];
     struct store_layer row = {
         .run = run->id, .name = name, .block = block, .role = role, .dtype = dtype};
-    struct layer *layer;
+    struct run_layer *layer;
 
-    (void)ctx;
     snprintf(name, sizeof name, "%.*s", (int)wire->name.len, wire->name.ptr);
     snprintf(
         block, sizeof block, "%.*s", (int)wire->block.len, wire->block.ptr ? wire->block.ptr : "");
@@ -262,13 +227,13 @@ int layers_declare(void *ctx, void *known, const struct wire_layer *wire, struct
     if (check_number(session, wire->layer, name, fault) != 0 ||
         (layer ? check_same(layer, &row, fault) : check_block(run, &row, fault)) != 0)
         return -1;
-    if (!layer && HASH_CNT(by_name, run->layers) >= run->runs->options.layers_max)
+    if (!layer && HASH_CNT(by_name, run->layers) >= run->registry->options->layers_max)
         return fault_set(fault, WIRE_CODE_LIMIT, WIRE_LAYER, "name",
             "fewer layers (limits.layers_per_run)", "%s", name);
     if (!layer && !(layer = add_layer(run, &row)))
         return no_memory(fault, name);
-    if (join(session, layer, wire, fault) != 0)
+    if (join_layer(session, layer, wire, fault) != 0)
         return -1;
-    renew(run, layer, &row);
-    return number(session, wire, layer) != 0 ? no_memory(fault, name) : 0;
+    renew_layer(run, layer, &row);
+    return number_layer(session, wire, layer) != 0 ? no_memory(fault, name) : 0;
 }

@@ -7,17 +7,17 @@
 
 #include <cmocka.h>
 
-#include "daemon/runs/rhythm.h"
+#include "daemon/runs/step_set.h"
 
 #define STEPS 4000
 
-static struct rhythm rhythm;
+static struct step_set set;
 static bool added[STEPS];
 
 static int setup(void **state)
 {
     (void)state;
-    rhythm = (struct rhythm){0};
+    set = (struct step_set){0};
     for (int64_t step = 0; step < STEPS; step++)
         added[step] = false;
     return 0;
@@ -25,7 +25,7 @@ static int setup(void **state)
 
 static void add(int64_t step)
 {
-    rhythm_add(&rhythm, step);
+    step_set_add(&set, step);
     added[step] = true;
 }
 
@@ -36,7 +36,7 @@ static unsigned check(void)
     bool begun = false;
 
     for (int64_t step = 0; step < STEPS; step++) {
-        bool has = rhythm_has(&rhythm, step);
+        bool has = step_set_has(&set, step);
 
         assert_true(added[step] || !has);
         begun |= has;
@@ -64,7 +64,7 @@ static void test_of_odd_ones_the_newest_are_remembered(void **state)
     (void)state;
     for (int64_t step = 0; step < STEPS; step += interval++, count++)
         add(step);
-    assert_int_equal(check(), count - (2 * RHYTHM_BEATS - count % 2));
+    assert_int_equal(check(), count - (2 * STEP_SET_MAX - count % 2));
 }
 
 int main(void)
