@@ -54,11 +54,9 @@ KNOWN = [
     "include: daemon/evaluator/*.h includes daemon/runs/runs.h",
     "circle: daemon/config/*",
     "circle: daemon/detectors/*",
-    "circle: daemon/runs/*",
     "circle: daemon/store/*",
     "tag: cursor *",
     "tag: finding *",
-    "tag: layer *",
     "tag: layers *",
     "tag: post *",
     "tag: sample *",
@@ -69,7 +67,6 @@ KNOWN = [
     "header: daemon/config/*",
     "header: daemon/detectors/*",
     "header: daemon/http/*",
-    "header: daemon/runs/*",
     "header: daemon/store/*",
     "header: proto/*",
     "name: daemon/alerts/*",
@@ -77,7 +74,6 @@ KNOWN = [
     "name: daemon/block/*",
     "name: daemon/detectors/*",
     "name: daemon/http/*",
-    "name: daemon/runs/*",
     "name: proto/*",
 ]
 
