@@ -17,12 +17,13 @@
 #include "daemon/core/mailbox.h"
 #include "daemon/core/stats.h"
 #include "daemon/evaluator/evaluator.h"
-#include "daemon/evaluator/push.h"
+#include "daemon/evaluator/journal.h"
 #include "daemon/http/http.h"
 #include "daemon/http/run_control.h"
 #include "daemon/ingest/ingest.h"
 #include "daemon/notify/notify.h"
 #include "daemon/runs/runs.h"
+#include "daemon/store/alert_row.h"
 #include "daemon/store/store.h"
 
 enum exit_code {
@@ -48,7 +49,7 @@ struct daemon {
     uint64_t refused;       /* connections, as last told */
     struct mailbox *mailbox;
     struct notify *notify;
-    struct push push;
+    struct journal *journal;
     struct evaluator *evaluator;
     struct runs *runs;
     struct ingest *ingest;
@@ -62,8 +63,8 @@ _Static_assert(CONFIG_ERROR_MAX >= STORE_ERROR_MAX && CONFIG_ERROR_MAX >= HTTP_E
     "one buffer serves all");
 _Static_assert(CONFIG_ENDPOINTS_MAX <= LIMIT_ENDPOINTS, "every endpoint has its place");
 
-/* What the store has committed goes to the event streams, and alerts to the trainings and the notifiers too. On the writer
- * thread. */
+/* What the store has committed goes to the event streams; alerts go to the notifiers too, and by the journal to the trainings.
+ * On the writer thread. */
 
 static void sink_figures(void *ctx, const struct store_told_figure *figures, size_t count)
 {
@@ -77,8 +78,33 @@ static void sink_alert(void *ctx, const char *run_key, const struct store_alert 
     struct daemon *daemon = ctx;
 
     daemon->events_sink.alert(daemon->events_sink.ctx, run_key, alert);
-    push_alert(&daemon->push, run_key, alert);
+    journal_answer(daemon->journal, alert);
     notify_wake(daemon->notify);
+}
+
+/* What the journal lets out; on the loop. */
+
+static void push_alert(void *ctx, const char *run_key, const struct wire_alert *alert)
+{
+    struct daemon *daemon = ctx;
+
+    if (daemon->runs)
+        runs_alert(daemon->runs, run_key, alert);
+}
+
+/* The notifiers read the store: they hear of it when it is there. */
+static void publish_unrecorded(void *ctx, const struct alert_record *record, bool silenced)
+{
+    struct daemon *daemon = ctx;
+    struct alert_row_json json;
+
+    if (alert_row_json_make(&json, record) == 0) {
+        struct store_alert row = alert_row(record, &json);
+
+        row.silenced = silenced;
+        daemon->events_sink.alert(daemon->events_sink.ctx, record->run_key, &row);
+    }
+    alert_row_json_free(&json);
 }
 
 static void sink_run(void *ctx, const struct store_run *run)
@@ -149,6 +175,22 @@ static int start_store(struct daemon *daemon)
     return EXIT_FAILED;
 }
 
+static struct runs_out evaluate(struct evaluator *evaluator)
+{
+    return (struct runs_out){
+        .publish = evaluator_publish,
+        .attempt = evaluator_attempt,
+        .begins = evaluator_begins,
+        .layer = evaluator_layer,
+        .lost = evaluator_lost,
+        .damaged = evaluator_damaged,
+        .ended = evaluator_ended,
+        .forget = evaluator_forget,
+        .firing = evaluator_firing,
+        .ctx = evaluator,
+    };
+}
+
 static int start_runs(struct daemon *daemon)
 {
     const struct config *c = &daemon->config;
@@ -169,10 +211,10 @@ static int start_runs(struct daemon *daemon)
         .passes_large = c->analysis.passes_large,
     };
 
-    daemon->evaluator = evaluator_new(daemon->store, &c->rules, daemon->push.announced);
+    daemon->evaluator = evaluator_new(daemon->store, &c->rules, daemon->journal);
     if (daemon->evaluator) {
-        options.out = evaluator_runs_out(daemon->evaluator);
-        daemon->runs = daemon->push.runs = runs_new(&options);
+        options.out = evaluate(daemon->evaluator);
+        daemon->runs = runs_new(&options);
     }
     if (!daemon->runs) {
         snprintf(daemon->err, sizeof daemon->err, "memory is short");
@@ -350,7 +392,7 @@ static void on_stamp(uv_timer_t *timer)
     expire_silences(daemon);
     tell_refused(daemon);
     if (daemon->store && daemon->evaluator)
-        evaluator_settle(daemon->evaluator);
+        evaluator_tick(daemon->evaluator);
 }
 
 static int start_loop(struct daemon *daemon)
@@ -376,8 +418,14 @@ static int start_loop(struct daemon *daemon)
     daemon->mailbox = mailbox_new(&daemon->loop);
     daemon->events = events_new(&daemon->stats, 0);
     daemon->notify = notify_new();
-    daemon->push = (struct push){.mailbox = daemon->mailbox, .announced = announced_new()};
-    if (daemon->mailbox && daemon->events && daemon->notify && daemon->push.announced) {
+    daemon->journal = journal_new(&(struct journal_options){
+        .mailbox = daemon->mailbox,
+        .stats = &daemon->stats,
+        .push = push_alert,
+        .unrecorded = publish_unrecorded,
+        .ctx = daemon,
+    });
+    if (daemon->mailbox && daemon->events && daemon->notify && daemon->journal) {
         daemon->events_sink = events_sink(daemon->events);
         return 0;
     }
@@ -450,6 +498,8 @@ static void finish(struct daemon *daemon)
         mailbox_drain(
             daemon->mailbox); /* what an HTTP thread still asked for, while the store is there */
     notify_stop(daemon->notify);
+    if (daemon->store && daemon->evaluator)
+        evaluator_tick(daemon->evaluator); /* alerts that the store had no room for */
     store_close(&daemon->store);
     notify_free(daemon->notify);
     for (size_t i = 0; i < sizeof daemon->signals / sizeof *daemon->signals; i++)
@@ -461,7 +511,7 @@ static void finish(struct daemon *daemon)
     if (daemon->runs)
         runs_free(daemon->runs);
     evaluator_free(daemon->evaluator);
-    announced_free(daemon->push.announced);
+    journal_free(daemon->journal);
     events_free(daemon->events);
     uv_loop_close(&daemon->loop);
 }

@@ -178,6 +178,7 @@ struct wire_alert {
     const struct wire_str *layers;
     size_t layers_count;
     uint64_t step;
+    bool recorded; /* on the wire optional, true if it is missing */
 };
 
 /* One message. `u` is the member that `type` names; heartbeat, bye and pulse use `dropped`, rewind `step`, grant `tensor`. */

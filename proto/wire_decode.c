@@ -275,7 +275,9 @@ static int read_field(const struct decoding *d, const struct wire_field *field)
     if (!field->optional)
         return wire_fault_set(
             d->fault, WIRE_CODE_BAD_FIELD, field->key, NULL, field->form->expected);
-    if (field->left_out)
+    if (field->left_out && field->form->store == WIRE_STORE_BOOL)
+        *(bool *)member(d, field->at) = true;
+    else if (field->left_out)
         *(struct wire_str *)member(d, field->at) = wire_str(field->left_out);
     return 0;
 }

@@ -27,7 +27,7 @@ static bool is_written(const struct wire_message *message, const struct wire_fie
         const struct wire_str *text = at;
         return text->ptr && !(field->left_out && wire_str_equal(*text, field->left_out));
     }
-    case WIRE_STORE_BOOL: return *(const bool *)at;
+    case WIRE_STORE_BOOL: return *(const bool *)at != (field->left_out != NULL);
     case WIRE_STORE_TAGS:
     case WIRE_STORE_SCALARS:
     case WIRE_STORE_NAMES: return count_of(message, field) > 0;

@@ -174,6 +174,7 @@ static const struct wire_field alert_fields[] = {
     MUST("summary", text, alert.summary),
     MUST_WITH("layers", names, alert.layers, alert.layers_count),
     MUST("step", step, alert.step),
+    {"recorded", &form_bool, AT(alert.recorded), 0, true, "true"},
 };
 
 /* clang-format off */

@@ -38,7 +38,7 @@ struct wire_field {
     size_t at;     /* offset of the value in struct wire_message */
     size_t beside; /* offset of the count (size_t) or presence (bool) of the value; 0: none */
     bool optional;
-    const char *left_out; /* strings: what a missing key stands for */
+    const char *left_out; /* what a missing key stands for, if not "" or false */
 };
 
 /* The fields of a type in canonical order, `type` itself left out, and how many. */

@@ -8,15 +8,10 @@
 #include <stdint.h>
 
 #include "daemon/alerts/rules.h"
+#include "daemon/core/alert_record.h"
 
-#define ALERT_LAYERS_MAX         32
-#define ALERT_EVIDENCE_MAX       32
-#define ALERT_TITLE_MAX          160
-#define ALERT_SUMMARY_MAX        1024
 #define ALERT_TEXT_MAX           512
 #define ALERT_TRACK_EVIDENCE_MAX 4 /* pieces of evidence that one track gives */
-
-enum alert_state { ALERT_FIRING, ALERT_RESOLVED_STATE };
 
 /* A figure that made a layer fire, or was worse since then. NaN where the rule has no such number. */
 struct alert_evidence {
@@ -46,7 +41,5 @@ struct alert {
     struct alert_evidence evidence[ALERT_EVIDENCE_MAX]; /* in the order of the layers */
     size_t evidence_count;
 };
-
-const char *alert_state_name(enum alert_state state); /* "firing", "resolved" */
 
 #endif

@@ -53,11 +53,6 @@ struct alert_engine {
     struct alert *telling; /* while drain calls back */
 };
 
-const char *alert_state_name(enum alert_state state)
-{
-    return state == ALERT_FIRING ? "firing" : "resolved";
-}
-
 const char *const *alert_metric_names(void)
 {
     return alert_metric_table;
@@ -241,7 +236,7 @@ static void slot_resolve(struct alert_engine *engine, const struct episode *epis
     refresh(engine, episode);
     episode_close(&engine->layers, episode);
     slot->ended = slot->open;
-    slot->ended.state = ALERT_RESOLVED_STATE;
+    slot->ended.state = ALERT_RESOLVED;
     slot->ended.resolved_step = episode->end;
     slot->ended.resolved_at = episode->end_time;
     slot->ended_told = slot->open_told;
@@ -524,7 +519,7 @@ static void drain_open(
         slot->open.severity != slot->told_severity || track_is_worse(slot->score, slot->told_score);
     if (slot->open_told && !differs)
         return;
-    enum alert_change change = slot->open_told ? ALERT_UPDATED : ALERT_OPENED;
+    enum alert_change change = slot->open_told ? ALERT_CHANGE_UPDATED : ALERT_CHANGE_OPENED;
     note_told(slot);
     tell(engine, &slot->open, change, changed, ctx);
 }
@@ -536,8 +531,8 @@ void alert_engine_drain(struct alert_engine *engine, changed_fn changed, void *c
         if (slot->is_ended) {
             slot->is_ended = false;
             if (!slot->ended_told)
-                tell(engine, &slot->ended, ALERT_OPENED, changed, ctx);
-            tell(engine, &slot->ended, ALERT_RESOLVED, changed, ctx);
+                tell(engine, &slot->ended, ALERT_CHANGE_OPENED, changed, ctx);
+            tell(engine, &slot->ended, ALERT_CHANGE_RESOLVED, changed, ctx);
         }
         drain_open(engine, (enum alert_rule)rule, changed, ctx);
     }

@@ -99,7 +99,7 @@ struct alert_standing {
  * forgotten. False if there is none. */
 bool alert_engine_standing(struct alert_engine *engine, struct alert_standing *standing);
 
-enum alert_change { ALERT_OPENED, ALERT_UPDATED, ALERT_RESOLVED };
+enum alert_change { ALERT_CHANGE_OPENED, ALERT_CHANGE_UPDATED, ALERT_CHANGE_RESOLVED };
 
 /* Tells what changed since the last drain, each alert at most once (but opened and resolved when it
  * was both). Updated: its layers, its severity, its being observed only, or what it tells of the

@@ -335,8 +335,3 @@ const char *rule_mode_name(enum rule_mode mode)
 {
     return mode_names[mode];
 }
-
-const char *alert_severity_name(enum alert_severity severity)
-{
-    return severity == SEVERITY_CRITICAL ? "critical" : "warning";
-}

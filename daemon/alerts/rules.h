@@ -10,6 +10,8 @@
 
 #include <stddef.h>
 
+#include "daemon/core/alert_record.h"
+
 enum alert_rule {
     RULE_NONFINITE,
     RULE_SIGMA_GROWTH,
@@ -24,8 +26,6 @@ enum alert_rule {
     RULE_BASELINE_DAMAGED,
     RULE_COUNT
 };
-
-enum alert_severity { SEVERITY_WARNING, SEVERITY_CRITICAL };
 
 enum rule_mode { RULE_OFF, RULE_OBSERVE, RULE_ON };
 
@@ -152,6 +152,5 @@ enum rule_mode rule_mode_for(
     const struct rule_settings *settings, enum alert_rule rule, const char *layer);
 
 const char *rule_mode_name(enum rule_mode mode);
-const char *alert_severity_name(enum alert_severity severity);
 
 #endif

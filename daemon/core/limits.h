@@ -31,6 +31,11 @@
 #define LIMIT_RETURN_MS      5000u
 #define LIMIT_TOLD_MS        1000u /* between two `budget` or `stale` errors to one peer */
 
+/* Changes of alerts that wait for the store; above it none is opened. Each takes some 12 kB. */
+#define LIMIT_JOURNAL 2048u
+#define LIMIT_UNRECORDED_MS                                                                        \
+    10000u /* the store has not written for so long: alerts go out without it */
+
 #define LIMIT_SILENCES            1000u
 /* Rows of the outbox that wait for one notifier: first go those of alerts whose newer state waits too, then the oldest. */
 #define LIMIT_OUTBOX_ROWS         4000u

@@ -45,6 +45,8 @@
     X(stalls_total, "counter", "Times the loop stood still for more than a second.")               \
     X(store_queue, "gauge", "Batches waiting for the writer.")                                     \
     X(store_commits_total, "counter", "Transactions committed.")                                   \
+    X(alerts_unrecorded, "gauge",                                                                  \
+        "Changes of alerts that went out before the store could record them, and wait for it.")    \
     X(store_errors_total, "counter", "Transactions that failed and are tried again.")              \
     X(store_commit_microseconds_total, "counter", "Time spent committing.")                        \
     X(store_bytes, "gauge", "Bytes of the database and its baselines.")                            \

@@ -52,6 +52,8 @@ void objects_alert_members(
     emit_text(json, alert->severity);
     emit_key(json, "state");
     emit_text(json, alert->state);
+    emit_key(json, "recorded");
+    emit_bool(json, alert->recorded);
     emit_key(json, "observed");
     emit_bool(json, alert->observed);
     emit_key(json, "silenced");

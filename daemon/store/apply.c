@@ -22,6 +22,7 @@ enum {
     PUT_POINT,
     PUT_HISTOGRAM,
     PUT_ALERT,
+    END_ALERT,
     FIND_BASELINE,
     PUT_BASELINE,
     PUT_TRACKER,
@@ -64,6 +65,8 @@ static const char *const texts[STATEMENT_COUNT] = {
                   " evidence = ?10, observed = ?11, started_step = ?12, last_step = ?13, started_at"
                   " = ?14, resolved_at = ?15, silenced = ?16, announced = announced OR ?17"
                   " RETURNING announced",
+    [END_ALERT] = "UPDATE alert SET state = 'resolved', resolved_at = ?2 WHERE id = ?1 AND state ="
+                  " 'firing'",
     [FIND_BASELINE] = "SELECT attempt, step FROM baseline WHERE layer_id = ?",
     [PUT_BASELINE] = "INSERT INTO baseline (layer_id, attempt, step, dtype, bytes, checksum)"
                      " VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT (layer_id) DO UPDATE SET attempt"
@@ -88,13 +91,16 @@ int apply_open(struct apply *apply, sqlite3 *db, char *err)
     *apply = (struct apply){.db = db};
     if (sql_prepare_all(db, texts, apply->statements, STATEMENT_COUNT, err))
         return -1;
-    return silencer_open(&apply->silencer, db, err) || outbox_open(&apply->outbox, db, err) ? -1
-                                                                                            : 0;
+    return alert_ids_open(&apply->alert_ids, db, err) || silencer_open(&apply->silencer, db, err) ||
+                   outbox_open(&apply->outbox, db, err)
+               ? -1
+               : 0;
 }
 
 void apply_close(struct apply *apply)
 {
     sql_finalize_all(apply->statements, STATEMENT_COUNT);
+    alert_ids_close(&apply->alert_ids);
     silencer_close(&apply->silencer);
     outbox_close(&apply->outbox);
     series_cache_clear(&apply->series);
@@ -107,6 +113,7 @@ void apply_close(struct apply *apply)
 void apply_forget(struct apply *apply)
 {
     series_cache_clear(&apply->series);
+    alert_ids_rolled_back(&apply->alert_ids);
 }
 
 /* `value` unless it says "none". */
@@ -178,7 +185,7 @@ static int put_layer(struct apply *apply, const struct store_layer *layer)
     return sql_run(statement);
 }
 
-static int put_alert_row(struct apply *apply, struct store_alert *alert)
+static int write_alert_row(struct apply *apply, struct store_alert *alert)
 {
     sqlite3_stmt *statement = apply->statements[PUT_ALERT];
     bool announced = strcmp(alert->state, "firing") == 0 && !alert->observed && !alert->silenced;
@@ -209,18 +216,23 @@ static int put_alert_row(struct apply *apply, struct store_alert *alert)
 }
 
 /* With it goes what the notifiers are to be told of it. */
-static int put_alert(struct apply *apply, struct store_alert *alert)
+static int put_alert(struct apply *apply, struct op_alert *op)
 {
-    int rc = silencer_covers(&apply->silencer, alert, &alert->silenced);
+    if (!op->json.layers && alert_row_json_make(&op->json, op->record) != 0)
+        return SQLITE_NOMEM;
+    op->row = alert_row(op->record, &op->json);
+    int rc = silencer_covers(&apply->silencer, &op->row, &op->row.silenced);
     if (rc == SQLITE_OK)
-        rc = put_alert_row(apply, alert);
-    return rc == SQLITE_OK ? outbox_alert(&apply->outbox, alert, false, clock_wall()) : rc;
+        rc = write_alert_row(apply, &op->row);
+    op->row.recorded = rc == SQLITE_OK;
+    if (rc == SQLITE_OK)
+        rc = alert_ids_written(&apply->alert_ids, op->row.id);
+    return rc == SQLITE_OK ? outbox_alert(&apply->outbox, &op->row, false, clock_wall()) : rc;
 }
 
-/* Notes an alert whose being silenced changed, to be told after the commit. */
-static int on_reviewed(void *ctx, const struct store_alert *alert)
+/* Notes an alert whose row was changed in place, to be told after the commit. */
+static int note_reviewed(struct apply *apply, int64_t alert)
 {
-    struct apply *apply = ctx;
     if (apply->reviewed_count == apply->reviewed_size) {
         size_t size = apply->reviewed_size ? 2 * apply->reviewed_size : 16;
         int64_t *grown = realloc(apply->reviewed, size * sizeof *grown);
@@ -229,8 +241,39 @@ static int on_reviewed(void *ctx, const struct store_alert *alert)
         apply->reviewed = grown;
         apply->reviewed_size = size;
     }
-    apply->reviewed[apply->reviewed_count++] = alert->id;
-    return outbox_alert(&apply->outbox, alert, true, clock_wall());
+    apply->reviewed[apply->reviewed_count++] = alert;
+    return SQLITE_OK;
+}
+
+/* Being silenced changed. */
+static int on_reviewed(void *ctx, const struct store_alert *alert)
+{
+    struct apply *apply = ctx;
+    int rc = note_reviewed(apply, alert->id);
+    return rc == SQLITE_OK ? outbox_alert(&apply->outbox, alert, true, clock_wall()) : rc;
+}
+
+static int end_alert(struct apply *apply, const struct op_alert_end *end)
+{
+    sqlite3_stmt *update = apply->statements[END_ALERT], *row = apply->statements[FIND_ALERT];
+    sqlite3_bind_int64(update, 1, end->alert);
+    sqlite3_bind_double(update, 2, end->time);
+    int rc = sql_run(update);
+    if (rc != SQLITE_OK || sqlite3_changes(apply->db) == 0)
+        return rc;
+    rc = note_reviewed(apply, end->alert);
+    if (rc != SQLITE_OK)
+        return rc;
+    sqlite3_bind_int64(row, 1, end->alert);
+    rc = sqlite3_step(row);
+    if (rc == SQLITE_ROW) {
+        const struct store_alert alert = rows_alert(row);
+        rc = outbox_alert(&apply->outbox, &alert, false, clock_wall());
+    } else if (rc == SQLITE_DONE) {
+        rc = SQLITE_OK; /* of a run that is retired */
+    }
+    sqlite3_reset(row);
+    return rc;
 }
 
 /* After a change of the silences, whose code is `rc`. */
@@ -419,6 +462,7 @@ static int apply_op(struct apply *apply, struct op *op, struct apply_result *res
     case OP_FIGURE: return put_figure(apply, op->figure, result);
     case OP_HISTOGRAM: return put_histogram(apply, op->histogram, result);
     case OP_ALERT: return put_alert(apply, &op->alert);
+    case OP_ALERT_END: return end_alert(apply, &op->alert_end);
     case OP_BASELINE: return put_baseline(apply, &op->baseline);
     case OP_TRACKER: return put_tracker(apply, &op->tracker);
     case OP_DELETE_RUN: return retire_run(apply, op->delete_run);
@@ -487,7 +531,7 @@ static void tell_figures(
         sink->figures(sink->ctx, apply->told, count);
 }
 
-/* The alerts that a change of the silences has let out or taken in. */
+/* Alerts that a change of the silences has let out or taken in, and those that were ended in place. */
 static void tell_reviewed(struct apply *apply, const struct store_sink *sink)
 {
     sqlite3_stmt *row = apply->statements[FIND_ALERT];
@@ -502,13 +546,15 @@ static void tell_reviewed(struct apply *apply, const struct store_sink *sink)
     apply->reviewed_count = 0;
 }
 
+/* One that the schema refused is told too, as not recorded: it waits for an answer. Of a run that is retired nothing is
+ * told but that it is gone. */
 static void tell_alert(
-    struct apply *apply, const struct store_alert *alert, const struct store_sink *sink)
+    struct apply *apply, const struct op_alert *alert, const struct store_sink *sink)
 {
     sqlite3_stmt *statement = apply->statements[FIND_RUN_KEY];
-    sqlite3_bind_int64(statement, 1, alert->run);
-    if (sqlite3_step(statement) == SQLITE_ROW)
-        sink->alert(sink->ctx, sql_text(statement, 0), alert);
+    sqlite3_bind_int64(statement, 1, alert->row.run);
+    if (sqlite3_step(statement) == SQLITE_ROW || !alert->row.recorded)
+        sink->alert(sink->ctx, alert->record->run_key, &alert->row);
     sqlite3_reset(statement);
 }
 

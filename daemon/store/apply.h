@@ -5,6 +5,7 @@
 
 #include <sqlite3.h>
 
+#include "daemon/store/alert_ids.h"
 #include "daemon/store/batch.h"
 #include "daemon/store/outbox.h"
 #include "daemon/store/series_cache.h"
@@ -16,10 +17,11 @@ struct apply {
     sqlite3 *db;
     sqlite3_stmt *statements[APPLY_STATEMENT_MAX];
     struct series_cache series;
+    struct alert_ids alert_ids;
     struct silencer silencer;
     struct outbox outbox;
     bool without_figures; /* the disk is short of room */
-    int64_t *reviewed;    /* alerts whose being silenced the transaction in hand changed */
+    int64_t *reviewed;    /* alerts whose rows the transaction in hand changed in place */
     size_t reviewed_count, reviewed_size;
     struct store_told_figure *told; /* room to tell the figures of one batch */
     size_t told_size;

@@ -33,6 +33,9 @@ void store_batch_free(struct store_batch *batch)
 {
     if (!batch)
         return;
+    for (struct op *op = batch->ops; op; op = op->next)
+        if (op->type == OP_ALERT)
+            alert_row_json_free(&op->alert.json);
     while (batch->blocks) {
         struct batch_block *block = batch->blocks;
         batch->blocks = block->next;
@@ -168,17 +171,17 @@ void store_put_histogram(struct store_batch *batch, const struct histogram *hist
     op->histogram = copy_bytes(batch, histogram, sizeof *histogram);
 }
 
-void store_put_alert(struct store_batch *batch, const struct store_alert *alert)
+void store_put_alert(struct store_batch *batch, const struct alert_record *record)
 {
     struct op spare, *op = op_add(batch, OP_ALERT, &spare);
-    op->alert = *alert;
-    op->alert.rule = copy_text(batch, alert->rule);
-    op->alert.severity = copy_text(batch, alert->severity);
-    op->alert.state = copy_text(batch, alert->state);
-    op->alert.title = copy_text(batch, alert->title);
-    op->alert.summary = copy_text(batch, alert->summary);
-    op->alert.layers = copy_text(batch, alert->layers);
-    op->alert.evidence = copy_text(batch, alert->evidence);
+    op->alert = (struct op_alert){.record = copy_bytes(batch, record, sizeof *record)};
+    set_urgent(batch);
+}
+
+void store_put_alert_end(struct store_batch *batch, int64_t alert, double time)
+{
+    struct op spare, *op = op_add(batch, OP_ALERT_END, &spare);
+    op->alert_end = (struct op_alert_end){.alert = alert, .time = time};
     set_urgent(batch);
 }
 

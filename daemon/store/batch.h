@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "daemon/store/alert_row.h"
 #include "daemon/store/store.h"
 
 enum op_type {
@@ -16,6 +17,7 @@ enum op_type {
     OP_FIGURE,
     OP_HISTOGRAM,
     OP_ALERT,
+    OP_ALERT_END,
     OP_BASELINE,
     OP_TRACKER,
     OP_DELETE_RUN,
@@ -28,6 +30,17 @@ enum op_type {
 };
 
 struct op_ack {
+    int64_t alert;
+    double time;
+};
+
+struct op_alert {
+    struct alert_record *record;
+    struct alert_row_json json; /* the writer makes it once */
+    struct store_alert row;     /* as the transaction in hand left it */
+};
+
+struct op_alert_end {
     int64_t alert;
     double time;
 };
@@ -60,7 +73,8 @@ struct op {
         struct store_layer layer;
         struct op_figure *figure;
         struct histogram *histogram;
-        struct store_alert alert;
+        struct op_alert alert;
+        struct op_alert_end alert_end;
         struct op_baseline baseline;
         struct store_tracker tracker;
         int64_t delete_run;

@@ -19,13 +19,13 @@ struct store {
     struct statedir dir;
     struct disk disk;
     char *db_path;
-    int64_t last_run_id, last_layer_id, last_alert_id;
+    int64_t last_run_id, last_layer_id;
     _Atomic int64_t last_silence_id;
     int64_t notifiers; /* when it was opened */
     struct queue queue;
     bool queue_made, writer_started;
     pthread_t writer;
-    /* Below: the writer thread's, once it runs (but for apply.silencer.next_expiry). */
+    /* Below: the writer thread's, once it runs (but for apply.silencer.next_expiry and apply.alert_ids.last). */
     sqlite3 *db;
     struct apply apply;
     struct retention retention;

@@ -43,6 +43,8 @@ int queue_put(struct queue *queue, struct store_batch *batch)
     pthread_mutex_lock(&queue->mutex);
     bool room = has_room(queue, 0);
     if (room) {
+        if (queue->count == 0)
+            queue->progress_ms = clock_ms();
         batch->next = NULL;
         *queue->tail = batch;
         queue->tail = &batch->next;
@@ -62,6 +64,14 @@ bool queue_has_room(struct queue *queue)
     bool room = has_room(queue, 1);
     pthread_mutex_unlock(&queue->mutex);
     return room;
+}
+
+uint64_t queue_stalled_ms(struct queue *queue)
+{
+    pthread_mutex_lock(&queue->mutex);
+    uint64_t stalled = queue->count > 0 ? clock_ms() - queue->progress_ms : 0;
+    pthread_mutex_unlock(&queue->mutex);
+    return stalled;
 }
 
 void queue_close(struct queue *queue)
@@ -132,5 +142,6 @@ void queue_done(struct queue *queue, size_t count, size_t bytes)
     pthread_mutex_lock(&queue->mutex);
     queue->count -= count;
     queue->bytes -= bytes;
+    queue->progress_ms = clock_ms();
     pthread_mutex_unlock(&queue->mutex);
 }

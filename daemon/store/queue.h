@@ -14,6 +14,7 @@ struct queue {
     struct store_batch *head, **tail; /* what waits */
     size_t count, bytes;              /* of what waits and of what the writer has in hand */
     size_t urgent;                    /* of what waits */
+    uint64_t progress_ms;             /* when it was last emptied in part, or began to fill */
     bool closing;
 };
 
@@ -29,8 +30,9 @@ void queue_destroy(struct queue *queue);
 
 /* Any thread. 0, or -1: the bound is reached, the batch is still the caller's. */
 int queue_put(struct queue *queue, struct store_batch *batch);
-bool queue_has_room(struct queue *queue); /* beside the reserve */
-void queue_close(struct queue *queue);    /* wakes the writer for the last time */
+bool queue_has_room(struct queue *queue);       /* beside the reserve */
+uint64_t queue_stalled_ms(struct queue *queue); /* since its last progress; 0: it is empty */
+void queue_close(struct queue *queue);          /* wakes the writer for the last time */
 
 /* The writer alone. */
 /* Waits for the times above; true: there is something to commit now. `closing` tells whether

@@ -59,6 +59,7 @@ struct store_alert rows_alert(sqlite3_stmt *statement)
         .last_step = sqlite3_column_int64(statement, 12),
         .started_at = sqlite3_column_double(statement, 13),
         .resolved_at = sqlite3_column_double(statement, 14),
+        .recorded = true,
         .silenced = sqlite3_column_int(statement, 15) != 0,
         .announced = sqlite3_column_int(statement, 16) != 0,
     };

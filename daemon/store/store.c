@@ -148,8 +148,7 @@ static int open_parts(struct store *store, char *err)
     store->options.state_dir = store->dir.path;
     store->disk = (struct disk){.options = &store->options, .fd = store->dir.baselines_fd};
     if (open_database(store, err) || last_id(store, "run", &store->last_run_id, err) ||
-        last_id(store, "layer", &store->last_layer_id, err) ||
-        last_id(store, "alert", &store->last_alert_id, err) || look_at_notices(store, err) ||
+        last_id(store, "layer", &store->last_layer_id, err) || look_at_notices(store, err) ||
         baseline_sweep(store->dir.baselines_fd, store->db, err) ||
         apply_open(&store->apply, store->db, err) ||
         retention_open(
@@ -204,9 +203,9 @@ int64_t store_last_layer_id(const struct store *store)
     return store->last_layer_id;
 }
 
-int64_t store_last_alert_id(const struct store *store)
+int64_t store_new_alert_id(struct store *store)
 {
-    return store->last_alert_id;
+    return alert_ids_next(&store->apply.alert_ids);
 }
 
 bool store_had_notifiers(const struct store *store)
@@ -241,4 +240,9 @@ int store_submit(struct store *store, struct store_batch *batch)
 bool store_has_room(struct store *store)
 {
     return queue_has_room(&store->queue);
+}
+
+uint64_t store_stalled_ms(struct store *store)
+{
+    return queue_stalled_ms(&store->queue);
 }

@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "daemon/core/alert_record.h"
 #include "daemon/core/figure.h"
 #include "daemon/core/stats.h"
 
@@ -64,6 +65,7 @@ struct store_layer {
     uint64_t row_begin, row_end;
 };
 
+/* An alert as its row says it; struct alert_record is how it comes in. */
 struct store_alert {
     int64_t id, run;
     uint32_t attempt;
@@ -72,8 +74,10 @@ struct store_alert {
     bool observed;
     int64_t started_step, last_step;
     double started_at, resolved_at; /* resolved_at 0: not yet */
-    /* Known once it is committed, ignored by store_put_alert. Silenced: now, or when it was resolved.
-     * Announced: it fired at some time while it was neither observed nor silenced. */
+    uint64_t revision; /* of the record that was put; 0: the row was read, or changed in place */
+    bool recorded;     /* the row is committed */
+    /* Silenced: now, or when it was resolved. Announced: it fired at some time while it was neither observed nor
+     * silenced. */
     bool silenced, announced;
 };
 
@@ -175,12 +179,13 @@ int store_catalog(struct store *store, const struct store_catalog *visitor, char
 /* The highest ids ever given when the store was opened, deleted ones included; 0: none. */
 int64_t store_last_run_id(const struct store *store);
 int64_t store_last_layer_id(const struct store *store);
-int64_t store_last_alert_id(const struct store *store);
 
 /* Whether notifiers were there when the store was opened. */
 bool store_had_notifiers(const struct store *store);
 
 int64_t store_new_silence_id(struct store *store); /* any thread */
+/* In order, never given twice, not even after a kill that lost the row (alert_ids.h). Any thread. */
+int64_t store_new_alert_id(struct store *store);
 /* When the first silence ends, in seconds since 1970; INFINITY: none is there. Any thread. */
 double store_next_expiry(struct store *store);
 
@@ -202,7 +207,9 @@ void store_put_session(struct store_batch *, const struct store_session *); /* i
 void store_put_layer(struct store_batch *, const struct store_layer *);     /* insert or update */
 void store_put_figure(struct store_batch *, const struct figure *);       /* insert, unless there */
 void store_put_histogram(struct store_batch *, const struct histogram *); /* insert, unless there */
-void store_put_alert(struct store_batch *, const struct store_alert *); /* keeps acknowledged_at */
+void store_put_alert(struct store_batch *, const struct alert_record *); /* keeps acknowledged_at */
+/* Resolves the alert in its row: whoever fired it is gone. */
+void store_put_alert_end(struct store_batch *, int64_t alert, double time);
 void store_put_baseline(struct store_batch *, const struct store_baseline *);
 void store_put_tracker(struct store_batch *, const struct store_tracker *);
 void store_put_delete_run(
@@ -229,6 +236,8 @@ void store_put_fence(struct store_batch *, void (*done)(void *ctx, bool ok), voi
  * asks store_has_room first: it keeps a share of the queue (STORE_QUEUE_RESERVE) for those who cannot. */
 int store_submit(struct store *store, struct store_batch *batch);
 bool store_has_room(struct store *store);
+/* How long something has waited in the queue without a single commit; 0: nothing waits. Any thread. */
+uint64_t store_stalled_ms(struct store *store);
 
 /* Baseline files. Called by workers; each works on a file of its own. */
 /* Writes the parts one after the other, row->bytes in all, to a temporary file, syncs, renames,

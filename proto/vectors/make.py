@@ -205,6 +205,7 @@ GOOD: Dict[str, Dict[str, Any]] = {
         "summary": "first line\nsecond line — 第二",
         "layers": [f"h.{i}/слой" for i in range(64)],
         "step": 2**53 - 1,
+        "recorded": False,
     },
     "ping-minimal": {"type": "ping"},
     "closing-minimal": {"type": "closing"},

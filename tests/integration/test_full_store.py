@@ -1,13 +1,18 @@
 """A store that cannot keep up: its queue fills, figures are lost and counted, and nothing else is."""
 
 import contextlib
+import json
 import sqlite3
+import threading
 import time
+import urllib.request
 
 import numpy as np
 
+import foreshock
 from harness import until
 from raw import Raw
+from receiver import Receiver
 
 EYE = np.eye(8, dtype=np.float32)
 LAYERS = 2500  # more than the store's queue keeps room for
@@ -95,3 +100,75 @@ def test_nothing_overtakes_the_rows_that_it_refers_to(daemon):
         (baselines,) = kept.execute("SELECT count(*) FROM baseline").fetchone()
         kept.close()
         assert baselines == 3
+
+
+@contextlib.contextmanager
+def alert_events(daemon):
+    """The alerts of the event stream, in order, as a list that grows."""
+    events = []
+    stream = urllib.request.urlopen(daemon.url + "/api/v1/events", timeout=60)
+
+    def read():
+        name = ""
+        with contextlib.suppress(OSError, ValueError):
+            for line in stream:
+                key, _, value = line.decode().rstrip("\n").partition(": ")
+                name = value if key == "event" else name
+                if key == "data" and name == "alert":
+                    events.append(json.loads(value))
+
+    thread = threading.Thread(target=read, daemon=True)
+    thread.start()
+    yield events
+
+
+def test_alerts_go_out_while_the_store_does_not_write(daemon):
+    """Ten seconds after the last commit alerts go out marked; they are recorded, once, when the store writes again."""
+    with Receiver() as receiver:
+        d = daemon(config=json.dumps({"notifiers": {"hook": {"type": "webhook", "url": receiver.url}}}))
+        with foreshock.Run("r", endpoint=d.endpoint, wait=20) as run, alert_events(d) as events:
+            run.log(1, loss=1.0)
+            assert run.flush(timeout=20)
+            with held(d):
+                began = time.monotonic()
+                run.log(2, loss=float("nan"))
+                [alert] = until(run.alerts, "the alert at the training")
+                assert time.monotonic() - began > 9
+                assert (alert.rule, alert.state, alert.recorded) == ("nonfinite", "firing", False)
+                until(lambda: events, "the alert in the event stream")
+                assert [(e["id"], e["state"], e["recorded"]) for e in events] == [(alert.id, "firing", False)]
+                assert d.metric("foreshock_alerts_unrecorded") == 1
+                assert "an alert is not recorded yet" in d.log()
+                assert d.alerts("r") == [] and receiver.taken() == []
+                with Raw(d.endpoint, run="r", session="another", rank=1, world=2) as raw:
+                    raw.hello()
+                    told = raw.receive("alert")
+                    assert (told["id"], told["recorded"]) == (alert.id, False)
+            until(lambda: receiver.events(), "the alert at the webhook")
+            [row] = d.alerts("r")
+            assert (row["id"], row["state"], row["recorded"]) == (alert.id, "firing", True)
+            until(lambda: [a.recorded for a in run.firing] == [True], "the record at the training")
+            assert run.alerts() == []  # no news
+            assert d.metric("foreshock_alerts_unrecorded") == 0
+            until(lambda: len(events) == 2, "the record in the event stream")
+            assert events[1]["recorded"]
+            assert receiver.events() == [("firing", "critical", alert.id)]
+        d.kill()
+        d.start()
+        assert [row["id"] for row in d.alerts("r")] == [alert.id]
+
+
+def test_the_number_of_an_alert_that_a_kill_has_lost_is_not_given_again(daemon):
+    d = daemon()
+    with foreshock.Run("r", endpoint=d.endpoint, wait=20) as run:
+        run.log(1, loss=1.0)
+        assert run.flush(timeout=20)
+        with held(d):
+            run.log(2, loss=float("nan"))
+            [lost] = until(run.alerts, "the alert at the training")
+            d.kill()
+        d.start()
+        assert d.alerts("r") == []
+        run.log(3, loss=float("nan"))
+        [row] = until(lambda: d.alerts("r"), "the alert")
+        assert row["id"] > lost.id and not lost.recorded

@@ -52,8 +52,8 @@ struct replay {
 static void on_change(void *ctx, enum alert_change change, const struct alert *alert)
 {
     struct replay *replay = ctx;
-    if (replay->standings || change == ALERT_RESOLVED ||
-        (change == ALERT_UPDATED && alert->severity == replay->told[alert->rule]))
+    if (replay->standings || change == ALERT_CHANGE_RESOLVED ||
+        (change == ALERT_CHANGE_UPDATED && alert->severity == replay->told[alert->rule]))
         return;
     replay->told[alert->rule] = alert->severity;
     printf("%s,%" PRId64 ",%s,%s,%" PRId64 ",%zu,%s\n", replay->run, replay->step,

@@ -16,7 +16,8 @@ ALERTS_MAX = 1_000
 @dataclass(frozen=True)
 class Alert:
     """A warning of the daemon. `state` is `firing` or `resolved`, `severity` `warning` or
-    `critical`; `step` says since when."""
+    `critical`; `step` says since when. `recorded` is False while the daemon's store cannot write:
+    such an alert may be forgotten if the daemon dies first."""
 
     id: int
     rule: str
@@ -26,6 +27,7 @@ class Alert:
     summary: str
     layers: Tuple[str, ...]
     step: int
+    recorded: bool = True
 
 
 @dataclass(frozen=True)
@@ -57,8 +59,8 @@ class Inbox:
     def add_alert(self, message: dict) -> None:
         """Takes in an alert. News is one that opens, resolves or changes its severity; that one more
         layer is affected, or that it is told again after a reconnect, only shows in `firing`."""
-        fields = {name: message[name] for name in Alert.__dataclass_fields__ if name != "layers"}
-        alert = Alert(layers=tuple(message["layers"]), **fields)
+        fields = {name: message[name] for name in Alert.__dataclass_fields__ if name in message}
+        alert = Alert(**{**fields, "layers": tuple(message["layers"])})
         with self.lock:
             known = self._known.get(alert.id)
             self._known[alert.id] = alert

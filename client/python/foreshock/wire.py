@@ -410,6 +410,7 @@ _FIELDS: Dict[str, Tuple[_Field, ...]] = {
         _Field("summary", _text),
         _Field("layers", _layer_names),
         _Field("step", _step),
+        _Field("recorded", _bool, True, True),
     ),
     "ping": (),
     "closing": (),

@@ -388,7 +388,7 @@ static void a_height_that_the_loss_came_back_from_is_known(void **state)
     for (int64_t t = 0; t < 8000; t++) {
         stage_figure(stage, 0, "loss", t, (t / 500 % 2 ? 3 : 1) + 0.05 * noise(&seed));
         for (size_t told = stage_drain(stage); told > 0; told--)
-            opened += stage->changes[told - 1] == ALERT_OPENED;
+            opened += stage->changes[told - 1] == ALERT_CHANGE_OPENED;
     }
     assert_int_equal(opened, 1);
     stage_figure(stage, 0, "loss", 8000, 1);

@@ -32,14 +32,14 @@ static void one_alert_lists_its_layers(void **state)
     struct stage *stage = with_layers(NULL, 3);
     fire(stage, 2, 100);
     assert_int_equal(stage_drain(stage), 1);
-    assert_int_equal(stage->changes[0], ALERT_OPENED);
+    assert_int_equal(stage->changes[0], ALERT_CHANGE_OPENED);
     assert_int_equal(stage->alerts[0].state, ALERT_FIRING);
     assert_int_equal(stage_drain(stage), 0);
 
     stage_figure(stage, 3, "weights.nonfinite", 110, 50);
     fire(stage, 1, 110);
     assert_int_equal(stage_drain(stage), 1);
-    assert_int_equal(stage->changes[0], ALERT_UPDATED);
+    assert_int_equal(stage->changes[0], ALERT_CHANGE_UPDATED);
     const struct alert *alert = &stage->alerts[0];
     assert_int_equal(alert->layer_total, 3);
     assert_int_equal(alert->layers[0], 3); /* the most affected first, then the earliest */
@@ -69,8 +69,8 @@ static void it_resolves_after_good_samples_and_the_cooldown(void **state)
     assert_int_equal(stage_drain(stage), 0); /* the other layer is not that far */
     good(stage, 2, 190, 190);
     assert_int_equal(stage_drain(stage), 1);
-    assert_int_equal(stage->changes[0], ALERT_RESOLVED);
-    assert_int_equal(stage->alerts[0].state, ALERT_RESOLVED_STATE);
+    assert_int_equal(stage->changes[0], ALERT_CHANGE_RESOLVED);
+    assert_int_equal(stage->alerts[0].state, ALERT_RESOLVED);
     assert_int_equal(stage->alerts[0].started_step, 100);
     assert_int_equal(stage->alerts[0].last_step, 100);
     assert_int_equal(stage->alerts[0].resolved_step, 140);
@@ -90,9 +90,9 @@ static void within_the_cooldown_it_is_the_same_alert(void **state)
     good(stage, 1, 190, 290);
     fire(stage, 1, 300); /* well again since 220, resolved with 270 */
     assert_int_equal(stage_drain(stage), 2);
-    assert_int_equal(stage->changes[0], ALERT_RESOLVED);
+    assert_int_equal(stage->changes[0], ALERT_CHANGE_RESOLVED);
     assert_int_equal(stage->alerts[0].resolved_step, 220);
-    assert_int_equal(stage->changes[1], ALERT_OPENED);
+    assert_int_equal(stage->changes[1], ALERT_CHANGE_OPENED);
     assert_int_equal(stage->alerts[1].started_step, 300);
     stage_free(stage);
 }
@@ -105,9 +105,9 @@ static void at_the_end_of_the_cooldown_it_is_another(void **state)
     fire(stage, 2, 190);
     good(stage, 1, 110, 190); /* well again at 140, 50 steps before */
     assert_int_equal(stage_drain(stage), 3);
-    assert_int_equal(stage->changes[1], ALERT_RESOLVED);
+    assert_int_equal(stage->changes[1], ALERT_CHANGE_RESOLVED);
     assert_int_equal(stage->alerts[1].layer_total, 1);
-    assert_int_equal(stage->changes[2], ALERT_OPENED);
+    assert_int_equal(stage->changes[2], ALERT_CHANGE_OPENED);
     assert_int_equal(stage->alerts[2].started_step, 190);
     stage_free(stage);
 }
@@ -128,7 +128,7 @@ static void a_layer_that_is_behind_can_move_the_beginning(void **state)
     good(stage, 2, 180, 400);
     stage_drain(stage);
     assert_int_equal(stage->told, 1);
-    assert_int_equal(stage->changes[0], ALERT_RESOLVED);
+    assert_int_equal(stage->changes[0], ALERT_CHANGE_RESOLVED);
     assert_int_equal(stage->alerts[0].started_step, 90);
     assert_int_equal(stage->alerts[0].resolved_step, 210);
     stage_free(stage);
@@ -141,11 +141,11 @@ static void a_layer_that_fell_silent_is_not_waited_for(void **state)
     fire(stage, 1, 100);
     good(stage, 1, 110, 50 + ENGINE_LAG_MAX);
     stage_drain(stage);
-    assert_int_equal(stage->changes[0], ALERT_OPENED);
+    assert_int_equal(stage->changes[0], ALERT_CHANGE_OPENED);
     assert_int_equal(stage_drain(stage), 0);
     good(stage, 1, 60 + ENGINE_LAG_MAX, 60 + ENGINE_LAG_MAX);
     assert_int_equal(stage_drain(stage), 1);
-    assert_int_equal(stage->changes[0], ALERT_RESOLVED);
+    assert_int_equal(stage->changes[0], ALERT_CHANGE_RESOLVED);
     stage_free(stage);
 }
 
@@ -155,8 +155,8 @@ static void an_alert_that_came_and_went_is_told_whole(void **state)
     fire(stage, 1, 100);
     good(stage, 1, 110, 300);
     assert_int_equal(stage_drain(stage), 2);
-    assert_int_equal(stage->changes[0], ALERT_OPENED);
-    assert_int_equal(stage->changes[1], ALERT_RESOLVED);
+    assert_int_equal(stage->changes[0], ALERT_CHANGE_OPENED);
+    assert_int_equal(stage->changes[1], ALERT_CHANGE_RESOLVED);
     stage_free(stage);
 }
 
@@ -204,7 +204,7 @@ static void observed_layers_do_not_make_it_loud(void **state)
     assert_true(stage->alerts[0].observed);
     fire(stage, 3, 20);
     assert_int_equal(stage_drain(stage), 1);
-    assert_int_equal(stage->changes[0], ALERT_UPDATED);
+    assert_int_equal(stage->changes[0], ALERT_CHANGE_UPDATED);
     assert_false(stage->alerts[0].observed);
     stage_free(stage);
 }
@@ -220,7 +220,7 @@ static void turning_a_rule_off_resolves_its_alert(void **state)
     settings.mode[RULE_NONFINITE] = RULE_OFF;
     alert_engine_retune(stage->engine, &settings, 5000);
     assert_int_equal(stage_drain(stage), 1);
-    assert_int_equal(stage->changes[0], ALERT_RESOLVED);
+    assert_int_equal(stage->changes[0], ALERT_CHANGE_RESOLVED);
     assert_true(stage->alerts[0].resolved_at == 5000);
     fire(stage, 1, 20);
     assert_int_equal(stage_drain(stage), 0);
@@ -240,13 +240,13 @@ static void conditions_come_and_go_at_once(void **state)
         alert_engine_condition(
             stage->engine, RULE_RUN_LOST, 0, true, 40, 2001 + round, "Its lease ran out.");
         assert_int_equal(stage_drain(stage), 1);
-        assert_int_equal(stage->changes[0], ALERT_OPENED);
+        assert_int_equal(stage->changes[0], ALERT_CHANGE_OPENED);
         assert_int_equal(stage->alerts[0].severity, SEVERITY_CRITICAL);
         assert_int_equal(stage->alerts[0].started_step, 40);
         assert_memory_equal(stage->alerts[0].summary, "Its lease ran out. Last step 40.", 32);
         alert_engine_condition(stage->engine, RULE_RUN_LOST, 0, false, 40, 2100 + round, NULL);
         assert_int_equal(stage_drain(stage), 1);
-        assert_int_equal(stage->changes[0], ALERT_RESOLVED);
+        assert_int_equal(stage->changes[0], ALERT_CHANGE_RESOLVED);
         assert_true(stage->alerts[0].resolved_at == 2100 + round);
     }
     alert_engine_condition(
@@ -261,7 +261,7 @@ static void conditions_come_and_go_at_once(void **state)
 static void bind_as_told(void *ctx, enum alert_change change, const struct alert *alert)
 {
     struct stage *stage = ctx;
-    if (change == ALERT_OPENED)
+    if (change == ALERT_CHANGE_OPENED)
         assert_true(alert_engine_bind(stage->engine, alert->rule, 40 + alert->started_step));
     stage_note(ctx, change, alert);
 }
@@ -276,7 +276,7 @@ static void ids_stay_with_their_alert(void **state)
     alert_engine_drain(stage->engine, bind_as_told, stage);
     assert_int_equal(stage->told, 3);
     assert_int_equal(stage->alerts[1].id, 140);
-    assert_int_equal(stage->changes[1], ALERT_RESOLVED);
+    assert_int_equal(stage->changes[1], ALERT_CHANGE_RESOLVED);
     assert_int_equal(stage_open(stage, RULE_NONFINITE)->id, 350);
     good(stage, 1, 320, 500);
     assert_int_equal(stage_drain(stage), 1);
@@ -299,7 +299,7 @@ static void a_rebuilt_engine_is_silent_about_what_is_known(void **state)
     assert_int_equal(stage_drain(stage), 0);
     fire(stage, 2, 310);
     assert_int_equal(stage_drain(stage), 1);
-    assert_int_equal(stage->changes[0], ALERT_UPDATED);
+    assert_int_equal(stage->changes[0], ALERT_CHANGE_UPDATED);
     assert_int_equal(stage->alerts[0].id, 9);
     stage_free(stage);
 }
@@ -310,7 +310,7 @@ static void an_unbound_alert_is_told_after_a_discard(void **state)
     fire(stage, 1, 100);
     alert_engine_discard(stage->engine);
     assert_int_equal(stage_drain(stage), 1);
-    assert_int_equal(stage->changes[0], ALERT_OPENED);
+    assert_int_equal(stage->changes[0], ALERT_CHANGE_OPENED);
     stage_free(stage);
 }
 
@@ -321,7 +321,7 @@ static void what_did_not_arrive_is_told_again(void **state)
     alert_engine_drain(stage->engine, bind_as_told, stage);
     alert_engine_retell(stage->engine);
     assert_int_equal(stage_drain(stage), 1);
-    assert_int_equal(stage->changes[0], ALERT_OPENED);
+    assert_int_equal(stage->changes[0], ALERT_CHANGE_OPENED);
     assert_int_equal(stage->alerts[0].id, 140);
     assert_int_equal(stage_drain(stage), 0);
     stage_free(stage);

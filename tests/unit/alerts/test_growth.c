@@ -242,7 +242,7 @@ static void it_is_well_again_when_growth_is_as_before(void **state)
         for (int64_t layer = 1; layer <= STAGE_LAYERS; layer++)
             stage_spectrum(stage, layer, t, pow((double)t + 1, 0.6) * exp(bump), 0.8);
         for (size_t told = stage_drain(stage); told > 0; told--)
-            resolved += stage->changes[told - 1] == ALERT_RESOLVED;
+            resolved += stage->changes[told - 1] == ALERT_CHANGE_RESOLVED;
     }
     assert_int_equal(resolved, 1);
     assert_quiet(stage, RULE_SIGMA_GROWTH);

@@ -143,7 +143,7 @@ static void keep_resolved(void *ctx, enum alert_change change, const struct aler
 {
     struct verdicts *verdicts = ctx;
     assert_true(verdicts->count < TOLD_MAX);
-    if (change == ALERT_RESOLVED)
+    if (change == ALERT_CHANGE_RESOLVED)
         verdicts->alerts[verdicts->count++] = *alert;
 }
 
@@ -414,7 +414,7 @@ static void count_change(void *ctx, enum alert_change change, const struct alert
     assert_true(alert->layer_count >= 1 && alert->layer_count <= ALERT_LAYERS_MAX);
     assert_true(alert->layer_count <= alert->layer_total);
     assert_true(alert->evidence_count <= ALERT_EVIDENCE_MAX);
-    assert_int_equal(alert->state == ALERT_RESOLVED_STATE, alert->resolved_step >= 0);
+    assert_int_equal(alert->state == ALERT_RESOLVED, alert->resolved_step >= 0);
     ++*count;
 }
 

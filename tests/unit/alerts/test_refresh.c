@@ -151,12 +151,13 @@ static void run_course(const struct course *course)
         for (size_t i = 0; i < stage->told; i++) {
             if (stage->alerts[i].rule != course->rule)
                 continue;
-            assert_int_equal(stage->changes[i], first.started_step ? ALERT_UPDATED : ALERT_OPENED);
+            assert_int_equal(
+                stage->changes[i], first.started_step ? ALERT_CHANGE_UPDATED : ALERT_CHANGE_OPENED);
             last = stage->alerts[i];
             if (!first.started_step)
                 first = last;
             assert_same_alert(&last, &first);
-            updates += stage->changes[i] == ALERT_UPDATED;
+            updates += stage->changes[i] == ALERT_CHANGE_UPDATED;
         }
     }
     double opened = told_of(course, &first), reached = told_of(course, &last);
@@ -216,7 +217,7 @@ static void a_rebuilt_engine_goes_on(void **state)
     for (int64_t t = 1201; t <= 1230; t++)
         feed_lr(stage, t);
     assert_int_equal(stage_drain(stage), 1);
-    assert_int_equal(stage->changes[0], ALERT_UPDATED);
+    assert_int_equal(stage->changes[0], ALERT_CHANGE_UPDATED);
     assert_int_equal(stage->alerts[0].id, 7);
     stage_free(stage);
 }

@@ -1,127 +1,42 @@
-/* What becomes of alerts that the store has no room for: it is told of them once it has. */
-#include "daemon/evaluator/evaluator.h"
-
+/* What becomes of alerts while the store has no room, or does not write: they are recorded and notified once it does, or go out
+ * marked. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include <cmocka.h>
-#include <sqlite3.h>
 #include <stdio.h>
-#include <stdlib.h>
+#include <time.h>
 
-#include "tests/unit/store/fixture.h"
+#include "tests/unit/evaluator/stage.h"
 
-enum { FIRST = 1, SECOND, THIRD, RUNS };
+#define PATIENCE_MS 20
 
-struct stage {
-    struct fixture *fixture;
-    struct announced *announced;
-    struct evaluator *evaluator;
-    struct runs_out out;
-    sqlite3 *blocker;
-};
-
-static void begin_run(struct stage *stage, int64_t id)
+static int begin_patient(void **state)
 {
-    static const char *const keys[RUNS] = {"", "first", "second", "third"};
-    struct store_run run = fixture_run(id, keys[id]);
-    struct store_batch *batch = store_batch_new();
-
-    store_put_run(batch, &run);
-    fixture_submit(stage->fixture, batch);
-    stage->out.attempt(stage->out.ctx, id, keys[id], 1);
-}
-
-static void lost(struct stage *stage, int64_t run, bool on)
-{
-    stage->out.lost(stage->out.ctx, run, on, 40, "It went silent.");
-}
-
-/* Nobody takes anything out of its outbox. */
-static void register_notifier(struct stage *stage)
-{
-    const struct store_notifier notifier = {.name = "all", .kind = "webhook", .rules = ""};
-    struct store_batch *batch = store_batch_new();
-
-    store_put_notifiers(batch, &notifier, 1, 5000);
-    fixture_submit(stage->fixture, batch);
-}
-
-static int setup(void **state)
-{
-    struct stage *stage = calloc(1, sizeof *stage);
-    void *fixture;
-    struct rule_settings settings;
-
-    assert_non_null(stage);
-    fixture_setup(&fixture);
-    stage->fixture = fixture;
-    stage->announced = announced_new();
-    rule_settings_init(&settings);
-    stage->evaluator = evaluator_new(stage->fixture->store, &settings, stage->announced);
-    assert_non_null(stage->evaluator);
-    stage->out = evaluator_runs_out(stage->evaluator);
-    for (int64_t run = FIRST; run < RUNS; run++)
-        begin_run(stage, run);
-    register_notifier(stage);
-    *state = stage;
+    *state = stage_new(0);
     return 0;
 }
 
-static int teardown(void **state)
+static int begin_impatient(void **state)
 {
-    struct stage *stage = *state;
-    void *fixture = stage->fixture;
-
-    evaluator_free(stage->evaluator);
-    announced_free(stage->announced);
-    sqlite3_close(stage->blocker);
-    fixture_teardown(&fixture);
-    free(stage);
+    *state = stage_new(PATIENCE_MS);
     return 0;
 }
 
-static bool is_full(void *ctx)
+static int end(void **state)
 {
-    struct stage *stage = ctx;
-
-    while (store_submit(stage->fixture->store, store_batch_new()) == 0)
-        ;
-    return stats_get(&stage->fixture->stats.store_queue) == STORE_QUEUE_MAX;
+    stage_free(*state);
+    return 0;
 }
 
-/* Somebody else writes into the database and does not end: the store's queue runs full. */
-static void block(struct stage *stage)
+/* Blocked, and its queue is full. */
+static void block_full(struct stage *stage)
 {
-    char path[128];
-
-    fixture_flush(stage->fixture);
-    snprintf(path, sizeof path, "%s/foreshock.db", stage->fixture->dir);
-    assert_int_equal(sqlite3_open(path, &stage->blocker), SQLITE_OK);
-    assert_int_equal(sqlite3_busy_timeout(stage->blocker, 5000), SQLITE_OK);
-    assert_int_equal(sqlite3_exec(stage->blocker, "BEGIN IMMEDIATE", NULL, NULL, NULL), SQLITE_OK);
-    fixture_await(is_full, stage);
-}
-
-static bool is_empty(void *ctx)
-{
-    struct stage *stage = ctx;
-
-    return stats_get(&stage->fixture->stats.store_queue) == 0;
-}
-
-static void unblock(struct stage *stage)
-{
-    assert_int_equal(sqlite3_exec(stage->blocker, "ROLLBACK", NULL, NULL, NULL), SQLITE_OK);
-    fixture_await(is_empty, stage);
-}
-
-static void settle(struct stage *stage)
-{
-    evaluator_settle(stage->evaluator);
-    fixture_flush(stage->fixture);
+    stage_flush(stage);
+    stage_block(stage);
+    stage_fill(stage);
 }
 
 static int64_t alerts(const struct stage *stage, int64_t run, const char *state)
@@ -133,7 +48,12 @@ static int64_t alerts(const struct stage *stage, int64_t run, const char *state)
     return fixture_query(stage->fixture, sql);
 }
 
-static int64_t to_tell(const struct stage *stage, const char *event)
+static int64_t alerts_in_all(const struct stage *stage)
+{
+    return fixture_query(stage->fixture, "SELECT count(*) FROM alert");
+}
+
+static int64_t waiting_for_notifiers(const struct stage *stage, const char *event)
 {
     char sql[128];
 
@@ -141,93 +61,294 @@ static int64_t to_tell(const struct stage *stage, const char *event)
     return fixture_query(stage->fixture, sql);
 }
 
-static void an_opening_is_told_later(void **state)
+static void an_alert_is_pushed_after_its_commit(void **state)
 {
     struct stage *stage = *state;
 
-    block(stage);
-    lost(stage, FIRST, true);
-    evaluator_settle(stage->evaluator); /* still no room */
-    unblock(stage);
-    assert_int_equal(alerts(stage, FIRST, "firing"), 0);
-    settle(stage);
-    assert_int_equal(alerts(stage, FIRST, "firing"), 1);
-    settle(stage);
-    assert_int_equal(fixture_query(stage->fixture, "SELECT count(*) FROM alert"), 1);
+    stage_block(stage);
+    stage_lost(stage, FIRST, true);
+    stage_turn(stage);
+    assert_int_equal(stage->push_count, 0);
+    stage_come_back(stage);
+    assert_int_equal(stage->push_count, 0);
+    stage_unblock(stage);
+    stage_flush(stage);
+    assert_int_equal(stage_pushed(stage, FIRST, true, true), 1);
+    stage_come_back(stage);
+    assert_int_equal(stage_pushed(stage, FIRST, true, true), 2);
+    stage_lost(stage, FIRST, false);
+    stage_flush(stage);
+    assert_int_equal(stage_pushed(stage, FIRST, false, true), 1);
+    assert_int_equal(stage->push_count, 3);
+    stage_come_back(stage);
+    assert_int_equal(stage->push_count, 3);
 }
 
-static void a_resolution_is_told_later(void **state)
+static void an_opening_is_recorded_later(void **state)
 {
     struct stage *stage = *state;
 
-    lost(stage, FIRST, true);
-    block(stage);
-    lost(stage, FIRST, false);
-    for (int times = 0; times < 3; times++) { /* begins and ends meanwhile */
-        lost(stage, SECOND, true);
-        lost(stage, SECOND, false);
-    }
-    evaluator_settle(stage->evaluator);
-    unblock(stage);
+    block_full(stage);
+    stage_lost(stage, FIRST, true);
+    stage_turn(stage); /* still no room */
+    stage_unblock(stage);
+    assert_int_equal(alerts(stage, FIRST, "firing"), 0);
+    assert_int_equal(stage->push_count, 0);
+    stage_flush(stage);
     assert_int_equal(alerts(stage, FIRST, "firing"), 1);
-    settle(stage);
+    assert_int_equal(stage_pushed(stage, FIRST, true, true), 1);
+    stage_flush(stage);
+    assert_int_equal(alerts_in_all(stage), 1);
+    assert_int_equal(stage->push_count, 1);
+}
+
+static void a_resolution_is_recorded_later(void **state)
+{
+    struct stage *stage = *state;
+
+    stage_lost(stage, FIRST, true);
+    block_full(stage);
+    stage_lost(stage, FIRST, false);
+    for (int times = 0; times < 3; times++) { /* begins and ends meanwhile */
+        stage_lost(stage, SECOND, true);
+        stage_lost(stage, SECOND, false);
+    }
+    stage_turn(stage);
+    stage_unblock(stage);
+    assert_int_equal(alerts(stage, FIRST, "firing"), 1);
+    stage_flush(stage);
     assert_int_equal(alerts(stage, FIRST, "resolved"), 1);
     assert_int_equal(alerts(stage, SECOND, "resolved"), 3);
-    assert_int_equal(fixture_query(stage->fixture, "SELECT count(*) FROM alert"), 4);
-    assert_int_equal(to_tell(stage, "firing"), 4); /* those who are told hear of both */
-    assert_int_equal(to_tell(stage, "resolved"), 4);
-    settle(stage);
-    assert_int_equal(fixture_query(stage->fixture, "SELECT count(*) FROM alert"), 4);
-    assert_int_equal(to_tell(stage, "firing") + to_tell(stage, "resolved"), 8);
+    assert_int_equal(alerts_in_all(stage), 4);
+    assert_int_equal(waiting_for_notifiers(stage, "firing"), 4); /* receivers hear of both */
+    assert_int_equal(waiting_for_notifiers(stage, "resolved"), 4);
+    assert_int_equal(stage_pushed(stage, SECOND, true, true), 3);
+    assert_int_equal(stage_pushed(stage, SECOND, false, true), 3);
+    stage_flush(stage);
+    assert_int_equal(alerts_in_all(stage), 4);
+    assert_int_equal(
+        waiting_for_notifiers(stage, "firing") + waiting_for_notifiers(stage, "resolved"), 8);
 }
 
 /* Of runs that ended meanwhile, one of which goes on with another attempt, and one of which is deleted. */
-static void the_end_of_an_attempt_is_told_later(void **state)
+static void the_end_of_an_attempt_is_recorded_later(void **state)
 {
     struct stage *stage = *state;
 
     for (int64_t run = FIRST; run < RUNS; run++)
-        lost(stage, run, true);
-    block(stage);
-    stage->out.ended(stage->out.ctx, FIRST);
-    stage->out.attempt(stage->out.ctx, SECOND, "second", 2);
-    stage->out.ended(stage->out.ctx, THIRD);
-    stage->out.forget(stage->out.ctx, THIRD);
-    evaluator_settle(stage->evaluator);
-    unblock(stage);
-    settle(stage);
+        stage_lost(stage, run, true);
+    block_full(stage);
+    evaluator_ended(stage->evaluator, FIRST);
+    evaluator_attempt(stage->evaluator, SECOND, "second", 2);
+    evaluator_ended(stage->evaluator, THIRD);
+    evaluator_forget(stage->evaluator, THIRD);
+    stage_turn(stage);
+    stage_unblock(stage);
+    stage_flush(stage);
     assert_int_equal(alerts(stage, FIRST, "resolved"), 1);
     assert_int_equal(alerts(stage, SECOND, "resolved"), 1);
     assert_int_equal(alerts(stage, THIRD, "firing"), 1); /* goes with its run */
-    lost(stage, SECOND, true);
-    fixture_flush(stage->fixture);
+    stage_lost(stage, SECOND, true);
+    stage_flush(stage);
     assert_int_equal(alerts(stage, SECOND, "firing"), 1);
 }
 
-static void what_a_new_configuration_ends_is_told_later(void **state)
+static void what_a_new_configuration_ends_is_recorded_later(void **state)
 {
     struct stage *stage = *state;
     struct rule_settings settings;
 
-    lost(stage, FIRST, true);
-    block(stage);
+    stage_lost(stage, FIRST, true);
+    block_full(stage);
     rule_settings_init(&settings);
     for (int rule = 0; rule < RULE_COUNT; rule++)
         settings.mode[rule] = RULE_OFF;
     evaluator_retune(stage->evaluator, &settings);
-    unblock(stage);
-    settle(stage);
+    stage_unblock(stage);
+    stage_flush(stage);
     assert_int_equal(alerts(stage, FIRST, "resolved"), 1);
 }
+
+static void wait_in_vain(struct stage *stage)
+{
+    stage_turn(stage);
+    nanosleep(&(struct timespec){.tv_nsec = (PATIENCE_MS + 5) * 1000000L}, NULL);
+    stage_turn(stage);
+}
+
+static void while_the_store_does_not_write_alerts_go_out_marked(void **state)
+{
+    struct stage *stage = *state;
+
+    stage_block(stage);
+    stage_lost(stage, FIRST, true);
+    wait_in_vain(stage);
+    assert_int_equal(stage_pushed(stage, FIRST, true, false), 1);
+    assert_int_equal(stage->unrecorded_count, 1);
+    assert_int_equal(stats_get(&stage->fixture->stats.alerts_unrecorded), 1);
+    assert_int_equal(alerts_in_all(stage), 0);
+    stage_lost(stage, SECOND, true); /* the store has refused for so long already */
+    stage_turn(stage);
+    assert_int_equal(stage_pushed(stage, SECOND, true, false), 1);
+    stage_come_back(stage);
+    assert_int_equal(stage_pushed(stage, FIRST, true, false), 2);
+    stage_turn(stage);
+    assert_int_equal(stage->push_count, 4);
+    stage_unblock(stage);
+    stage_flush(stage);
+    assert_int_equal(alerts(stage, FIRST, "firing"), 1);
+    assert_int_equal(stage_pushed(stage, FIRST, true, true), 1);
+    assert_int_equal(stage_pushed(stage, SECOND, true, true), 1);
+    assert_int_equal(stats_get(&stage->fixture->stats.alerts_unrecorded), 0);
+    assert_int_equal(waiting_for_notifiers(stage, "firing"), 2);
+}
+
+/* Nobody hears again that an alert fires after hearing of its end. */
+static void an_end_that_went_out_is_not_overtaken_by_its_beginning(void **state)
+{
+    struct stage *stage = *state;
+
+    stage_block(stage);
+    stage_lost(stage, FIRST, true);
+    wait_in_vain(stage);
+    stage_lost(stage, FIRST, false);
+    stage_turn(stage);
+    assert_int_equal(stage_pushed(stage, FIRST, false, false), 1);
+    stage_come_back(stage);
+    assert_int_equal(stage->push_count, 2);
+    stage_unblock(stage);
+    stage_flush(stage);
+    assert_int_equal(stage_pushed(stage, FIRST, true, true), 0);
+    assert_int_equal(stage_pushed(stage, FIRST, false, true), 1);
+    assert_int_equal(alerts(stage, FIRST, "resolved"), 1);
+    assert_int_equal(waiting_for_notifiers(stage, "firing"), 1);
+    assert_int_equal(waiting_for_notifiers(stage, "resolved"), 1);
+}
+
+static void put_silence(struct stage *stage, int64_t id, bool on)
+{
+    struct store_batch *batch = store_batch_new();
+
+    if (on)
+        store_put_silence(batch,
+            &(struct store_silence){
+                .id = id, .run = "first", .reason = "", .created_by = "", .expires_at = 9e9});
+    else
+        store_put_end_silence(batch, id);
+    fixture_submit(stage->fixture, batch);
+}
+
+static void a_silence_holds_back_what_is_recorded(void **state)
+{
+    struct stage *stage = *state;
+
+    put_silence(stage, 1, true);
+    stage_lost(stage, FIRST, true);
+    stage_flush(stage);
+    assert_int_equal(alerts(stage, FIRST, "firing"), 1);
+    stage_come_back(stage);
+    assert_int_equal(stage->push_count, 0);
+    stage_block(stage); /* that it is silenced is known by now */
+    evaluator_ended(stage->evaluator, FIRST);
+    wait_in_vain(stage);
+    assert_int_equal(stage->push_count, 0);
+    stage_unblock(stage);
+    stage_flush(stage);
+    assert_int_equal(stage->push_count, 0);
+}
+
+static void the_end_of_a_silence_lets_an_alert_out(void **state)
+{
+    struct stage *stage = *state;
+
+    put_silence(stage, 1, true);
+    stage_lost(stage, FIRST, true);
+    stage_flush(stage);
+    put_silence(stage, 1, false);
+    stage_flush(stage);
+    assert_int_equal(stage_pushed(stage, FIRST, true, true), 1);
+    put_silence(stage, 2, true);
+    stage_flush(stage);
+    stage_come_back(stage);
+    assert_int_equal(stage->push_count, 1);
+    stage_lost(stage, FIRST, false);
+    stage_flush(stage);
+    assert_int_equal(stage_pushed(stage, FIRST, false, true), 1);
+}
+
+/* It cannot be asked for while the store does not write; who heard that it fires hears of its end. */
+static void a_silence_comes_too_late_for_what_went_out(void **state)
+{
+    struct stage *stage = *state;
+
+    put_silence(stage, 1, true);
+    stage_flush(stage);
+    stage_block(stage);
+    stage_lost(stage, FIRST, true);
+    wait_in_vain(stage);
+    assert_int_equal(stage_pushed(stage, FIRST, true, false), 1);
+    stage_unblock(stage);
+    stage_flush(stage);
+    stage_come_back(stage);
+    assert_int_equal(stage->push_count, 1);
+    stage_lost(stage, FIRST, false);
+    stage_flush(stage);
+    assert_int_equal(stage_pushed(stage, FIRST, false, true), 1);
+}
+
+static void a_restart_keeps_what_fires(void **state)
+{
+    struct stage *stage = *state;
+
+    stage_lost(stage, FIRST, true);
+    stage_flush(stage);
+    stage_restart(stage);
+    stage_come_back(stage);
+    assert_int_equal(stage_pushed(stage, FIRST, true, true), 2);
+    stage_lost(stage, FIRST, false);
+    stage_flush(stage);
+    assert_int_equal(stage_pushed(stage, FIRST, false, true), 1);
+    assert_int_equal(alerts_in_all(stage), 1);
+}
+
+static void the_number_of_a_lost_alert_is_not_given_again(void **state)
+{
+    struct stage *stage = *state;
+
+    stage_block(stage);
+    stage_lost(stage, FIRST, true);
+    wait_in_vain(stage);
+    assert_int_equal(stage->pushes[0].id, 1);
+    stage_kill(stage);
+    assert_int_equal(alerts_in_all(stage), 0);
+    stage_lost(stage, FIRST, true);
+    stage_flush(stage);
+    assert_int_equal(stage->push_count, 1);
+    assert_true(stage->pushes[0].id > 1);
+    stage_restart(stage);
+    stage_lost(stage, SECOND, true);
+    stage_flush(stage); /* after a stop in order no number is left out */
+    assert_int_equal(stage->pushes[1].id, stage->pushes[0].id + 1);
+}
+
+#define PATIENT(name)   cmocka_unit_test_setup_teardown(name, begin_patient, end)
+#define IMPATIENT(name) cmocka_unit_test_setup_teardown(name, begin_impatient, end)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(an_opening_is_told_later, setup, teardown),
-        cmocka_unit_test_setup_teardown(a_resolution_is_told_later, setup, teardown),
-        cmocka_unit_test_setup_teardown(the_end_of_an_attempt_is_told_later, setup, teardown),
-        cmocka_unit_test_setup_teardown(
-            what_a_new_configuration_ends_is_told_later, setup, teardown),
+        PATIENT(an_alert_is_pushed_after_its_commit),
+        PATIENT(an_opening_is_recorded_later),
+        PATIENT(a_resolution_is_recorded_later),
+        PATIENT(the_end_of_an_attempt_is_recorded_later),
+        PATIENT(what_a_new_configuration_ends_is_recorded_later),
+        IMPATIENT(while_the_store_does_not_write_alerts_go_out_marked),
+        IMPATIENT(an_end_that_went_out_is_not_overtaken_by_its_beginning),
+        IMPATIENT(a_silence_holds_back_what_is_recorded),
+        PATIENT(the_end_of_a_silence_lets_an_alert_out),
+        IMPATIENT(a_silence_comes_too_late_for_what_went_out),
+        PATIENT(a_restart_keeps_what_fires),
+        IMPATIENT(the_number_of_a_lost_alert_is_not_given_again),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests_name("evaluator", tests, NULL, NULL);
 }

@@ -51,58 +51,54 @@ static void put_layers(struct store_batch *batch)
 static void put_alerts(struct store_batch *batch)
 {
     store_put_alert(batch,
-        &(struct store_alert){.id = 1,
+        &(struct alert_record){.id = 1,
             .run = SERVE_RUNNING,
             .attempt = 1,
             .rule = "alignment_collapse",
-            .severity = "warning",
-            .state = "resolved",
+            .severity = SEVERITY_WARNING,
+            .state = ALERT_RESOLVED,
             .title = "SA diversity collapsed in 1 layer",
             .summary = "blocks.0.mlp.down_proj fell to 0.02 of its early median, and came back.",
-            .layers = "[\"blocks.0.mlp.down_proj\"]",
-            .evidence = "[{\"layer\":\"blocks.0.mlp.down_proj\",\"metric\":\"sa.diversity\","
-                        "\"value\":0.011,\"threshold\":0.05,"
-                        "\"baseline\":0.62,\"window\":200,\"step\":330}]",
+            .layer_count = 1,
+            .layers = {"blocks.0.mlp.down_proj"},
+            .evidence_count = 1,
+            .evidence = {{0, "sa.diversity", 0.011, 0.05, 0.62, 200, 330}},
             .started_step = 330,
             .last_step = 410,
             .started_at = started + 330,
             .resolved_at = started + 412});
     store_put_alert(batch,
-        &(struct store_alert){.id = 2,
+        &(struct alert_record){.id = 2,
             .run = SERVE_RUNNING,
             .attempt = 1,
             .rule = "sigma_growth",
-            .severity = "critical",
-            .state = "firing",
+            .severity = SEVERITY_CRITICAL,
+            .state = ALERT_FIRING,
             .title = "sigma1 grows out of proportion in 2 layers",
             .summary = "sigma1 of blocks.1.mlp.up_proj grew 3.1-fold within 200 steps while its SA "
                        "diversity is 0.04: inputs "
                        "line up with the principal direction.",
-            .layers =
-                "[\"blocks.1.mlp.up_proj\",\"<img src=x onerror=\\\"document.title='owned'\\\">\"]",
-            .evidence = "[{\"layer\":\"blocks.1.mlp.up_proj\",\"metric\":\"spectral.sigma1\","
-                        "\"value\":14.2,\"threshold\":9.1,"
-                        "\"baseline\":4.55,\"window\":200,\"step\":900},{\"layer\":\"blocks.1.mlp."
-                        "up_proj\",\"metric\":"
-                        "\"sa.diversity\",\"value\":0.04,\"threshold\":0.2,\"baseline\":null,"
-                        "\"window\":null,\"step\":900}]",
+            .layer_count = 2,
+            .layers = {"blocks.1.mlp.up_proj", HOSTILE},
+            .evidence_count = 2,
+            .evidence = {{0, "spectral.sigma1", 14.2, 9.1, 4.55, 200, 900},
+                {0, "sa.diversity", 0.04, 0.2, NAN, NAN, 900}},
             .started_step = 900,
             .last_step = 1190,
             .started_at = started + 900});
-    store_put_alert(batch,
-        &(struct store_alert){.id = 3,
-            .run = SERVE_ENDED,
-            .attempt = 2,
-            .rule = "nonfinite",
-            .severity = "critical",
-            .state = "firing",
-            .title = "loss is not finite",
-            .summary = "The loss is NaN since step 910.",
-            .layers = "[]",
-            .evidence = "[{\"metric\":\"loss\",\"value\":null,\"threshold\":null,\"step\":910}]",
-            .started_step = 910,
-            .last_step = 1190,
-            .started_at = started + 910});
+    store_put_alert(batch, &(struct alert_record){.id = 3,
+                               .run = SERVE_ENDED,
+                               .attempt = 2,
+                               .rule = "nonfinite",
+                               .severity = SEVERITY_CRITICAL,
+                               .state = ALERT_FIRING,
+                               .title = "loss is not finite",
+                               .summary = "The loss is NaN since step 910.",
+                               .evidence_count = 1,
+                               .evidence = {{ALERT_RECORD_RUN, "loss", NAN, NAN, NAN, NAN, 910}},
+                               .started_step = 910,
+                               .last_step = 1190,
+                               .started_at = started + 910});
 }
 
 void serve_data_begin(struct store_batch *batch)

@@ -317,6 +317,7 @@ static void test_from_the_daemon(void **state)
     assert_str(message.u.alert.severity, "critical");
     assert_str(message.u.alert.state, "resolved");
     assert_int_equal(message.u.alert.layers_count, 64);
+    assert_false(message.u.alert.recorded);
     assert_str(message.u.alert.layers[63], "h.63/слой");
     wire_message_free(&message);
 

@@ -7,6 +7,7 @@
 
 #include <cmocka.h>
 #include <dirent.h>
+#include <math.h>
 #include <pthread.h>
 #include <sqlite3.h>
 #include <stdio.h>
@@ -142,23 +143,39 @@ struct store_layer fixture_layer(int64_t id, int64_t run, const char *name)
         .row_end = 768};
 }
 
-struct store_alert fixture_alert(int64_t id, int64_t run)
+void fixture_alert_layers(struct alert_record *alert, const char *const *layers, bool has_evidence)
 {
-    return (struct store_alert){.id = id,
+    alert->layer_count = alert->evidence_count = 0;
+    for (; *layers; layers++) {
+        assert_true(alert_record_add_layer(alert, *layers));
+        if (has_evidence)
+            alert->evidence[alert->evidence_count++] =
+                (struct alert_record_evidence){.layer = (uint8_t)(alert->layer_count - 1),
+                    .metric = "m",
+                    .value = 2.5,
+                    .threshold = 2,
+                    .baseline = NAN,
+                    .window = NAN,
+                    .step = 40};
+    }
+}
+
+struct alert_record fixture_alert(int64_t id, int64_t run)
+{
+    struct alert_record alert = {.id = id,
         .run = run,
+        .run_key = "alpha",
         .attempt = 1,
         .rule = "growth",
-        .severity = "warning",
-        .state = "firing",
+        .severity = SEVERITY_WARNING,
+        .state = ALERT_FIRING,
         .title = "it grows",
         .summary = "by a lot",
-        .layers = "[\"up\"]",
-        .evidence = "[{\"value\":2.5}]",
-        .observed = false,
         .started_step = 40,
         .last_step = 44,
-        .started_at = 1234.5,
-        .resolved_at = 0};
+        .started_at = 1234.5};
+    fixture_alert_layers(&alert, (const char *const[]){"up", NULL}, true);
+    return alert;
 }
 
 struct figure fixture_figure(

@@ -26,7 +26,10 @@ void fixture_await(bool (*condition)(void *ctx), void *ctx);
 
 struct store_run fixture_run(int64_t id, const char *key);
 struct store_layer fixture_layer(int64_t id, int64_t run, const char *name);
-struct store_alert fixture_alert(int64_t id, int64_t run);
+struct alert_record fixture_alert(
+    int64_t id, int64_t run); /* fires, with one layer and its evidence */
+/* The layers of an alert, up to a NULL, and one piece of evidence for each, or none. */
+void fixture_alert_layers(struct alert_record *alert, const char *const *layers, bool has_evidence);
 struct figure fixture_figure(
     int64_t run, int64_t layer, const char *metric, int64_t step, double value);
 

@@ -42,7 +42,7 @@ static void tell_parent(void *ctx, bool ok)
 static struct store_batch *numbered_batch(int64_t number)
 {
     struct store_batch *batch = store_batch_new();
-    struct store_alert alert = fixture_alert(1, 1);
+    struct alert_record alert = fixture_alert(1, 1);
     char metric[16];
     for (int i = 0; i < FIGURES; i++) {
         snprintf(metric, sizeof metric, "m%d", i);

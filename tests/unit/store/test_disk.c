@@ -45,7 +45,7 @@ static struct store_batch *batch_of_step(int64_t step)
     struct store_batch *batch = store_batch_new();
     struct store_run run = fixture_run(1, "alpha");
     struct store_layer layer = fixture_layer(1, 1, "up");
-    struct store_alert alert = fixture_alert(1, 1);
+    struct alert_record alert = fixture_alert(1, 1);
     struct figure figure = fixture_figure(1, 1, "m", step, 1);
     struct histogram histogram = {.run = 1, .layer = 1, .attempt = 1, .step = step, .metric = "sa"};
     run.last_step = alert.last_step = step;

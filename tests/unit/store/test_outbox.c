@@ -28,7 +28,7 @@ static void notify(struct fixture *fixture, const struct store_notifier *list, s
     fixture_flush(fixture);
 }
 
-static void put(struct fixture *fixture, const struct store_alert *alert)
+static void put(struct fixture *fixture, const struct alert_record *alert)
 {
     struct store_batch *batch = store_batch_new();
     store_put_alert(batch, alert);
@@ -122,27 +122,28 @@ static void expire(struct fixture *fixture, double now)
     fixture_flush(fixture);
 }
 
-static struct store_alert resolved(struct store_alert alert)
+static struct alert_record resolved(struct alert_record alert)
 {
-    alert.state = "resolved";
+    alert.state = ALERT_RESOLVED;
     alert.resolved_at = 2345.5;
     return alert;
 }
 
 static void test_life(void **state)
 {
-    struct store_alert alert = fixture_alert(1, 1);
+    struct alert_record alert = fixture_alert(1, 1);
     put(*state, &alert);
     assert_string_equal(due(*state, "pager"), "nothing");
     assert_string_equal(due(*state, "all"), "firing warning 1");
     assert_non_null(strstr(last.alert, "\"run\":\"gpt\""));
-    assert_non_null(strstr(last.alert, "\"evidence\":[{\"value\":2.5}]"));
+    assert_non_null(
+        strstr(last.alert, "\"evidence\":[{\"layer\":\"up\",\"metric\":\"m\",\"value\":2.5,"));
     assert_non_null(strstr(last.alert, "\"resolved_at\":null"));
     report(*state, "all", STORE_DELIVERED);
     assert_string_equal(due(*state, "all"), "nothing");
     put(*state, &alert); /* nothing new */
     assert_string_equal(due(*state, "all"), "nothing");
-    alert.severity = "critical";
+    alert.severity = SEVERITY_CRITICAL;
     put(*state, &alert);
     assert_string_equal(due(*state, "all"), "updated critical 1");
     assert_non_null(strstr(last.noticed, "\"severity\":\"warning\""));
@@ -161,11 +162,11 @@ static void test_life(void **state)
 
 static void test_order_and_collapsing(void **state)
 {
-    struct store_alert alert = fixture_alert(1, 1), next = fixture_alert(2, 1);
+    struct alert_record alert = fixture_alert(1, 1), next = fixture_alert(2, 1);
     put(*state, &alert);
     assert_string_equal(due(*state, "all"), "firing warning 1");
     report(*state, "all", STORE_TRY_AGAIN);
-    alert.summary = "by more";
+    strcpy(alert.summary, "by more");
     put(*state, &alert);
     alert = resolved(alert);
     put(*state, &alert);
@@ -187,25 +188,25 @@ static void test_order_and_collapsing(void **state)
 /* Layers that fail one after the other are told together; what matters is told at once. */
 static void test_changes_wait_for_each_other(void **state)
 {
-    struct store_alert alert = fixture_alert(1, 1);
+    struct alert_record alert = fixture_alert(1, 1);
     put(*state, &alert);
     deliver(*state, "all", "firing warning 1");
-    alert.layers = "[\"up\",\"down\"]";
+    fixture_alert_layers(&alert, (const char *const[]){"up", "down", NULL}, true);
     put(*state, &alert);
     assert_string_equal(due(*state, "all"), "updated warning 1");
     double first = last.next_at, now = (double)time(NULL);
     assert_true(first > now && first <= now + LIMIT_UPDATE_SECONDS + 2);
-    alert.layers = "[\"up\",\"down\",\"head\"]";
+    fixture_alert_layers(&alert, (const char *const[]){"up", "down", "head", NULL}, true);
     put(*state, &alert);
     assert_string_equal(due(*state, "all"), "updated warning 1");
     assert_true(last.next_at == first);
     assert_non_null(strstr(last.alert, "head"));
-    alert.severity = "critical";
+    alert.severity = SEVERITY_CRITICAL;
     put(*state, &alert);
     assert_string_equal(due(*state, "all"), "updated critical 1");
     assert_true(last.next_at == 0);
     report(*state, "all", STORE_DELIVERED);
-    alert.layers = "[]";
+    alert.layer_count = 0;
     put(*state, &alert);
     alert = resolved(alert);
     put(*state, &alert);
@@ -215,7 +216,7 @@ static void test_changes_wait_for_each_other(void **state)
 
 static void test_lanes_do_not_wait_for_each_other(void **state)
 {
-    struct store_alert alert = fixture_alert(1, 1), other = fixture_alert(2, 2);
+    struct alert_record alert = fixture_alert(1, 1), other = fixture_alert(2, 2);
     put(*state, &alert);
     assert_string_equal(due(*state, "all"), "firing warning 1");
     report(*state, "all", STORE_TRY_AGAIN);
@@ -226,7 +227,7 @@ static void test_lanes_do_not_wait_for_each_other(void **state)
 
 static void test_given_up(void **state)
 {
-    struct store_alert alert = fixture_alert(1, 1);
+    struct alert_record alert = fixture_alert(1, 1);
     put(*state, &alert);
     assert_string_equal(due(*state, "all"), "firing warning 1");
     report(*state, "all", STORE_GIVEN_UP);
@@ -239,7 +240,7 @@ static void test_given_up(void **state)
 
 static void test_observed(void **state)
 {
-    struct store_alert alert = fixture_alert(1, 1);
+    struct alert_record alert = fixture_alert(1, 1);
     alert.observed = true;
     put(*state, &alert);
     assert_string_equal(due(*state, "all"), "nothing");
@@ -256,7 +257,7 @@ static void test_observed(void **state)
 
 static void test_silenced_from_the_start(void **state)
 {
-    struct store_alert alert = fixture_alert(1, 1);
+    struct alert_record alert = fixture_alert(1, 1);
     silence(*state, (struct store_silence){.rule = "growth", .expires_at = 7000});
     put(*state, &alert);
     assert_string_equal(due(*state, "all"), "nothing");
@@ -275,7 +276,7 @@ static void test_silenced_from_the_start(void **state)
 
 static void test_silenced_until_resolved(void **state)
 {
-    struct store_alert alert = fixture_alert(1, 1);
+    struct alert_record alert = fixture_alert(1, 1);
     silence(*state, (struct store_silence){.run = "gpt*"});
     put(*state, &alert);
     alert = resolved(alert);
@@ -286,11 +287,11 @@ static void test_silenced_until_resolved(void **state)
 
 static void test_silenced_while_it_fires(void **state)
 {
-    struct store_alert alert = fixture_alert(1, 1);
+    struct alert_record alert = fixture_alert(1, 1);
     put(*state, &alert);
     deliver(*state, "all", "firing warning 1");
     silence(*state, (struct store_silence){.layer = "u?"});
-    alert.severity = "critical";
+    alert.severity = SEVERITY_CRITICAL;
     put(*state, &alert);
     assert_string_equal(due(*state, "all"), "nothing");
     alert = resolved(alert);
@@ -301,7 +302,7 @@ static void test_silenced_while_it_fires(void **state)
 /* On its way when the silence begins, and over before the receiver answers. */
 static void test_silenced_in_flight(void **state)
 {
-    struct store_alert alert = fixture_alert(1, 1);
+    struct alert_record alert = fixture_alert(1, 1);
     put(*state, &alert);
     assert_string_equal(due(*state, "all"), "firing warning 1");
     silence(*state, (struct store_silence){0});
@@ -314,30 +315,34 @@ static void test_silenced_in_flight(void **state)
 
 static void test_what_a_silence_covers(void **state)
 {
+    enum evidence { NONE, EACH, OF_THE_RUN };
     static const struct {
-        const char *layers, *evidence;
+        const char *layers[3];
+        enum evidence evidence;
         struct store_silence silence;
         bool covered;
     } cases[] = {
-        {"[\"up\"]", "[]", {.run = "gpt"}, true},
-        {"[\"up\"]", "[]", {.run = "gp"}, false},
-        {"[\"up\"]", "[]", {.run = "g*"}, true},
-        {"[\"up\"]", "[]", {.rule = "nonfinite"}, false},
-        {"[\"up\"]", "[]", {.layer = "up"}, true},
-        {"[\"up\"]", "[]", {.layer = "down"}, false},
-        {"[\"up\",\"down\"]", "[]", {.layer = "up"}, false},
-        {"[\"up\",\"down\"]", "[]", {.layer = "*"}, true},
-        {"[\"h[0]\"]", "[]", {.layer = "h[0]"}, true},
-        {"[]", "[]", {.layer = "*"}, false},
-        {"[]", "[]", {.layer = NULL}, true},
-        {"[\"up\"]", "[{\"layer\":\"\"},{\"layer\":\"up\"}]", {.layer = "*"}, false},
-        {"[\"up\"]", "[{\"layer\":\"up\"}]", {.layer = "*"}, true},
+        {{"up"}, NONE, {.run = "gpt"}, true},
+        {{"up"}, NONE, {.run = "gp"}, false},
+        {{"up"}, NONE, {.run = "g*"}, true},
+        {{"up"}, NONE, {.rule = "nonfinite"}, false},
+        {{"up"}, NONE, {.layer = "up"}, true},
+        {{"up"}, NONE, {.layer = "down"}, false},
+        {{"up", "down"}, NONE, {.layer = "up"}, false},
+        {{"up", "down"}, NONE, {.layer = "*"}, true},
+        {{"h[0]"}, NONE, {.layer = "h[0]"}, true},
+        {{NULL}, NONE, {.layer = "*"}, false},
+        {{NULL}, NONE, {.layer = NULL}, true},
+        {{"up"}, OF_THE_RUN, {.layer = "*"}, false},
+        {{"up"}, EACH, {.layer = "*"}, true},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
-        struct store_alert alert = fixture_alert(1, 1);
+        struct alert_record alert = fixture_alert(1, 1);
         silence(*state, cases[i].silence);
-        alert.layers = cases[i].layers;
-        alert.evidence = cases[i].evidence;
+        fixture_alert_layers(&alert, cases[i].layers, cases[i].evidence != NONE);
+        if (cases[i].evidence == OF_THE_RUN)
+            alert.evidence[alert.evidence_count++] =
+                (struct alert_record_evidence){.layer = ALERT_RECORD_RUN, .metric = "m"};
         put(*state, &alert);
         if (fixture_query(*state, "SELECT silenced FROM alert") != cases[i].covered)
             fail_msg("case %zu", i);
@@ -347,8 +352,8 @@ static void test_what_a_silence_covers(void **state)
 
 static void test_two_silences_cover_together(void **state)
 {
-    struct store_alert alert = fixture_alert(1, 1);
-    alert.layers = "[\"up\",\"down\"]";
+    struct alert_record alert = fixture_alert(1, 1);
+    fixture_alert_layers(&alert, (const char *const[]){"up", "down", NULL}, true);
     put(*state, &alert);
     silence(*state, (struct store_silence){.layer = "up", .expires_at = 7000});
     assert_int_equal(fixture_query(*state, "SELECT silenced FROM alert"), 0);
@@ -363,8 +368,8 @@ static void test_notifiers_come_and_go(void **state)
     const struct store_notifier other[] = {
         everyone[0], {.name = "new", .kind = "webhook", .rules = ""}};
     const struct store_notifier turned[] = {{.name = "all", .kind = "alertmanager", .rules = ""}};
-    struct store_alert alert = fixture_alert(1, 1), over = resolved(fixture_alert(2, 1));
-    alert.severity = "critical";
+    struct alert_record alert = fixture_alert(1, 1), over = resolved(fixture_alert(2, 1));
+    alert.severity = SEVERITY_CRITICAL;
     put(*state, &alert);
     put(*state, &over);
     deliver(*state, "all", "firing critical 1");
@@ -382,7 +387,7 @@ static void test_notifiers_come_and_go(void **state)
 
 static void test_a_run_that_goes_is_over(void **state)
 {
-    struct store_alert alert = fixture_alert(1, 1);
+    struct alert_record alert = fixture_alert(1, 1);
     put(*state, &alert);
     deliver(*state, "all", "firing warning 1");
     struct store_batch *batch = store_batch_new();
@@ -398,7 +403,7 @@ static void test_rows_are_bounded(void **state)
 {
     struct fixture *fixture = *state;
     struct store_batch *batch = store_batch_new();
-    struct store_alert alert = fixture_alert(1, 1);
+    struct alert_record alert = fixture_alert(1, 1);
     store_put_alert(batch, &alert);
     alert = resolved(alert);
     store_put_alert(batch, &alert);
@@ -416,7 +421,7 @@ static void test_rows_are_bounded(void **state)
 
 static void test_age_is_bounded(void **state)
 {
-    struct store_alert alert = fixture_alert(1, 1), over = fixture_alert(2, 2);
+    struct alert_record alert = fixture_alert(1, 1), over = fixture_alert(2, 2);
     put(*state, &over);
     over = resolved(over);
     put(*state, &over);
@@ -436,7 +441,7 @@ static void test_age_is_bounded(void **state)
 
 static void test_survives_a_restart(void **state)
 {
-    struct store_alert alert = fixture_alert(1, 1), over = fixture_alert(2, 2);
+    struct alert_record alert = fixture_alert(1, 1), over = fixture_alert(2, 2);
     silence(*state, (struct store_silence){.run = "gpt", .expires_at = 7000});
     put(*state, &alert);
     put(*state, &over);

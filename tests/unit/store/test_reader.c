@@ -404,11 +404,11 @@ static void put_overview(struct fixture *fixture)
     struct store_batch *batch = store_batch_new();
     struct store_run second = fixture_run(2, "beta");
     struct store_layer block = fixture_layer(11, 1, "up"); /* a block may have a layer's name */
-    struct store_alert first_alert = fixture_alert(1, 1), second_alert = fixture_alert(2, 2);
+    struct alert_record first_alert = fixture_alert(1, 1), second_alert = fixture_alert(2, 2);
     put_run_and_layer(batch);
     block.kind = "block";
-    second_alert.state = "resolved";
-    second_alert.severity = "critical";
+    second_alert.state = ALERT_RESOLVED;
+    second_alert.severity = SEVERITY_CRITICAL;
     second_alert.resolved_at = 5000;
     store_put_run(batch, &second);
     store_put_layer(batch, &block);

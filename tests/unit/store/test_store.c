@@ -99,9 +99,9 @@ static struct store_batch *rich_batch(void)
     struct store_batch *batch = store_batch_new();
     struct store_run run = fixture_run(1, "alpha");
     struct store_layer layer = fixture_layer(10, 1, "up");
-    struct store_alert firing = fixture_alert(5, 1), resolved = fixture_alert(6, 1);
+    struct alert_record firing = fixture_alert(5, 1), resolved = fixture_alert(6, 1);
     run.attempt = 2;
-    resolved.state = "resolved";
+    resolved.state = ALERT_RESOLVED;
     resolved.resolved_at = 1300;
     store_put_run(batch, &run);
     store_put_attempt(
@@ -126,6 +126,10 @@ static struct store_batch *rich_batch(void)
     return batch;
 }
 
+#define EVIDENCE                                                                                   \
+    "[{\"layer\":\"up\",\"metric\":\"m\",\"value\":2.5,\"threshold\":2.0,\"baseline\":null,"       \
+    "\"window\":null,\"step\":40}]"
+
 #define RICH_CATALOG                                                                               \
     "run 1 alpha|a run|running|{\"k\":1} a2 1000.5 2000.25 step 7 3 4\n"                           \
     "attempt 1 1 from 0 at 1000\n"                                                                 \
@@ -135,7 +139,7 @@ static struct store_batch *rich_batch(void)
     "layer 10 1 up|layer|gate|mlp.0|bf16 512x128 t1 256-768\n"                                     \
     "baseline 10 a1 step 3 bf16 99 fedcba9876543210\n"                                             \
     "tracker 10 a2 step 8 vectors\n"                                                               \
-    "alert 5 1 a1 growth|warning|firing|it grows|by a lot|[\"up\"]|[{\"value\":2.5}] o0 40-44 "    \
+    "alert 5 1 a1 growth|warning|firing|it grows|by a lot|[\"up\"]|" EVIDENCE " o0 40-44 "         \
     "1234.5 0\n"
 
 static void rows_come_back_after_a_restart(void **state)
@@ -149,7 +153,7 @@ static void rows_come_back_after_a_restart(void **state)
     assert_catalog(fixture, RICH_CATALOG);
     assert_int_equal(store_last_run_id(fixture->store), 1);
     assert_int_equal(store_last_layer_id(fixture->store), 10);
-    assert_int_equal(store_last_alert_id(fixture->store), 6);
+    assert_int_equal(store_new_alert_id(fixture->store), 7);
 }
 
 static void rows_are_updated_and_keep_what_belongs_to_them(void **state)
@@ -168,8 +172,8 @@ static void rows_are_updated_and_keep_what_belongs_to_them(void **state)
     run.attempt = 2;
     run.last_step = -1;
     layer.dtype = "fp32";
-    struct store_alert alert = fixture_alert(5, 1);
-    alert.summary = "by more";
+    struct alert_record alert = fixture_alert(5, 1);
+    strcpy(alert.summary, "by more");
     store_put_run(batch, &run);
     store_put_layer(batch, &layer);
     store_put_attempt(
@@ -190,7 +194,7 @@ static void rows_are_updated_and_keep_what_belongs_to_them(void **state)
         "layer 10 1 up|layer|gate|mlp.0|fp32 512x128 t1 256-768\n"
         "baseline 10 a1 step 3 bf16 99 fedcba9876543210\n"
         "tracker 10 a2 step 9 newer\n"
-        "alert 5 1 a1 growth|warning|firing|it grows|by more|[\"up\"]|[{\"value\":2.5}] o0 40-44 "
+        "alert 5 1 a1 growth|warning|firing|it grows|by more|[\"up\"]|" EVIDENCE " o0 40-44 "
         "1234.5 0\n");
     assert_int_equal(fixture_query(fixture, "SELECT count(*) FROM point"), 1);
     assert_int_equal(
@@ -346,7 +350,7 @@ static void a_deleted_run_is_unseen_at_once_and_its_rows_go(void **state)
     snprintf(path, sizeof path, "%s/baselines/10-1-3.w0", fixture->dir);
     assert_int_equal(access(path, F_OK), -1);
     fixture_reopen(fixture);
-    assert_int_equal(store_last_alert_id(fixture->store), 6); /* ids are never given twice */
+    assert_int_equal(store_new_alert_id(fixture->store), 7); /* ids are never given twice */
     assert_int_equal(store_last_layer_id(fixture->store), 10);
 }
 
