@@ -18,6 +18,7 @@
 #include "daemon/core/stats.h"
 #include "daemon/evaluator/evaluator.h"
 #include "daemon/evaluator/journal.h"
+#include "daemon/http/events_sink.h"
 #include "daemon/http/http.h"
 #include "daemon/http/run_control.h"
 #include "daemon/ingest/ingest.h"

@@ -118,7 +118,7 @@ static bool is_control(uint32_t character)
     return character < 0x20 || (character >= 0x7F && character < 0xA0);
 }
 
-bool wire_valid_utf8(struct wire_str text)
+bool names_valid_utf8(struct wire_str text)
 {
     uint32_t character;
     for (size_t at = 0, length; at < text.len; at += length) {
@@ -147,7 +147,7 @@ static bool is_path_component(struct wire_str part)
     return part.len > 0 && !wire_str_equal(part, ".") && !wire_str_equal(part, "..");
 }
 
-bool wire_valid_name(struct wire_str name)
+bool names_valid_name(struct wire_str name)
 {
     if (name.len == 0 || !names_valid_label(name))
         return false;
@@ -164,7 +164,7 @@ bool wire_valid_name(struct wire_str name)
     }
 }
 
-bool wire_valid_run(struct wire_str run)
+bool names_valid_run(struct wire_str run)
 {
     return is_identifier(run, WIRE_RUN_MAX, true, "._:-");
 }
@@ -174,7 +174,7 @@ bool names_valid_session(struct wire_str text)
     return is_identifier(text, WIRE_SESSION_MAX, true, "._:-");
 }
 
-bool wire_valid_scalar_name(struct wire_str name)
+bool names_valid_scalar_name(struct wire_str name)
 {
     if (!is_identifier(name, WIRE_SCALAR_NAME_MAX, false, "_./-"))
         return false;

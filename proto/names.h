@@ -9,6 +9,12 @@
 
 #include "proto/wire.h"
 
+/* The forms of docs/protocol.md's "Names and bounds", also for ids that come by other ways (HTTP, command line). */
+bool names_valid_run(struct wire_str run);
+bool names_valid_name(struct wire_str name);
+bool names_valid_scalar_name(struct wire_str name);
+bool names_valid_utf8(struct wire_str text);
+
 bool names_valid_session(struct wire_str text);
 bool names_valid_label(
     struct wire_str text); /* at most WIRE_NAME_MAX bytes, no control characters */

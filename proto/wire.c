@@ -4,6 +4,8 @@
 #include <msgpack.h>
 #include <string.h>
 
+#include "proto/wire_decode.h"
+
 #define NAME_OF(id, name) name,
 static const char *const type_names[] = {WIRE_TYPES(NAME_OF)};
 static const char *const code_names[] = {"none", WIRE_CODES(NAME_OF)};

@@ -211,29 +211,10 @@ struct wire_fault {
     char about[32];
 };
 
-/* Checks that `size` bytes are exactly one MessagePack map within the bounds, without allocating. 0, or -1. */
-int wire_scan(const void *header, size_t size);
-
-/* Decodes and validates one header. 0 and `*message` (to be freed), or -1 and `*fault`, with nothing to free. The fault is the
- * first in the order of docs/protocol.md's tables; WIRE_CODE_BUDGET when memory is short. */
-int wire_decode(
-    const void *header, size_t size, struct wire_message *message, struct wire_fault *fault);
-void wire_message_free(struct wire_message *message);
-
-/* Encodes one message into `*out`, malloc'ed, owned by the caller. 0, or -1 when memory is short or the message is above
- * WIRE_HEADER_MAX. Does not validate names. */
-int wire_encode(const struct wire_message *message, void **out, size_t *out_size);
-
 const char *wire_type_name(enum wire_type type);
 const char *wire_code_name(enum wire_code code);
 const char *wire_axis_name(enum wire_axis axis); /* "rows" or "cols" */
 struct wire_str wire_str(const char *text);      /* of a NUL-terminated text; {NULL, 0} of NULL */
 bool wire_str_equal(struct wire_str a, const char *b);
-
-/* The forms of docs/protocol.md's "Names and bounds", also for ids that come by other ways (HTTP, command line). */
-bool wire_valid_run(struct wire_str run);
-bool wire_valid_name(struct wire_str name);
-bool wire_valid_scalar_name(struct wire_str name);
-bool wire_valid_utf8(struct wire_str text);
 
 #endif

@@ -1,5 +1,7 @@
 /* Headers to messages: scan, unpack, then read field after field as wire_fields.c says. The first
  * thing wrong, in the order of docs/protocol.md's tables, is the fault told. */
+#include "proto/wire_decode.h"
+
 #include <msgpack.h>
 #include <string.h>
 
@@ -7,6 +9,7 @@
 #include "proto/wire.h"
 #include "proto/wire_fault.h"
 #include "proto/wire_fields.h"
+#include "proto/wire_scan.h"
 
 #define FIELDS_MAX 16
 

@@ -1,5 +1,7 @@
 /* Messages to headers: the fields of wire_fields.c in their order, optional ones only where they
  * have a value. */
+#include "proto/wire_encode.h"
+
 #include <msgpack.h>
 #include <stdlib.h>
 

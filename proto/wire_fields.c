@@ -33,14 +33,14 @@ static const struct wire_form form_rows =
 static const struct wire_form form_shard = NUMBER(WIRE_STORE_SHARD, 0, WIRE_DIM_MAX,
     "[axis, begin, end): rows or cols, and two integers from 0 to 2147483647");
 
-static const struct wire_form form_text = TEXT(wire_valid_utf8, "text in UTF-8");
+static const struct wire_form form_text = TEXT(names_valid_utf8, "text in UTF-8");
 static const struct wire_form form_run = TEXT(
-    wire_valid_run, "1 to 128 letters, digits and . _ : -, beginning with a letter or a digit");
+    names_valid_run, "1 to 128 letters, digits and . _ : -, beginning with a letter or a digit");
 static const struct wire_form form_session = TEXT(
     names_valid_session, "1 to 64 letters, digits and . _ : -, beginning with a letter or a digit");
-static const struct wire_form form_name =
-    TEXT(wire_valid_name, "1 to 256 bytes of UTF-8 without control characters and without empty, . "
-                          "or .. parts between /");
+static const struct wire_form form_name = TEXT(names_valid_name,
+    "1 to 256 bytes of UTF-8 without control characters and without empty, . "
+    "or .. parts between /");
 static const struct wire_form form_label =
     TEXT(names_valid_label, "at most 256 bytes of UTF-8 without control characters");
 static const struct wire_form form_endpoint =
@@ -53,15 +53,15 @@ static const struct wire_form form_role =
 static const struct wire_form form_severity = TEXT(names_valid_severity, "warning or critical");
 static const struct wire_form form_state = TEXT(names_valid_state, "firing or resolved");
 
-static const struct wire_form form_tags = ELEMENTS(WIRE_STORE_TAGS, WIRE_TAGS_MAX, wire_valid_name,
+static const struct wire_form form_tags = ELEMENTS(WIRE_STORE_TAGS, WIRE_TAGS_MAX, names_valid_name,
     "at most 32 tags, each a name with a text of at most 256 bytes");
 static const struct wire_form form_scalars =
-    ELEMENTS(WIRE_STORE_SCALARS, WIRE_SCALARS_MAX, wire_valid_scalar_name,
+    ELEMENTS(WIRE_STORE_SCALARS, WIRE_SCALARS_MAX, names_valid_scalar_name,
         "at most 256 numbers, each with a name of 1 to 64 letters, digits and _ . / -, "
         "beginning with a letter and not with spectral. sa. rotation. weights. gate. "
         "activation. run.");
 static const struct wire_form form_names = ELEMENTS(
-    WIRE_STORE_NAMES, WIRE_ALERT_LAYERS_MAX, wire_valid_name, "at most 64 names of layers");
+    WIRE_STORE_NAMES, WIRE_ALERT_LAYERS_MAX, names_valid_name, "at most 64 names of layers");
 
 static const struct wire_form form_bool = OTHER(WIRE_STORE_BOOL, "true or false");
 static const struct wire_form form_kind = OTHER(WIRE_STORE_KIND, "weights or activations");

@@ -1,8 +1,12 @@
 /* The scanner that looks at a header before anything is allocated for it: is this one map, whole
  * and within bounds? */
+#include "proto/wire_scan.h"
+
+#include <stdint.h>
+
 #include "proto/wire.h"
 
-struct cursor {
+struct scan_cursor {
     const uint8_t *at;
     size_t left;
 };
@@ -51,7 +55,7 @@ static bool is_string(uint8_t lead)
     return (lead >= 0xA0 && lead < 0xC0) || (lead >= 0xD9 && lead <= 0xDB);
 }
 
-static bool skip(struct cursor *cursor, size_t count)
+static bool skip(struct scan_cursor *cursor, size_t count)
 {
     if (count > cursor->left)
         return false;
@@ -60,7 +64,7 @@ static bool skip(struct cursor *cursor, size_t count)
     return true;
 }
 
-static bool read_count(struct cursor *cursor, struct lead lead, size_t *count)
+static bool read_count(struct scan_cursor *cursor, struct lead lead, size_t *count)
 {
     const uint8_t *digits = cursor->at;
     if (!skip(cursor, lead.follow))
@@ -71,11 +75,11 @@ static bool read_count(struct cursor *cursor, struct lead lead, size_t *count)
     return true;
 }
 
-static bool scan_value(struct cursor *cursor, unsigned depth);
+static bool scan_value(struct scan_cursor *cursor, unsigned depth);
 
 /* `count` elements, or pairs of a map: every one takes a byte at least, so a count above what is
  * left is a lie. */
-static bool scan_elements(struct cursor *cursor, size_t count, bool map, unsigned depth)
+static bool scan_elements(struct scan_cursor *cursor, size_t count, bool map, unsigned depth)
 {
     if (depth > WIRE_DEPTH_MAX || count > cursor->left / (map ? 2 : 1))
         return false;
@@ -89,7 +93,7 @@ static bool scan_elements(struct cursor *cursor, size_t count, bool map, unsigne
 }
 
 /* One value, which `depth` containers hold. */
-static bool scan_value(struct cursor *cursor, unsigned depth)
+static bool scan_value(struct scan_cursor *cursor, unsigned depth)
 {
     if (cursor->left == 0)
         return false;
@@ -113,7 +117,7 @@ int wire_scan(const void *header, size_t size)
 {
     if (size == 0 || size > WIRE_HEADER_MAX)
         return -1;
-    struct cursor cursor = {header, size};
+    struct scan_cursor cursor = {header, size};
     if (read_lead(cursor.at[0]).shape != MAP)
         return -1;
     return scan_value(&cursor, 0) && cursor.left == 0 ? 0 : -1;

@@ -11,7 +11,7 @@
 
 #define WHERE_MAX 320
 
-struct story {
+struct wording {
     const char *where; /* "the run", or a layer and how many more */
     const struct spell *worst;
     const char *text;
@@ -42,7 +42,7 @@ static double signless_zero(double figure)
     return fabs(figure) < 0.005 ? 0.0 : figure;
 }
 
-static void describe_nonfinite(char *out, size_t size, const struct story *story)
+static void describe_nonfinite(char *out, size_t size, const struct wording *story)
 {
     const struct alert_evidence *found = &story->worst->evidence[0];
     char count[64] = "";
@@ -65,7 +65,7 @@ static void describe_nonfinite(char *out, size_t size, const struct story *story
 /* One of all layers, then one of each of the fastest. */
 _Static_assert(ALERT_TRACK_EVIDENCE_MAX - 1 > LAYERS_GROWTH_PAIR, "more than a pair shows as more");
 
-static void describe_layers_growth(char *out, size_t size, const struct story *story)
+static void describe_layers_growth(char *out, size_t size, const struct wording *story)
 {
     const struct alert_evidence *together = &story->worst->evidence[0];
     bool pair = story->worst->evidence_count == 1 + LAYERS_GROWTH_PAIR;
@@ -77,7 +77,7 @@ static void describe_layers_growth(char *out, size_t size, const struct story *s
         signless_zero(together->baseline), together->window);
 }
 
-static void describe_sigma_growth(char *out, size_t size, const struct story *story)
+static void describe_sigma_growth(char *out, size_t size, const struct wording *story)
 {
     const struct alert_evidence *growth = &story->worst->evidence[0],
                                 *diversity = &story->worst->evidence[1];
@@ -101,7 +101,7 @@ static void describe_sigma_growth(char *out, size_t size, const struct story *st
         story->where, story->worst->first_step, growth->value, others, growth->window, one_sided);
 }
 
-static void describe_lr_runaway(char *out, size_t size, const struct story *story)
+static void describe_lr_runaway(char *out, size_t size, const struct wording *story)
 {
     const struct alert_evidence *found = &story->worst->evidence[0];
     text_print(out, size,
@@ -112,7 +112,7 @@ static void describe_lr_runaway(char *out, size_t size, const struct story *stor
         found->value, found->step, found->value / found->baseline, found->baseline, found->window);
 }
 
-static void describe_gradient(char *out, size_t size, const struct story *story)
+static void describe_gradient(char *out, size_t size, const struct wording *story)
 {
     const struct alert_evidence *found = &story->worst->evidence[0];
     if (strcmp(found->metric, "gradient.bursts") == 0) {
@@ -133,7 +133,7 @@ static void describe_gradient(char *out, size_t size, const struct story *story)
         story->worst->evidence[1].value, story->worst->evidence[1].baseline);
 }
 
-static void describe_cosine_shift(char *out, size_t size, const struct story *story)
+static void describe_cosine_shift(char *out, size_t size, const struct wording *story)
 {
     const struct alert_evidence *found = &story->worst->evidence[0];
     text_print(out, size,
@@ -146,7 +146,7 @@ static void describe_cosine_shift(char *out, size_t size, const struct story *st
         signless_zero(found->baseline));
 }
 
-static void describe_rotation_runaway(char *out, size_t size, const struct story *story)
+static void describe_rotation_runaway(char *out, size_t size, const struct wording *story)
 {
     const struct alert_evidence *found = &story->worst->evidence[0];
     text_print(out, size,
@@ -156,7 +156,7 @@ static void describe_rotation_runaway(char *out, size_t size, const struct story
         story->worst->first_step, found->value, signless_zero(found->baseline));
 }
 
-static void describe_rotation_still(char *out, size_t size, const struct story *story)
+static void describe_rotation_still(char *out, size_t size, const struct wording *story)
 {
     text_print(out, size,
         "No layer's weights have changed since step %" PRId64
@@ -166,7 +166,7 @@ static void describe_rotation_still(char *out, size_t size, const struct story *
         story->worst->first_step);
 }
 
-static void describe_alignment_collapse(char *out, size_t size, const struct story *story)
+static void describe_alignment_collapse(char *out, size_t size, const struct wording *story)
 {
     const struct alert_evidence *found = &story->worst->evidence[0];
     text_print(out, size,
@@ -178,7 +178,7 @@ static void describe_alignment_collapse(char *out, size_t size, const struct sto
         story->worst->first_step, found->value, found->threshold, found->baseline);
 }
 
-static void describe_loss_high(char *out, size_t size, const struct story *story)
+static void describe_loss_high(char *out, size_t size, const struct wording *story)
 {
     const struct alert_evidence *found = &story->worst->evidence[0];
     text_print(out, size,
@@ -190,7 +190,7 @@ static void describe_loss_high(char *out, size_t size, const struct story *story
         story->worst->first_step, found->value, found->threshold, found->baseline);
 }
 
-static void describe_run_lost(char *out, size_t size, const struct story *story)
+static void describe_run_lost(char *out, size_t size, const struct wording *story)
 {
     text_print(out, size,
         "%s Last step %" PRId64 ". The training process was killed, crashed, or lost its "
@@ -198,7 +198,7 @@ static void describe_run_lost(char *out, size_t size, const struct story *story)
         story->text, story->worst->fired_step);
 }
 
-static void describe_baseline_damaged(char *out, size_t size, const struct story *story)
+static void describe_baseline_damaged(char *out, size_t size, const struct wording *story)
 {
     text_print(out, size,
         "The kept initialization of %s cannot be used: %s. Its rotation and drift are not measured "
@@ -207,7 +207,7 @@ static void describe_baseline_damaged(char *out, size_t size, const struct story
         story->where, story->text);
 }
 
-static void (*const describers[RULE_COUNT])(char *, size_t, const struct story *) = {
+static void (*const describers[RULE_COUNT])(char *, size_t, const struct wording *) = {
     [RULE_NONFINITE] = describe_nonfinite,
     [RULE_SIGMA_GROWTH] = describe_sigma_growth,
     [RULE_LR_RUNAWAY] = describe_lr_runaway,
@@ -241,6 +241,6 @@ void alert_describe(
         text_print(alert->title, sizeof alert->title, "%s", title);
     else
         text_print(alert->title, sizeof alert->title, "%s: %s", title, where);
-    struct story story = {where, worst, text};
+    struct wording story = {where, worst, text};
     describers[alert->rule](alert->summary, sizeof alert->summary, &story);
 }

@@ -158,8 +158,8 @@ int config_check_endpoint(const char *text, char *err)
         return config_unexpected(err, text, CONFIG_ENDPOINT_EXPECTED);
     if (!any && config_is_loopback(&address))
         return 0;
-    return config_unexpected(err, text,
-        "a loopback address: tcp:// beyond loopback needs CURVE, which is not there yet");
+    return config_unexpected(
+        err, text, "a loopback address: tcp:// beyond loopback would not be encrypted");
 }
 
 int config_check_http(const char *text, char *err)

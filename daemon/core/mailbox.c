@@ -4,16 +4,16 @@
 #include <stdlib.h>
 #include <utlist.h>
 
-struct post {
+struct mailbox_item {
     mailbox_fn fn;
     void *arg;
-    struct post *prev, *next;
+    struct mailbox_item *prev, *next;
 };
 
 struct mailbox {
     uv_async_t async;
     uv_mutex_t mutex;
-    struct post *posts; /* under mutex */
+    struct mailbox_item *posts; /* under mutex */
 };
 
 static void on_async(uv_async_t *async)
@@ -43,7 +43,7 @@ no_mutex:
 
 int mailbox_post(struct mailbox *mailbox, mailbox_fn fn, void *arg)
 {
-    struct post *post = calloc(1, sizeof *post);
+    struct mailbox_item *post = calloc(1, sizeof *post);
 
     if (!post)
         return -1;
@@ -58,7 +58,7 @@ int mailbox_post(struct mailbox *mailbox, mailbox_fn fn, void *arg)
 
 void mailbox_drain(struct mailbox *mailbox)
 {
-    struct post *posts, *post, *next;
+    struct mailbox_item *posts, *post, *next;
 
     uv_mutex_lock(&mailbox->mutex);
     posts = mailbox->posts;

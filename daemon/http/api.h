@@ -17,14 +17,4 @@ int api_silences(struct request *request, struct reply *reply, struct problem *p
 int api_silence_add(struct request *request, struct reply *reply, struct problem *problem);
 int api_silence_end(struct request *request, struct reply *reply, struct problem *problem);
 
-int health_alive(struct request *request, struct reply *reply, struct problem *problem);
-int health_ready(struct request *request, struct reply *reply, struct problem *problem);
-int metrics_text(struct request *request, struct reply *reply, struct problem *problem);
-int page_shell(struct request *request, struct reply *reply, struct problem *problem);
-int page_file(struct request *request, struct reply *reply, struct problem *problem);
-int page_openapi(struct request *request, struct reply *reply, struct problem *problem);
-
-/* The event stream answers by itself. */
-enum MHD_Result stream_respond(struct request *request);
-
 #endif

@@ -16,13 +16,13 @@ static void write_alert(void *ctx, const struct reader_alert *alert)
 {
     struct emitter *json = ctx;
 
-    emit_open(json, '{');
+    emitter_open(json, '{');
     objects_alert_members(json, alert->run_key, &alert->row);
-    emit_key(json, "acknowledged");
-    emit_bool(json, alert->acknowledged_at > 0);
-    emit_key(json, "acknowledged_at");
+    emitter_key(json, "acknowledged");
+    emitter_bool(json, alert->acknowledged_at > 0);
+    emitter_key(json, "acknowledged_at");
     objects_time_or_null(json, alert->acknowledged_at);
-    emit_close(json, '}');
+    emitter_close(json, '}');
 }
 
 static int check_run(struct request *request, const char *key, struct problem *problem)
@@ -50,14 +50,14 @@ int api_alerts(struct request *request, struct reply *reply, struct problem *pro
     struct reader *reader = request_reader(request, problem);
     if (!reader)
         return -1;
-    emit_open(&reply->text, '{');
-    emit_key(&reply->text, "alerts");
-    emit_open(&reply->text, '[');
+    emitter_open(&reply->text, '{');
+    emitter_key(&reply->text, "alerts");
+    emitter_open(&reply->text, '[');
     int code = reader_alerts(reader, &query, write_alert, &reply->text);
     if (code == READER_FAILED)
         return request_reader_problem(request, code, "", problem);
-    emit_close(&reply->text, ']');
-    emit_close(&reply->text, '}');
+    emitter_close(&reply->text, ']');
+    emitter_close(&reply->text, '}');
     return 0;
 }
 
@@ -96,7 +96,7 @@ static int find_alert(
 
 static void free_alert(struct found_alert *found)
 {
-    emit_free(&found->json);
+    emitter_free(&found->json);
     free(found->run_key);
 }
 
@@ -131,8 +131,8 @@ int api_alert_ack(struct request *request, struct reply *reply, struct problem *
     free_alert(&found);
     if (find_alert(request, id, &found, problem))
         goto out;
-    emit_append(&reply->text, found.json.text, found.json.size);
-    char *text = emit_take(&found.json);
+    emitter_append(&reply->text, found.json.text, found.json.size);
+    char *text = emitter_take(&found.json);
     if (text)
         events_publish(request->http->options.events, "alert", found.run_key, text);
     free(text);

@@ -7,21 +7,21 @@ enum { COLUMNS_DEFAULT = 200, COLUMNS_MAX = 2000 };
 static void write_column_facts(
     struct emitter *json, const struct reader_column *columns, size_t count)
 {
-    emit_key(json, "first_step");
-    emit_open(json, '[');
+    emitter_key(json, "first_step");
+    emitter_open(json, '[');
     for (size_t i = 0; i < count; i++)
-        emit_int(json, columns[i].first_step);
-    emit_close(json, ']');
-    emit_key(json, "step");
-    emit_open(json, '[');
+        emitter_int(json, columns[i].first_step);
+    emitter_close(json, ']');
+    emitter_key(json, "step");
+    emitter_open(json, '[');
     for (size_t i = 0; i < count; i++)
-        emit_int(json, columns[i].last_step);
-    emit_close(json, ']');
-    emit_key(json, "time");
-    emit_open(json, '[');
+        emitter_int(json, columns[i].last_step);
+    emitter_close(json, ']');
+    emitter_key(json, "time");
+    emitter_open(json, '[');
     for (size_t i = 0; i < count; i++)
-        emit_real(json, columns[i].time);
-    emit_close(json, ']');
+        emitter_real(json, columns[i].time);
+    emitter_close(json, ']');
 }
 
 static void write_histogram(
@@ -31,20 +31,20 @@ static void write_histogram(
 
     if (count == 0)
         return;
-    emit_open(json, '{');
-    emit_key(json, "attempt");
-    emit_int(json, attempt);
+    emitter_open(json, '{');
+    emitter_key(json, "attempt");
+    emitter_int(json, attempt);
     write_column_facts(json, columns, count);
-    emit_key(json, "counts");
-    emit_open(json, '[');
+    emitter_key(json, "counts");
+    emitter_open(json, '[');
     for (size_t bin = 0; bin < HISTOGRAM_BINS; bin++) {
-        emit_open(json, '[');
+        emitter_open(json, '[');
         for (size_t i = 0; i < count; i++)
-            emit_int(json, (int64_t)columns[i].counts[bin]);
-        emit_close(json, ']');
+            emitter_int(json, (int64_t)columns[i].counts[bin]);
+        emitter_close(json, ']');
     }
-    emit_close(json, ']');
-    emit_close(json, '}');
+    emitter_close(json, ']');
+    emitter_close(json, '}');
 }
 
 static int parse(const struct request *request, struct reader_series_query *query,
@@ -76,11 +76,11 @@ static int parse(const struct request *request, struct reader_series_query *quer
 
 static void write_edges(struct emitter *json)
 {
-    emit_key(json, "edges");
-    emit_open(json, '[');
+    emitter_key(json, "edges");
+    emitter_open(json, '[');
     for (int i = 0; i <= HISTOGRAM_BINS; i++)
-        emit_real(json, -1.0 + 2.0 * i / HISTOGRAM_BINS);
-    emit_close(json, ']');
+        emitter_real(json, -1.0 + 2.0 * i / HISTOGRAM_BINS);
+    emitter_close(json, ']');
 }
 
 int api_histogram(struct request *request, struct reply *reply, struct problem *problem)
@@ -94,22 +94,22 @@ int api_histogram(struct request *request, struct reply *reply, struct problem *
     if (parse(request, &query, &layer, problem) || request_run(request, &query.run, problem) ||
         selection_layer(request, query.run, layer, ids, &count, problem))
         return -1;
-    emit_open(json, '{');
-    emit_key(json, "run");
-    emit_text(json, request->capture);
-    emit_key(json, "layer");
-    emit_text(json, layer);
-    emit_key(json, "metric");
-    emit_text(json, query.metric);
+    emitter_open(json, '{');
+    emitter_key(json, "run");
+    emitter_text(json, request->capture);
+    emitter_key(json, "layer");
+    emitter_text(json, layer);
+    emitter_key(json, "metric");
+    emitter_text(json, query.metric);
     write_edges(json);
-    emit_key(json, "histograms");
-    emit_open(json, '[');
+    emitter_key(json, "histograms");
+    emitter_open(json, '[');
     for (size_t i = 0; i < count; i++) {
         query.layer = ids[i];
         if (reader_histogram(request->reader, &query, write_histogram, json) == READER_FAILED)
             return request_reader_problem(request, READER_FAILED, "", problem);
     }
-    emit_close(json, ']');
-    emit_close(json, '}');
+    emitter_close(json, ']');
+    emitter_close(json, '}');
     return 0;
 }

@@ -11,22 +11,22 @@ enum { CONTROL_DEADLINE_MS = 5000 };
 
 static void write_counts(struct emitter *json, const struct reader_run *run)
 {
-    emit_key(json, "alerts_firing");
-    emit_int(json, (int64_t)run->alerts_firing);
-    emit_key(json, "clients");
-    emit_int(json, (int64_t)run->sessions_open);
+    emitter_key(json, "alerts_firing");
+    emitter_int(json, (int64_t)run->alerts_firing);
+    emitter_key(json, "clients");
+    emitter_int(json, (int64_t)run->sessions_open);
 }
 
 static void write_listed(void *ctx, const struct reader_run *run)
 {
     struct emitter *json = ctx;
 
-    emit_open(json, '{');
+    emitter_open(json, '{');
     objects_run_members(json, &run->row);
-    emit_key(json, "layers");
-    emit_int(json, (int64_t)run->layers);
+    emitter_key(json, "layers");
+    emitter_int(json, (int64_t)run->layers);
     write_counts(json, run);
-    emit_close(json, '}');
+    emitter_close(json, '}');
 }
 
 int api_runs(struct request *request, struct reply *reply, struct problem *problem)
@@ -36,14 +36,14 @@ int api_runs(struct request *request, struct reply *reply, struct problem *probl
 
     if (!reader)
         return -1;
-    emit_open(json, '{');
-    emit_key(json, "runs");
-    emit_open(json, '[');
+    emitter_open(json, '{');
+    emitter_key(json, "runs");
+    emitter_open(json, '[');
     int code = reader_runs(reader, write_listed, json);
     if (code)
         return request_reader_problem(request, code, "", problem);
-    emit_close(json, ']');
-    emit_close(json, '}');
+    emitter_close(json, ']');
+    emitter_close(json, '}');
     return 0;
 }
 
@@ -78,21 +78,21 @@ static void keep_last(void *ctx, const struct reader_last *value)
 
     if (!last)
         return;
-    emit_key(&last->members, value->metric);
-    emit_open(&last->members, '{');
-    emit_key(&last->members, "step");
-    emit_int(&last->members, value->step);
-    emit_key(&last->members, "time");
-    emit_real(&last->members, value->time);
-    emit_key(&last->members, "value");
-    emit_real(&last->members, value->value);
-    emit_close(&last->members, '}');
+    emitter_key(&last->members, value->metric);
+    emitter_open(&last->members, '{');
+    emitter_key(&last->members, "step");
+    emitter_int(&last->members, value->step);
+    emitter_key(&last->members, "time");
+    emitter_real(&last->members, value->time);
+    emitter_key(&last->members, "value");
+    emitter_real(&last->members, value->value);
+    emitter_close(&last->members, '}');
 }
 
 static void free_lasts(struct lasts *lasts)
 {
     for (size_t i = 0; i < lasts->count; i++)
-        emit_free(&lasts->list[i].members);
+        emitter_free(&lasts->list[i].members);
     free(lasts->list);
 }
 
@@ -109,14 +109,14 @@ static void write_lasts(struct run_writer *writer, int64_t layer)
 
     while (writer->next < lasts->count && lasts->list[writer->next].layer < layer)
         writer->next++;
-    emit_key(writer->json, "last");
-    emit_open(writer->json, '{');
+    emitter_key(writer->json, "last");
+    emitter_open(writer->json, '{');
     if (writer->next < lasts->count && lasts->list[writer->next].layer == layer) {
         const struct last *last = &lasts->list[writer->next];
-        emit_append(writer->json, last->members.text, last->members.size);
+        emitter_append(writer->json, last->members.text, last->members.size);
         writer->json->failed |= last->members.failed;
     }
-    emit_close(writer->json, '}');
+    emitter_close(writer->json, '}');
 }
 
 static void write_layer(void *ctx, const struct store_layer *layer)
@@ -124,28 +124,28 @@ static void write_layer(void *ctx, const struct store_layer *layer)
     struct run_writer *writer = ctx;
     struct emitter *json = writer->json;
 
-    emit_open(json, '{');
-    emit_key(json, "name");
-    emit_text(json, layer->name);
-    emit_key(json, "kind");
-    emit_text(json, layer->kind);
-    emit_key(json, "shape");
+    emitter_open(json, '{');
+    emitter_key(json, "name");
+    emitter_text(json, layer->name);
+    emitter_key(json, "kind");
+    emitter_text(json, layer->kind);
+    emitter_key(json, "shape");
     if (layer->rows) {
-        emit_open(json, '[');
-        emit_int(json, (int64_t)layer->rows);
-        emit_int(json, (int64_t)layer->cols);
-        emit_close(json, ']');
+        emitter_open(json, '[');
+        emitter_int(json, (int64_t)layer->rows);
+        emitter_int(json, (int64_t)layer->cols);
+        emitter_close(json, ']');
     } else {
-        emit_null(json);
+        emitter_null(json);
     }
-    emit_key(json, "dtype");
-    emit_text_or_null(json, layer->dtype);
-    emit_key(json, "role");
-    emit_text_or_null(json, layer->role);
-    emit_key(json, "block");
-    emit_text_or_null(json, layer->block);
+    emitter_key(json, "dtype");
+    emitter_text_or_null(json, layer->dtype);
+    emitter_key(json, "role");
+    emitter_text_or_null(json, layer->role);
+    emitter_key(json, "block");
+    emitter_text_or_null(json, layer->block);
     write_lasts(writer, layer->id);
-    emit_close(json, '}');
+    emitter_close(json, '}');
 }
 
 static void write_run(void *ctx, const struct reader_run *run)
@@ -155,10 +155,10 @@ static void write_run(void *ctx, const struct reader_run *run)
 
     objects_run_members(json, &run->row);
     write_counts(json, run);
-    emit_key(json, "attempt");
-    emit_int(json, run->row.attempt);
-    emit_key(json, "undefined");
-    emit_int(json, (int64_t)run->row.undefined);
+    emitter_key(json, "attempt");
+    emitter_int(json, run->row.attempt);
+    emitter_key(json, "undefined");
+    emitter_int(json, (int64_t)run->row.undefined);
     write_lasts(writer, 0);
 }
 
@@ -176,18 +176,18 @@ int api_run(struct request *request, struct reply *reply, struct problem *proble
         request_reader_problem(request, READER_FAILED, "", problem);
         goto out;
     }
-    emit_open(&reply->text, '{');
+    emitter_open(&reply->text, '{');
     code = reader_run(request->reader, request->capture, write_run, &writer);
-    emit_key(&reply->text, "layers");
-    emit_open(&reply->text, '[');
+    emitter_key(&reply->text, "layers");
+    emitter_open(&reply->text, '[');
     if (!code)
         code = reader_layers(request->reader, run, write_layer, &writer);
     if (code == READER_FAILED) {
         request_reader_problem(request, code, "", problem);
         goto out;
     }
-    emit_close(&reply->text, ']');
-    emit_close(&reply->text, '}');
+    emitter_close(&reply->text, ']');
+    emitter_close(&reply->text, '}');
     result = 0;
 out:
     free_lasts(&lasts);
@@ -198,13 +198,13 @@ static void tell_deleted(struct http *http, const char *key)
 {
     struct emitter json = {0};
 
-    emit_open(&json, '{');
-    emit_key(&json, "id");
-    emit_text(&json, key);
-    emit_key(&json, "state");
-    emit_text(&json, "deleted");
-    emit_close(&json, '}');
-    char *text = emit_take(&json);
+    emitter_open(&json, '{');
+    emitter_key(&json, "id");
+    emitter_text(&json, key);
+    emitter_key(&json, "state");
+    emitter_text(&json, "deleted");
+    emitter_close(&json, '}');
+    char *text = emitter_take(&json);
     if (text)
         events_publish(http->options.events, "run", key, text);
     free(text);
@@ -242,12 +242,12 @@ static int control_run(struct request *request, enum run_control_answer (*contro
 
 static void answer(struct emitter *json, const char *key, const char *done)
 {
-    emit_open(json, '{');
-    emit_key(json, "id");
-    emit_text(json, key);
-    emit_key(json, done);
-    emit_bool(json, true);
-    emit_close(json, '}');
+    emitter_open(json, '{');
+    emitter_key(json, "id");
+    emitter_text(json, key);
+    emitter_key(json, done);
+    emitter_bool(json, true);
+    emitter_close(json, '}');
 }
 
 int api_run_delete(struct request *request, struct reply *reply, struct problem *problem)

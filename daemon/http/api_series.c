@@ -43,25 +43,25 @@ static void write_columns(
 {
     struct emitter *json = writer->json;
 
-    emit_key(json, "step");
-    emit_open(json, '[');
+    emitter_key(json, "step");
+    emitter_open(json, '[');
     for (size_t i = 0; i < count; i++)
-        emit_int(json, buckets[i].step);
-    emit_close(json, ']');
+        emitter_int(json, buckets[i].step);
+    emitter_close(json, ']');
     for (size_t column = 0; column < sizeof real_columns / sizeof *real_columns; column++) {
         if (cancel_due(&writer->request->cancel))
             return;
-        emit_key(json, real_columns[column].key);
-        emit_open(json, '[');
+        emitter_key(json, real_columns[column].key);
+        emitter_open(json, '[');
         for (size_t i = 0; i < count; i++)
-            emit_real(json, real_column(&buckets[i], column));
-        emit_close(json, ']');
+            emitter_real(json, real_column(&buckets[i], column));
+        emitter_close(json, ']');
     }
-    emit_key(json, "nonfinite");
-    emit_open(json, '[');
+    emitter_key(json, "nonfinite");
+    emitter_open(json, '[');
     for (size_t i = 0; i < count; i++)
-        emit_int(json, (int64_t)buckets[i].nonfinite);
-    emit_close(json, ']');
+        emitter_int(json, (int64_t)buckets[i].nonfinite);
+    emitter_close(json, ']');
 }
 
 static void write_series(
@@ -73,15 +73,15 @@ static void write_series(
     writer->buckets += count;
     if (writer->buckets > BUCKETS_MAX || count == 0)
         return;
-    emit_open(json, '{');
-    emit_key(json, "layer");
-    emit_text(json, writer->entry->layer);
-    emit_key(json, "metric");
-    emit_text(json, writer->entry->metric);
-    emit_key(json, "attempt");
-    emit_int(json, attempt);
+    emitter_open(json, '{');
+    emitter_key(json, "layer");
+    emitter_text(json, writer->entry->layer);
+    emitter_key(json, "metric");
+    emitter_text(json, writer->entry->metric);
+    emitter_key(json, "attempt");
+    emitter_int(json, attempt);
     write_columns(writer, buckets, count);
-    emit_close(json, '}');
+    emitter_close(json, '}');
 }
 
 static int parse(
@@ -122,7 +122,7 @@ static int write_selected(struct request *request, const struct selection *selec
         if (reader_series(request->reader, query, write_series, &writer) == READER_FAILED)
             return request_reader_problem(request, READER_FAILED, "", problem);
         if (writer.buckets > BUCKETS_MAX) {
-            emit_number(points, (double)query->points);
+            emitter_number(points, (double)query->points);
             return problem_parameter(problem, 400, "points", points,
                 "at most %d buckets in one answer: fewer points, metrics or layers", BUCKETS_MAX);
         }
@@ -140,14 +140,14 @@ int api_series(struct request *request, struct reply *reply, struct problem *pro
         return -1;
     int result = selection_make(&selection, request, query.run, problem);
     if (!result) {
-        emit_open(json, '{');
-        emit_key(json, "run");
-        emit_text(json, request->capture);
-        emit_key(json, "series");
-        emit_open(json, '[');
+        emitter_open(json, '{');
+        emitter_key(json, "run");
+        emitter_text(json, request->capture);
+        emitter_key(json, "series");
+        emitter_open(json, '[');
         result = write_selected(request, &selection, &query, json, problem);
-        emit_close(json, ']');
-        emit_close(json, '}');
+        emitter_close(json, ']');
+        emitter_close(json, '}');
     }
     selection_free(&selection);
     return result;

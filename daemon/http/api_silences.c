@@ -13,24 +13,24 @@ static void write_silence(void *ctx, const struct store_silence *silence)
 {
     struct emitter *json = ctx;
 
-    emit_open(json, '{');
-    emit_key(json, "id");
-    emit_int(json, silence->id);
-    emit_key(json, "run");
-    emit_text(json, silence->run);
-    emit_key(json, "rule");
-    emit_text(json, silence->rule);
-    emit_key(json, "layer");
-    emit_text(json, silence->layer);
-    emit_key(json, "reason");
-    emit_text(json, silence->reason);
-    emit_key(json, "created_by");
-    emit_text(json, silence->created_by);
-    emit_key(json, "created_at");
-    emit_real(json, silence->created_at);
-    emit_key(json, "expires_at");
-    emit_real(json, silence->expires_at);
-    emit_close(json, '}');
+    emitter_open(json, '{');
+    emitter_key(json, "id");
+    emitter_int(json, silence->id);
+    emitter_key(json, "run");
+    emitter_text(json, silence->run);
+    emitter_key(json, "rule");
+    emitter_text(json, silence->rule);
+    emitter_key(json, "layer");
+    emitter_text(json, silence->layer);
+    emitter_key(json, "reason");
+    emitter_text(json, silence->reason);
+    emitter_key(json, "created_by");
+    emitter_text(json, silence->created_by);
+    emitter_key(json, "created_at");
+    emitter_real(json, silence->created_at);
+    emitter_key(json, "expires_at");
+    emitter_real(json, silence->expires_at);
+    emitter_close(json, '}');
 }
 
 int api_silences(struct request *request, struct reply *reply, struct problem *problem)
@@ -39,14 +39,14 @@ int api_silences(struct request *request, struct reply *reply, struct problem *p
 
     if (!reader)
         return -1;
-    emit_open(&reply->text, '{');
-    emit_key(&reply->text, "silences");
-    emit_open(&reply->text, '[');
+    emitter_open(&reply->text, '{');
+    emitter_key(&reply->text, "silences");
+    emitter_open(&reply->text, '[');
     int code = reader_silences(reader, 0, write_silence, &reply->text);
     if (code)
         return request_reader_problem(request, code, "", problem);
-    emit_close(&reply->text, ']');
-    emit_close(&reply->text, '}');
+    emitter_close(&reply->text, ']');
+    emitter_close(&reply->text, '}');
     return 0;
 }
 

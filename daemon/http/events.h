@@ -13,7 +13,6 @@
 #include <sys/types.h>
 
 #include "daemon/core/stats.h"
-#include "daemon/store/store.h"
 
 struct events;
 struct events_stream;
@@ -32,9 +31,6 @@ void events_free(struct events *events); /* after every stream was closed; safe 
  * Any thread; never waits for a client. Without memory the event is dropped and the streams find a
  * gap (`reset`). */
 void events_publish(struct events *events, const char *type, const char *run_key, const char *json);
-
-/* What turns commits into events: `sample` for each (run, layer, step, attempt), `alert`, `run`. */
-struct store_sink events_sink(struct events *events);
 
 /* No stream waits from here on: all are woken and read EVENTS_END. */
 void events_end(struct events *events);

@@ -4,7 +4,6 @@
 #include <stdio.h>
 
 #include "daemon/core/clock.h"
-#include "daemon/http/api.h"
 
 static uint64_t age(uint64_t stamp_ms, uint64_t now_ms)
 {
@@ -30,18 +29,18 @@ void health_check(struct stats *stats, uint64_t now_ms, struct health_part parts
 
 static void write_parts(struct emitter *json, const struct health_part parts[HEALTH_PARTS])
 {
-    emit_key(json, "parts");
-    emit_open(json, '{');
+    emitter_key(json, "parts");
+    emitter_open(json, '{');
     for (int i = 0; i < HEALTH_PARTS; i++) {
-        emit_key(json, parts[i].name);
-        emit_open(json, '{');
-        emit_key(json, "ok");
-        emit_bool(json, parts[i].ok);
-        emit_key(json, "age_seconds");
-        emit_real(json, (double)parts[i].age_ms / 1000);
-        emit_close(json, '}');
+        emitter_key(json, parts[i].name);
+        emitter_open(json, '{');
+        emitter_key(json, "ok");
+        emitter_bool(json, parts[i].ok);
+        emitter_key(json, "age_seconds");
+        emitter_real(json, (double)parts[i].age_ms / 1000);
+        emitter_close(json, '}');
     }
-    emit_close(json, '}');
+    emitter_close(json, '}');
 }
 
 static const struct health_part *first_stalled(const struct health_part parts[HEALTH_PARTS])
@@ -73,28 +72,28 @@ static void write_health(struct request *request, struct reply *reply)
 
     health_check(request->http->options.stats, clock_ms(), parts);
     const struct health_part *stalled = first_stalled(parts);
-    emit_open(json, '{');
+    emitter_open(json, '{');
     if (stalled) {
         char detail[128];
         describe(stalled, detail, sizeof detail);
         reply->status = MHD_HTTP_SERVICE_UNAVAILABLE;
         reply->content_type = "application/problem+json";
-        emit_key(json, "type");
-        emit_text(json, "about:blank");
-        emit_key(json, "title");
-        emit_text(json, problem_title(503));
-        emit_key(json, "status");
-        emit_int(json, 503);
-        emit_key(json, "detail");
-        emit_text(json, detail);
-        emit_key(json, "part");
-        emit_text(json, stalled->name);
+        emitter_key(json, "type");
+        emitter_text(json, "about:blank");
+        emitter_key(json, "title");
+        emitter_text(json, problem_title(503));
+        emitter_key(json, "status");
+        emitter_int(json, 503);
+        emitter_key(json, "detail");
+        emitter_text(json, detail);
+        emitter_key(json, "part");
+        emitter_text(json, stalled->name);
     } else {
-        emit_key(json, "status");
-        emit_text(json, "ok");
+        emitter_key(json, "status");
+        emitter_text(json, "ok");
     }
     write_parts(json, parts);
-    emit_close(json, '}');
+    emitter_close(json, '}');
 }
 
 int health_alive(struct request *request, struct reply *reply, struct problem *problem)

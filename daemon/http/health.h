@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "daemon/core/stats.h"
+#include "daemon/http/request.h"
 
 enum {
     HEALTH_PARTS = 4,
@@ -26,5 +27,9 @@ struct health_part {
 
 /* `now_ms`: CLOCK_MONOTONIC. A loop or a writer that has not done its first turn is not ok. */
 void health_check(struct stats *stats, uint64_t now_ms, struct health_part parts[HEALTH_PARTS]);
+
+/* Routes' functions (api.h). */
+int health_alive(struct request *request, struct reply *reply, struct problem *problem);
+int health_ready(struct request *request, struct reply *reply, struct problem *problem);
 
 #endif

@@ -14,7 +14,7 @@ int lanes_start(struct http *http)
     for (size_t i = 0; i < LANES; i++) {
         struct lane *lane = &http->lanes[i];
 
-        lane->answers = (struct emit_budget){.max = http->options.answers_bytes};
+        lane->answers = (struct emitter_budget){.max = http->options.answers_bytes};
         if (pool_start(&lane->pool, HTTP_QUEUE_MAX) == 0)
             continue;
         while (i-- > 0) {

@@ -19,7 +19,7 @@ enum http_lane {
 
 struct lane {
     struct pool pool;
-    struct emit_budget answers; /* texts that are made, or on their way to the client */
+    struct emitter_budget answers; /* texts that are made, or on their way to the client */
 };
 
 /* 0, or -1 without threads and with nothing to stop. */

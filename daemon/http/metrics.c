@@ -1,47 +1,48 @@
 /* GET /metrics: the last figures of running runs, firing alerts, and the daemon's own counters. */
+#include "daemon/http/metrics.h"
+
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/http/api.h"
 #include "daemon/http/grow.h"
 #include "daemon/http/prometheus.h"
 
 enum { ALERTS_MAX = 10000 };
 
-struct sample {
+struct metrics_sample {
     char name[PROMETHEUS_NAME_MAX];
     char *run, *layer;
     double value;
 };
 
-struct running {
+struct metrics_run {
     char *key;
     int64_t id, step;
 };
 
-struct firing {
+struct metrics_alert {
     char *run, *rule, *severity;
 };
 
-struct notifier {
+struct metrics_notifier {
     char *name;
     struct reader_notifier row; /* but its name */
 };
 
 /* What the queries gather; `run` is the key of the run whose figures come. */
-struct gathering {
-    struct running *running;
-    struct sample *samples;
-    struct firing *firing;
-    struct notifier *notifiers;
+struct metrics_data {
+    struct metrics_run *running;
+    struct metrics_sample *samples;
+    struct metrics_alert *firing;
+    struct metrics_notifier *notifiers;
     size_t running_count, samples_count, firing_count, notifiers_count;
     const char *run;
     bool failed;
 };
 
-static char *copy(struct gathering *gathering, const char *text)
+static char *copy(struct metrics_data *gathering, const char *text)
 {
     char *copied = strdup(text);
 
@@ -51,31 +52,31 @@ static char *copy(struct gathering *gathering, const char *text)
 
 static void keep_running(void *ctx, const struct reader_run *run)
 {
-    struct gathering *gathering = ctx;
+    struct metrics_data *gathering = ctx;
 
     if (strcmp(run->row.state, "running") != 0)
         return;
-    struct running *list = grow(gathering->running, gathering->running_count, sizeof *list);
+    struct metrics_run *list = grow(gathering->running, gathering->running_count, sizeof *list);
     if (!list) {
         gathering->failed = true;
         return;
     }
     gathering->running = list;
     list[gathering->running_count++] =
-        (struct running){copy(gathering, run->row.key), run->row.id, run->row.last_step};
+        (struct metrics_run){copy(gathering, run->row.key), run->row.id, run->row.last_step};
 }
 
 static void keep_sample(void *ctx, const struct reader_last *last)
 {
-    struct gathering *gathering = ctx;
-    struct sample *list = grow(gathering->samples, gathering->samples_count, sizeof *list);
+    struct metrics_data *gathering = ctx;
+    struct metrics_sample *list = grow(gathering->samples, gathering->samples_count, sizeof *list);
 
     if (!list) {
         gathering->failed = true;
         return;
     }
     gathering->samples = list;
-    struct sample *sample = &list[gathering->samples_count++];
+    struct metrics_sample *sample = &list[gathering->samples_count++];
     prometheus_name(sample->name, last->metric);
     sample->run = copy(gathering, gathering->run);
     sample->layer = copy(gathering, last->layer);
@@ -84,32 +85,34 @@ static void keep_sample(void *ctx, const struct reader_last *last)
 
 static void keep_firing(void *ctx, const struct reader_alert *alert)
 {
-    struct gathering *gathering = ctx;
-    struct firing *list = grow(gathering->firing, gathering->firing_count, sizeof *list);
+    struct metrics_data *gathering = ctx;
+    struct metrics_alert *list = grow(gathering->firing, gathering->firing_count, sizeof *list);
 
     if (!list) {
         gathering->failed = true;
         return;
     }
     gathering->firing = list;
-    list[gathering->firing_count++] = (struct firing){copy(gathering, alert->run_key),
+    list[gathering->firing_count++] = (struct metrics_alert){copy(gathering, alert->run_key),
         copy(gathering, alert->row.rule), copy(gathering, alert->row.severity)};
 }
 
 static void keep_notifier(void *ctx, const struct reader_notifier *row)
 {
-    struct gathering *gathering = ctx;
-    struct notifier *list = grow(gathering->notifiers, gathering->notifiers_count, sizeof *list);
+    struct metrics_data *gathering = ctx;
+    struct metrics_notifier *list =
+        grow(gathering->notifiers, gathering->notifiers_count, sizeof *list);
 
     if (!list) {
         gathering->failed = true;
         return;
     }
     gathering->notifiers = list;
-    list[gathering->notifiers_count++] = (struct notifier){copy(gathering, row->name), *row};
+    list[gathering->notifiers_count++] =
+        (struct metrics_notifier){copy(gathering, row->name), *row};
 }
 
-static int gather(struct gathering *gathering, struct reader *reader)
+static int gather(struct metrics_data *gathering, struct reader *reader)
 {
     const struct reader_alert_query firing = {.state = "firing", .limit = ALERTS_MAX};
     int code = reader_runs(reader, keep_running, gathering);
@@ -126,7 +129,7 @@ static int gather(struct gathering *gathering, struct reader *reader)
     return code == READER_FAILED || gathering->failed ? -1 : 0;
 }
 
-static void free_gathering(struct gathering *gathering)
+static void free_gathering(struct metrics_data *gathering)
 {
     for (size_t i = 0; i < gathering->running_count; i++)
         free(gathering->running[i].key);
@@ -149,7 +152,7 @@ static void free_gathering(struct gathering *gathering)
 
 static int compare_samples(const void *left, const void *right)
 {
-    const struct sample *a = left, *b = right;
+    const struct metrics_sample *a = left, *b = right;
     int order = strcmp(a->name, b->name);
 
     if (!order)
@@ -159,7 +162,7 @@ static int compare_samples(const void *left, const void *right)
 
 static int compare_firing(const void *left, const void *right)
 {
-    const struct firing *a = left, *b = right;
+    const struct metrics_alert *a = left, *b = right;
     int order = strcmp(a->run, b->run);
 
     if (!order)
@@ -246,13 +249,13 @@ static void write_own(struct emitter *text, struct stats *stats)
 
 /* Returns how many were left out: beyond `most`, of a name of our own, or of the name of another
  * series of the same layer. */
-static size_t write_samples(struct emitter *text, const struct gathering *gathering, size_t most)
+static size_t write_samples(struct emitter *text, const struct metrics_data *gathering, size_t most)
 {
-    const struct sample *before = NULL;
+    const struct metrics_sample *before = NULL;
     size_t written = 0;
 
     for (size_t i = 0; i < gathering->samples_count && written < most; i++) {
-        const struct sample *sample = &gathering->samples[i];
+        const struct metrics_sample *sample = &gathering->samples[i];
         if (is_own(sample->name) || (before && !compare_samples(before, sample)))
             continue;
         if (!before || strcmp(before->name, sample->name) != 0)
@@ -267,22 +270,22 @@ static size_t write_samples(struct emitter *text, const struct gathering *gather
     return gathering->samples_count - written;
 }
 
-static void write_steps(struct emitter *text, const struct gathering *gathering)
+static void write_steps(struct emitter *text, const struct metrics_data *gathering)
 {
     prometheus_family(text, "foreshock_step", "gauge", "Last step of a running run.");
     for (size_t i = 0; i < gathering->running_count; i++) {
-        const struct running *running = &gathering->running[i];
+        const struct metrics_run *running = &gathering->running[i];
         if (running->step >= 0)
             prometheus_sample(text, "foreshock_step",
                 &(struct prometheus_label){"run", running->key}, 1, (double)running->step);
     }
 }
 
-static void write_firing(struct emitter *text, const struct gathering *gathering)
+static void write_firing(struct emitter *text, const struct metrics_data *gathering)
 {
     prometheus_family(text, "foreshock_alerts_firing", "gauge", "Alerts that fire now.");
     for (size_t i = 0; i < gathering->firing_count;) {
-        const struct firing *first = &gathering->firing[i];
+        const struct metrics_alert *first = &gathering->firing[i];
         size_t same = 1;
         while (i + same < gathering->firing_count && !compare_firing(first, first + same))
             same++;
@@ -312,14 +315,14 @@ static const struct notifier_family {
         offsetof(struct reader_notifier, waiting)},
 };
 
-static void write_notifiers(struct emitter *text, const struct gathering *gathering)
+static void write_notifiers(struct emitter *text, const struct metrics_data *gathering)
 {
     for (size_t f = 0; f < sizeof notifier_families / sizeof *notifier_families; f++) {
         const struct notifier_family *family = &notifier_families[f];
 
         prometheus_family(text, family->name, family->type, family->help);
         for (size_t i = 0; i < gathering->notifiers_count; i++) {
-            const struct notifier *notifier = &gathering->notifiers[i];
+            const struct metrics_notifier *notifier = &gathering->notifiers[i];
             const char *row = (const char *)&notifier->row;
 
             prometheus_sample(text, family->name,
@@ -330,7 +333,7 @@ static void write_notifiers(struct emitter *text, const struct gathering *gather
 }
 
 static void write_all(
-    struct emitter *text, struct gathering *gathering, const struct http_options *options)
+    struct emitter *text, struct metrics_data *gathering, const struct http_options *options)
 {
     if (gathering->samples_count > 1)
         qsort(gathering->samples, gathering->samples_count, sizeof *gathering->samples,
@@ -354,7 +357,7 @@ static void write_all(
 
 int metrics_text(struct request *request, struct reply *reply, struct problem *problem)
 {
-    struct gathering gathering = {0};
+    struct metrics_data gathering = {0};
     struct reader *reader = request_reader(request, problem);
     int result = 0;
 

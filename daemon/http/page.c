@@ -3,8 +3,6 @@
 
 #include <string.h>
 
-#include "daemon/http/api.h"
-
 static int write_asset(struct reply *reply, const char *name, struct problem *problem)
 {
     for (size_t i = 0; i < page_assets_count; i++) {
@@ -12,7 +10,7 @@ static int write_asset(struct reply *reply, const char *name, struct problem *pr
         if (strcmp(asset->name, name) != 0)
             continue;
         reply->content_type = asset->content_type;
-        emit_append(&reply->text, (const char *)asset->bytes, asset->size);
+        emitter_append(&reply->text, (const char *)asset->bytes, asset->size);
         return 0;
     }
     return problem_parameter(problem, 404, "file", name, "a file of the dashboard");

@@ -75,22 +75,22 @@ const char *problem_title(unsigned status)
 
 void problem_write(const struct problem *problem, struct emitter *json)
 {
-    emit_open(json, '{');
-    emit_key(json, "type");
-    emit_text(json, "about:blank");
-    emit_key(json, "title");
-    emit_text(json, problem_title(problem->status));
-    emit_key(json, "status");
-    emit_int(json, problem->status);
-    emit_key(json, "detail");
-    emit_text(json, problem->detail);
+    emitter_open(json, '{');
+    emitter_key(json, "type");
+    emitter_text(json, "about:blank");
+    emitter_key(json, "title");
+    emitter_text(json, problem_title(problem->status));
+    emitter_key(json, "status");
+    emitter_int(json, problem->status);
+    emitter_key(json, "detail");
+    emitter_text(json, problem->detail);
     if (problem->parameter[0]) {
-        emit_key(json, "parameter");
-        emit_text(json, problem->parameter);
-        emit_key(json, "value");
-        emit_text(json, problem->value);
-        emit_key(json, "expected");
-        emit_text(json, problem->expected);
+        emitter_key(json, "parameter");
+        emitter_text(json, problem->parameter);
+        emitter_key(json, "value");
+        emitter_text(json, problem->value);
+        emitter_key(json, "expected");
+        emitter_text(json, problem->expected);
     }
-    emit_close(json, '}');
+    emitter_close(json, '}');
 }

@@ -19,54 +19,54 @@ void prometheus_name(char name[PROMETHEUS_NAME_MAX], const char *metric)
 
 void prometheus_family(struct emitter *text, const char *name, const char *type, const char *help)
 {
-    emit_append_text(text, "# HELP ");
-    emit_append_text(text, name);
-    emit_append_text(text, " ");
-    emit_append_text(text, help);
-    emit_append_text(text, "\n# TYPE ");
-    emit_append_text(text, name);
-    emit_append_text(text, " ");
-    emit_append_text(text, type);
-    emit_append_text(text, "\n");
+    emitter_append_text(text, "# HELP ");
+    emitter_append_text(text, name);
+    emitter_append_text(text, " ");
+    emitter_append_text(text, help);
+    emitter_append_text(text, "\n# TYPE ");
+    emitter_append_text(text, name);
+    emitter_append_text(text, " ");
+    emitter_append_text(text, type);
+    emitter_append_text(text, "\n");
 }
 
 static void label_value(struct emitter *text, const char *value)
 {
     for (; *value; value++) {
         if (*value == '\\' || *value == '"')
-            emit_append(text, "\\", 1);
+            emitter_append(text, "\\", 1);
         if (*value == '\n')
-            emit_append_text(text, "\\n");
+            emitter_append_text(text, "\\n");
         else
-            emit_append(text, value, 1);
+            emitter_append(text, value, 1);
     }
 }
 
 static void number(struct emitter *text, double value)
 {
-    char digits[EMIT_NUMBER_MAX];
+    char digits[EMITTER_NUMBER_MAX];
 
     if (isnan(value)) {
-        emit_append_text(text, "NaN");
+        emitter_append_text(text, "NaN");
     } else if (isinf(value)) {
-        emit_append_text(text, value > 0 ? "+Inf" : "-Inf");
+        emitter_append_text(text, value > 0 ? "+Inf" : "-Inf");
     } else {
-        emit_append(text, digits, emit_number(digits, value));
+        emitter_append(text, digits, emitter_number(digits, value));
     }
 }
 
 void prometheus_sample(struct emitter *text, const char *name,
     const struct prometheus_label *labels, size_t count, double value)
 {
-    emit_append_text(text, name);
+    emitter_append_text(text, name);
     for (size_t i = 0; i < count; i++) {
-        emit_append_text(text, i ? "," : "{");
-        emit_append_text(text, labels[i].name);
-        emit_append_text(text, "=\"");
+        emitter_append_text(text, i ? "," : "{");
+        emitter_append_text(text, labels[i].name);
+        emitter_append_text(text, "=\"");
         label_value(text, labels[i].value);
-        emit_append_text(text, "\"");
+        emitter_append_text(text, "\"");
     }
-    emit_append_text(text, count ? "} " : " ");
+    emitter_append_text(text, count ? "} " : " ");
     number(text, value);
-    emit_append_text(text, "\n");
+    emitter_append_text(text, "\n");
 }

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/names.h"
 #include "proto/wire.h"
 
 static int hex_digit(char c)
@@ -44,7 +45,7 @@ static int decode(char *text, int plus_is_blank)
         *out++ = (char)byte;
     }
     *out = '\0';
-    return wire_valid_utf8(wire_str(text)) ? 0 : -1;
+    return names_valid_utf8(wire_str(text)) ? 0 : -1;
 }
 
 static int bad_text(struct problem *problem, const char *what)

@@ -9,6 +9,7 @@
 
 #include "daemon/core/clock.h"
 #include "daemon/http/routes.h"
+#include "proto/names.h"
 #include "proto/wire.h"
 
 struct request *request_new(
@@ -29,7 +30,7 @@ void request_free(struct request *request)
     if (!request)
         return;
     request_end_reading(request);
-    emit_free(&request->reply.text);
+    emitter_free(&request->reply.text);
     query_free(&request->query);
     free(request->body);
     free(request);
@@ -133,7 +134,7 @@ static void keep_id(void *ctx, const struct reader_run *run)
 
 int request_run(struct request *request, int64_t *run, struct problem *problem)
 {
-    if (!wire_valid_run(wire_str(request->capture)))
+    if (!names_valid_run(wire_str(request->capture)))
         return problem_parameter(problem, 404, "run", request->capture,
             "an id that matches [A-Za-z0-9][A-Za-z0-9._:-]{0,127}");
     struct reader *reader = request_reader(request, problem);

@@ -35,14 +35,14 @@ enum MHD_Result respond_with(struct request *request, unsigned status, const cha
 struct sent {
     char *text;
     size_t size; /* with the NUL */
-    struct emit_budget *budget;
+    struct emitter_budget *budget;
 };
 
 static void free_sent(void *ctx)
 {
     struct sent *sent = ctx;
 
-    emit_uncharge(sent->budget, sent->size);
+    emitter_uncharge(sent->budget, sent->size);
     free(sent->text);
     free(sent);
 }
@@ -66,9 +66,9 @@ static enum MHD_Result respond_without_memory(struct request *request, const str
 enum MHD_Result respond_text(struct request *request, struct reply *reply)
 {
     size_t size = reply->text.size;
-    struct emit_budget *budget = reply->text.budget;
+    struct emitter_budget *budget = reply->text.budget;
     struct sent *sent = malloc(sizeof *sent);
-    char *text = sent ? emit_take(&reply->text) : NULL;
+    char *text = sent ? emitter_take(&reply->text) : NULL;
 
     if (!text) {
         free(sent);
@@ -101,7 +101,7 @@ enum MHD_Result respond_problem(
 
     problem_write(problem, &json);
     size_t size = json.size;
-    char *text = emit_take(&json);
+    char *text = emitter_take(&json);
     if (!text)
         return MHD_NO;
     struct MHD_Response *response =

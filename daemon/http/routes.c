@@ -4,6 +4,11 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "daemon/http/api.h"
+#include "daemon/http/health.h"
+#include "daemon/http/metrics.h"
+#include "daemon/http/page.h"
+
 #define COUNT(array) (sizeof(array) / sizeof *(array))
 
 static const struct query_rule series_rules[] = {

@@ -6,7 +6,7 @@
 
 #include "daemon/http/grow.h"
 
-struct layers {
+struct layer_names {
     char **names;
     size_t count;
 };
@@ -14,7 +14,7 @@ struct layers {
 /* What the callbacks of the reader fill. */
 struct expansion {
     const struct query *query;
-    struct layers layers;
+    struct layer_names layers;
     struct selection *selection;
     bool failed;
 };
@@ -22,7 +22,7 @@ struct expansion {
 static void keep_layer(void *ctx, const struct store_layer *layer)
 {
     struct expansion *expansion = ctx;
-    struct layers *layers = &expansion->layers;
+    struct layer_names *layers = &expansion->layers;
     char **names = grow(layers->names, layers->count, sizeof *names);
     char *name = strdup(layer->name);
 
@@ -126,7 +126,7 @@ static void drop_twins(struct selection *selection)
     selection->count = kept;
 }
 
-static void free_layers(struct layers *layers)
+static void free_layers(struct layer_names *layers)
 {
     for (size_t i = 0; i < layers->count; i++)
         free(layers->names[i]);

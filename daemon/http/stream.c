@@ -1,9 +1,10 @@
 /* GET /api/v1/events: one stream of the hub as a response that never ends. */
+#include "daemon/http/stream.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/http/api.h"
 #include "daemon/http/respond.h"
 
 enum { BLOCK_SIZE = 4096 };

@@ -17,6 +17,7 @@
 #include "daemon/ingest/router.h"
 #include "proto/fault.h"
 #include "proto/names.h"
+#include "proto/wire_decode.h"
 
 struct binding {
     struct router *control, *tensors;

@@ -6,6 +6,7 @@
 
 #include "daemon/core/log.h"
 #include "proto/names.h"
+#include "proto/wire_encode.h"
 
 bool reply_send(const struct reply_to *to, const struct wire_message *message)
 {

@@ -20,12 +20,13 @@ struct parts {
 };
 
 /* The statements that read one of the two tables. */
-struct source {
+struct series_statements {
     enum reader_statement first, last, rows;
 };
 
-static const struct source points_source = {READ_POINT_FIRST, READ_POINT_LAST, READ_POINTS};
-static const struct source histograms_source = {
+static const struct series_statements points_source = {
+    READ_POINT_FIRST, READ_POINT_LAST, READ_POINTS};
+static const struct series_statements histograms_source = {
     READ_HISTOGRAM_FIRST, READ_HISTOGRAM_LAST, READ_HISTOGRAMS};
 
 /* All helpers give SQLITE_DONE when they went well, another code when not. */
@@ -70,7 +71,7 @@ static int find_step(
 
 /* From the newest attempt back: each is seen up to where a later one begins, also where that
  * lies outside the range. */
-static int limit_parts(struct reader *reader, const struct source *source,
+static int limit_parts(struct reader *reader, const struct series_statements *source,
     const struct reader_series_query *query, struct parts *parts)
 {
     sqlite3_stmt *first = reader->statements[source->first],
@@ -124,7 +125,7 @@ static size_t cells_of(const struct part *part, const struct bucket_grid *grid)
 }
 
 static sqlite3_stmt *rows_of(
-    struct reader *reader, const struct source *source, const struct part *part)
+    struct reader *reader, const struct series_statements *source, const struct part *part)
 {
     sqlite3_stmt *rows = reader->statements[source->rows];
     sqlite3_bind_int64(rows, 1, part->series);
@@ -186,7 +187,7 @@ static int fill_columns(
 }
 
 /* Finds the parts and the grid of a query. `shown`: there is something to read. */
-static int plan(struct reader *reader, const struct source *source,
+static int plan(struct reader *reader, const struct series_statements *source,
     const struct reader_series_query *query, struct parts *parts, struct bucket_grid *grid,
     bool *shown)
 {

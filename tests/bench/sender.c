@@ -7,6 +7,9 @@
 #include <string.h>
 #include <zmq.h>
 
+#include "proto/wire_decode.h"
+#include "proto/wire_encode.h"
+
 #define PATIENCE_MS 120000
 
 static int told(const char *what)

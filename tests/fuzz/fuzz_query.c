@@ -48,7 +48,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     guard_check(&guard, GUARD_READ, &headers, &problem);
     struct emitter out = {0};
     problem_write(&problem, &out);
-    emit_free(&out);
+    emitter_free(&out);
     free(copy);
     return 0;
 }

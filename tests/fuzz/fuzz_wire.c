@@ -1,5 +1,8 @@
 /* Fuzzes the wire codec: whatever decodes must encode to bytes that decode and encode to
  * themselves. */
+#include "proto/names.h"
+#include "proto/wire_decode.h"
+#include "proto/wire_encode.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <stdlib.h>
@@ -21,7 +24,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     size_t first_size, second_size;
 
     if (wire_decode(data, size, &message, &fault) < 0) {
-        if (fault.code == WIRE_CODE_NONE || !wire_valid_utf8(wire_str(fault.value)))
+        if (fault.code == WIRE_CODE_NONE || !names_valid_utf8(wire_str(fault.value)))
             abort();
         return 0;
     }

@@ -298,10 +298,10 @@ static const struct {
         "ipc:///ABSOLUTE/PATH or tcp://ADDRESS:PORT"},
     {"ingest: {endpoints: ['tcp://0.0.0.0:1']}",
         "f.yaml:1: ingest.endpoints: got \"tcp://0.0.0.0:1\", expected a loopback "
-        "address: tcp:// beyond loopback needs CURVE, which is not there yet"},
+        "address: tcp:// beyond loopback would not be encrypted"},
     {"ingest: {endpoints: ['tcp://*:1']}",
         "f.yaml:1: ingest.endpoints: got \"tcp://*:1\", expected a loopback "
-        "address: tcp:// beyond loopback needs CURVE, which is not there yet"},
+        "address: tcp:// beyond loopback would not be encrypted"},
     {"ingest: {endpoints: ['ipc:///a', 'ipc:///b', 'ipc:///c', 'ipc:///d', 'ipc:///e', 'ipc:///f', "
      "'ipc:///g', 'ipc:///h', "
      "'ipc:///i']}",

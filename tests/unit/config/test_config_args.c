@@ -83,7 +83,7 @@ static void test_bad_command_line(void **state)
             "port), or off"},
         {"--ingest", "tcp://10.0.0.1:5",
             "--ingest: got \"tcp://10.0.0.1:5\", expected a loopback address: tcp:// beyond "
-            "loopback needs CURVE, which is not there yet"},
+            "loopback would not be encrypted"},
         {"--log-level", "x", "--log-level: got \"x\", expected error, warning, info or debug"},
         {"--state-dir", "", "--state-dir: got \"\", expected an absolute path"},
         {"--config", "/nonexistent", "/nonexistent: cannot be read: No such file or directory"},

@@ -13,6 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "daemon/http/events_sink.h"
 #include "daemon/http/http.h"
 #include "daemon/store/commit.h"
 #include "tests/unit/http/serve_data.h"

@@ -18,7 +18,7 @@
 
 static json_t *take(struct emitter *out)
 {
-    char *text = emit_take(out);
+    char *text = emitter_take(out);
     json_error_t error;
 
     assert_non_null(text);
@@ -33,21 +33,21 @@ static void test_nesting(void **state)
 {
     struct emitter out = {0};
 
-    emit_open(&out, '{');
-    emit_key(&out, "empty");
-    emit_open(&out, '[');
-    emit_close(&out, ']');
-    emit_key(&out, "list");
-    emit_open(&out, '[');
-    emit_int(&out, INT64_MIN);
-    emit_bool(&out, true);
-    emit_null(&out);
-    emit_open(&out, '{');
-    emit_close(&out, '}');
-    emit_raw(&out, "[1,2]");
-    emit_close(&out, ']');
-    emit_close(&out, '}');
-    char *text = emit_take(&out);
+    emitter_open(&out, '{');
+    emitter_key(&out, "empty");
+    emitter_open(&out, '[');
+    emitter_close(&out, ']');
+    emitter_key(&out, "list");
+    emitter_open(&out, '[');
+    emitter_int(&out, INT64_MIN);
+    emitter_bool(&out, true);
+    emitter_null(&out);
+    emitter_open(&out, '{');
+    emitter_close(&out, '}');
+    emitter_raw(&out, "[1,2]");
+    emitter_close(&out, ']');
+    emitter_close(&out, '}');
+    char *text = emitter_take(&out);
     assert_string_equal(text, "{\"empty\":[],\"list\":[-9223372036854775808,true,null,{},[1,2]]}");
     free(text);
 }
@@ -59,13 +59,13 @@ static void test_strings(void **state)
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         struct emitter out = {0};
-        emit_text(&out, texts[i]);
+        emitter_text(&out, texts[i]);
         json_t *value = take(&out);
         assert_string_equal(json_string_value(value), texts[i]);
         json_decref(value);
     }
     struct emitter out = {0};
-    emit_text(&out, "bad\xff\xfe");
+    emitter_text(&out, "bad\xff\xfe");
     json_t *value = take(&out);
     assert_string_equal(json_string_value(value), "bad??");
     json_decref(value);
@@ -75,23 +75,23 @@ static void test_numbers(void **state)
 {
     static const double values[] = {0, -0.0, 1, 0.1, 1.0 / 3, 1e300, -1e-300, DBL_MAX, DBL_MIN,
         5e-324, 1763912345.25, 123456789.123456789};
-    char text[EMIT_NUMBER_MAX];
+    char text[EMITTER_NUMBER_MAX];
 
     for (size_t i = 0; i < sizeof values / sizeof *values; i++) {
-        size_t size = emit_number(text, values[i]);
+        size_t size = emitter_number(text, values[i]);
         assert_int_equal(size, strlen(text));
         assert_true(size < sizeof text);
         assert_true(strtod(text, NULL) == values[i]);
     }
-    emit_number(text, 0.1);
+    emitter_number(text, 0.1);
     assert_string_equal(text, "0.1");
     struct emitter out = {0};
-    emit_open(&out, '[');
-    emit_real(&out, NAN);
-    emit_real(&out, INFINITY);
-    emit_real(&out, 2.5);
-    emit_close(&out, ']');
-    char *all = emit_take(&out);
+    emitter_open(&out, '[');
+    emitter_real(&out, NAN);
+    emitter_real(&out, INFINITY);
+    emitter_real(&out, 2.5);
+    emitter_close(&out, ']');
+    char *all = emitter_take(&out);
     assert_string_equal(all, "[null,null,2.5]");
     free(all);
 }
@@ -149,7 +149,7 @@ static void test_prometheus(void **state)
     prometheus_sample(&out, "foreshock_loss",
         (const struct prometheus_label[]){{"run", "a\\b\"c\nd"}, {"layer", ""}}, 2, NAN);
     prometheus_sample(&out, "foreshock_loss", NULL, 0, -INFINITY);
-    char *text = emit_take(&out);
+    char *text = emitter_take(&out);
     assert_string_equal(text,
         "# HELP foreshock_loss Loss.\n# TYPE foreshock_loss gauge\n"
         "foreshock_loss{run=\"a\\\\b\\\"c\\nd\",layer=\"\"} NaN\nforeshock_loss -Inf\n");
@@ -159,24 +159,24 @@ static void test_prometheus(void **state)
 /* What a text takes is charged while it grows, and goes back when it is freed or was not made. */
 static void test_budget(void **state)
 {
-    struct emit_budget budget = {.max = 5000};
+    struct emitter_budget budget = {.max = 5000};
     struct emitter first = {.budget = &budget}, second = {.budget = &budget};
     char bytes[1500] = {0};
 
-    emit_append(&first, bytes, sizeof bytes);
+    emitter_append(&first, bytes, sizeof bytes);
     assert_int_equal(budget.used, 2048);
-    emit_append(&second, bytes, sizeof bytes);
-    emit_append(&second, bytes, sizeof bytes);
+    emitter_append(&second, bytes, sizeof bytes);
+    emitter_append(&second, bytes, sizeof bytes);
     assert_true(second.failed && second.over);
-    assert_null(emit_take(&second));
+    assert_null(emitter_take(&second));
     assert_true(second.over);
     assert_int_equal(budget.used, 2048);
     size_t size = first.size + 1;
-    char *text = emit_take(&first);
+    char *text = emitter_take(&first);
     assert_non_null(text);
     assert_int_equal(budget.used, size);
     free(text);
-    emit_uncharge(&budget, size);
+    emitter_uncharge(&budget, size);
     assert_int_equal(budget.used, 0);
 }
 

@@ -15,6 +15,8 @@
 #include "daemon/core/limits.h"
 #include "daemon/ingest/ingest.h"
 #include "proto/fault.h"
+#include "proto/wire_decode.h"
+#include "proto/wire_encode.h"
 
 #define DEADLINE_MS 10000u
 

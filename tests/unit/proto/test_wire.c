@@ -10,6 +10,9 @@
 #include <string.h>
 
 #include "proto/wire.h"
+#include "proto/wire_decode.h"
+#include "proto/wire_encode.h"
+#include "proto/wire_scan.h"
 
 static void decode_bad(const void *header, size_t size, struct wire_fault *fault)
 {

@@ -11,6 +11,8 @@
 #include <stdlib.h>
 
 #include "proto/wire.h"
+#include "proto/wire_decode.h"
+#include "proto/wire_encode.h"
 
 static int allocations_left; /* before one fails */
 

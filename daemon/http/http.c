@@ -1,5 +1,7 @@
 /* The HTTP server: life of libmicrohttpd's daemon, and the way of each request through guard, route
  * and answer. */
+#include "daemon/http/http.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +13,7 @@
 #include "daemon/http/request.h"
 #include "daemon/http/respond.h"
 #include "daemon/http/routes.h"
+#include "daemon/http/stream.h"
 
 enum { CONNECTION_MEMORY = 40 * 1024 }; /* for a request's head: above QUERY_TARGET_MAX */
 _Static_assert(CONNECTION_MEMORY > QUERY_TARGET_MAX * 2,

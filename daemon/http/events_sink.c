@@ -1,4 +1,6 @@
 /* Commits of the store as events. On the writer thread. */
+#include "daemon/http/events_sink.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,7 +10,7 @@
 static void publish(
     struct events *events, const char *type, const char *run_key, struct emitter *json)
 {
-    char *text = emit_take(json);
+    char *text = emitter_take(json);
 
     /* Without memory: an empty object, whose id keeps the order; the next question finds the data.
      */
@@ -41,9 +43,9 @@ static void tell_alert(void *ctx, const char *run_key, const struct store_alert 
 {
     struct emitter json = {0};
 
-    emit_open(&json, '{');
+    emitter_open(&json, '{');
     objects_alert_members(&json, run_key, alert);
-    emit_close(&json, '}');
+    emitter_close(&json, '}');
     publish(ctx, "alert", run_key, &json);
 }
 
@@ -51,9 +53,9 @@ static void tell_run(void *ctx, const struct store_run *run)
 {
     struct emitter json = {0};
 
-    emit_open(&json, '{');
+    emitter_open(&json, '{');
     objects_run_members(&json, run);
-    emit_close(&json, '}');
+    emitter_close(&json, '}');
     publish(ctx, "run", run->key, &json);
 }
 
