@@ -57,11 +57,9 @@ struct daemon {
     struct run_control run_control;
     struct http *http;
     char admin_token[TOKEN_SIZE];
-    char err[CONFIG_ERROR_MAX];
+    struct error error; /* why the start failed */
 };
 
-_Static_assert(CONFIG_ERROR_MAX >= STORE_ERROR_MAX && CONFIG_ERROR_MAX >= HTTP_ERROR_MAX,
-    "one buffer serves all");
 _Static_assert(CONFIG_ENDPOINTS_MAX <= LIMIT_ENDPOINTS, "every endpoint has its place");
 
 /* What the store has committed goes to the event streams; alerts go to the notifiers too, and by the journal to the trainings.
@@ -147,7 +145,7 @@ static void log_store(void *ctx, bool error, const char *text)
     log_write(error ? LOG_LEVEL_ERROR : LOG_LEVEL_INFO, LOG_FIELDS("store", LOG_STR("what", text)));
 }
 
-/* Each of these makes one part. 0, or the code to exit with, and daemon->err. */
+/* Each of these makes one part. 0, or the code to exit with, and daemon->error.text. */
 
 static int start_store(struct daemon *daemon)
 {
@@ -165,14 +163,14 @@ static int start_store(struct daemon *daemon)
             .ctx = daemon},
         .log = log_store,
     };
-    int rc = store_open(&daemon->store, &options, daemon->err);
+    int rc = store_open(&daemon->store, &options, daemon->error.text);
 
     if (rc != STORE_OK)
         return rc == STORE_FAILED ? EXIT_FAILED : EXIT_STATE;
     if (notify_start(
             daemon->notify, daemon->store, c->state_dir, c->notifiers, c->notifier_count) == 0)
         return 0;
-    snprintf(daemon->err, sizeof daemon->err, "the notifiers cannot be started");
+    error_set(&daemon->error, "the notifiers cannot be started");
     return EXIT_FAILED;
 }
 
@@ -218,11 +216,11 @@ static int start_runs(struct daemon *daemon)
         daemon->runs = runs_new(&options);
     }
     if (!daemon->runs) {
-        snprintf(daemon->err, sizeof daemon->err, "memory is short");
+        error_set(&daemon->error, "memory is short");
         return EXIT_FAILED;
     }
-    return runs_restore(daemon->runs, daemon->err) ||
-                   evaluator_restore(daemon->evaluator, daemon->err)
+    return runs_restore(daemon->runs, daemon->error.text) ||
+                   evaluator_restore(daemon->evaluator, daemon->error.text)
                ? EXIT_FAILED
                : 0;
 }
@@ -242,16 +240,13 @@ static int start_ingest(struct daemon *daemon)
         .stats = &daemon->stats,
         .ops = runs_ingest_ops(daemon->runs),
     };
-    struct error error;
 
-    daemon->ingest = ingest_new(&daemon->loop, &options, &error);
-    if (!daemon->ingest) {
-        snprintf(daemon->err, sizeof daemon->err, "%.500s", error.text);
+    daemon->ingest = ingest_new(&daemon->loop, &options, &daemon->error);
+    if (!daemon->ingest)
         return EXIT_ENDPOINT;
-    }
     if (runs_attach(daemon->runs, daemon->ingest) == 0)
         return 0;
-    snprintf(daemon->err, sizeof daemon->err, "memory is short");
+    error_set(&daemon->error, "memory is short");
     return EXIT_FAILED;
 }
 
@@ -314,12 +309,11 @@ static int start_http(struct daemon *daemon)
 
     if (!c->http.on)
         return 0;
-    if (!c->http.admin_token &&
-        token_make(c->state_dir, daemon->admin_token, daemon->err, sizeof daemon->err) != 0)
+    if (!c->http.admin_token && token_make(c->state_dir, daemon->admin_token, &daemon->error) != 0)
         return EXIT_STATE;
     daemon->run_control.mailbox = daemon->mailbox;
     daemon->run_control.ops = (struct run_control_ops){delete_run, end_run, daemon->runs};
-    rc = http_start(&daemon->http, &options, daemon->err);
+    rc = http_start(&daemon->http, &options, daemon->error.text);
     return rc == HTTP_OK ? 0 : rc == HTTP_NOT_BOUND ? EXIT_ENDPOINT : EXIT_FAILED;
 }
 
@@ -336,8 +330,8 @@ static void reload(struct daemon *daemon)
 {
     struct config fresh;
 
-    if (config_load(&fresh, &daemon->args, daemon->err) != 0) {
-        log_error("configuration not reloaded", LOG_STR("why", daemon->err));
+    if (config_load(&fresh, &daemon->args, &daemon->error) != 0) {
+        log_error("configuration not reloaded", LOG_STR("why", daemon->error.text));
         return;
     }
     evaluator_retune(daemon->evaluator, &fresh.rules);
@@ -430,7 +424,7 @@ static int start_loop(struct daemon *daemon)
         daemon->events_sink = events_sink(daemon->events);
         return 0;
     }
-    snprintf(daemon->err, sizeof daemon->err, "memory is short");
+    error_set(&daemon->error, "memory is short");
     return EXIT_FAILED;
 }
 
@@ -458,7 +452,7 @@ static int start_files(struct daemon *daemon)
     uint32_t fit = files_guard(wanted, &daemon->stats.connections_refused_total);
 
     if (fit == 0) {
-        snprintf(daemon->err, sizeof daemon->err,
+        error_set(&daemon->error,
             "the limit of open files is %llu, expected more than %u (ulimit -n, LimitNOFILE=)",
             (unsigned long long)files_limit(), LIMIT_FILES_RESERVED);
         return EXIT_FAILED;
@@ -522,7 +516,7 @@ static int run(struct daemon *daemon)
     int rc = start_files(daemon);
 
     if (rc != 0) {
-        fprintf(stderr, "foreshockd: %s\n", daemon->err);
+        fprintf(stderr, "foreshockd: %s\n", daemon->error.text);
         return rc;
     }
     rc = start(daemon);
@@ -530,7 +524,7 @@ static int run(struct daemon *daemon)
         announce(daemon);
         uv_run(&daemon->loop, UV_RUN_DEFAULT);
     } else {
-        fprintf(stderr, "foreshockd: %s\n", daemon->err);
+        fprintf(stderr, "foreshockd: %s\n", daemon->error.text);
     }
     finish(daemon);
     return rc;
@@ -550,8 +544,8 @@ int main(int argc, char **argv)
 
     openblas_set_num_threads(1); /* parallel are the blocks, not the products */
     signal(SIGPIPE, SIG_IGN);
-    if (config_parse_args(&daemon.args, argc, argv, daemon.err) != 0) {
-        fprintf(stderr, "foreshockd: %s\n", daemon.err);
+    if (config_parse_args(&daemon.args, argc, argv, &daemon.error) != 0) {
+        fprintf(stderr, "foreshockd: %s\n", daemon.error.text);
         return EXIT_USAGE;
     }
     if (daemon.args.action == CONFIG_HELP || daemon.args.action == CONFIG_VERSION) {
@@ -560,9 +554,9 @@ int main(int argc, char **argv)
             stdout);
         return EXIT_STOPPED;
     }
-    if (kernels_check_environment(daemon.err, sizeof daemon.err) != 0 ||
-        config_load(&daemon.config, &daemon.args, daemon.err) != 0) {
-        fprintf(stderr, "foreshockd: %s\n", daemon.err);
+    if (kernels_check_environment(daemon.error.text, sizeof daemon.error.text) != 0 ||
+        config_load(&daemon.config, &daemon.args, &daemon.error) != 0) {
+        fprintf(stderr, "foreshockd: %s\n", daemon.error.text);
         return EXIT_USAGE;
     }
     log_open(STDERR_FILENO, (enum log_level)daemon.config.log_level);

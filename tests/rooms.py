@@ -50,12 +50,10 @@ FOREIGN_NAMES = {"accept", "accept4"}
 # What is not mended yet: patterns of findings (fnmatch).
 KNOWN = [
     "include: daemon/detectors/detector.h includes daemon/alerts/*",
-    "circle: daemon/config/*",
     "circle: daemon/detectors/*",
     "circle: daemon/store/*",
     "tag: finding *",
     "header: daemon/analysis/*",
-    "header: daemon/config/*",
     "header: daemon/detectors/*",
     "header: daemon/store/*",
     "name: daemon/alerts/*",

@@ -11,6 +11,7 @@
 
 #include "daemon/config/endpoint.h"
 #include "daemon/config/options.h"
+#include "daemon/config/yaml.h"
 
 static const char usage[] =
     "Usage: foreshockd [OPTION]...\n"
@@ -46,7 +47,7 @@ static const struct option long_options[] = {
     {NULL, 0, NULL, 0},
 };
 
-static int take_option(struct config_args *args, int option, char *err)
+static int take_option(struct config_args *args, int option, struct error *error)
 {
     switch (option) {
     case 'c': args->file = optarg; return 0;
@@ -60,13 +61,12 @@ static int take_option(struct config_args *args, int option, char *err)
             args->endpoints[args->endpoint_count++] = optarg;
             return 0;
         }
-        snprintf(err, CONFIG_ERROR_MAX, "--ingest: got more than %d values", CONFIG_ENDPOINTS_MAX);
-        return -1;
+        return error_set(error, "--ingest: got more than %d values", CONFIG_ENDPOINTS_MAX);
     default: args->action = CONFIG_HELP; return 0;
     }
 }
 
-int config_parse_args(struct config_args *args, int argc, char **argv, char *err)
+int config_parse_args(struct config_args *args, int argc, char **argv, struct error *error)
 {
     int option;
     *args = (struct config_args){.action = CONFIG_RUN};
@@ -78,29 +78,27 @@ int config_parse_args(struct config_args *args, int argc, char **argv, char *err
         if (option == -1)
             break;
         if (option == '?' || option == ':') {
-            snprintf(err, CONFIG_ERROR_MAX,
+            return error_set(error,
                 option == ':' ? "%s: wants a value (see --help)"
                               : "%s: unknown or ambiguous option (see --help)",
                 argv[before]);
-            return -1;
         }
-        if (take_option(args, option, err))
+        if (take_option(args, option, error))
             return -1;
     }
     if (args->action != CONFIG_HELP && args->action != CONFIG_VERSION && optind < argc) {
-        snprintf(err, CONFIG_ERROR_MAX, "%s: unexpected argument (see --help)", argv[optind]);
-        return -1;
+        return error_set(error, "%s: unexpected argument (see --help)", argv[optind]);
     }
     return 0;
 }
 
-int config_default(struct config *config, char *err)
+int config_default(struct config *config, struct error *error)
 {
     memset(config, 0, sizeof *config);
     rule_settings_init(&config->rules);
     for (size_t i = 0; i < config_option_count; i++)
         if (config_options[i].fallback &&
-            config_option_set(&config_options[i], config, config_options[i].fallback, err))
+            config_option_set(&config_options[i], config, config_options[i].fallback, error))
             return -1;
     return 0;
 }
@@ -114,66 +112,63 @@ void config_free(struct config *config)
     config->notifier_count = 0;
 }
 
-static int apply(
-    struct config *config, const char *path, const char *flag, const char *value, char *err)
+static int apply(struct config *config, const char *path, const char *flag, const char *value,
+    struct error *error)
 {
-    char why[CONFIG_ERROR_MAX];
-    if (config_option_set(config_option_find(path), config, value, why) == 0)
+    if (config_option_set(config_option_find(path), config, value, error) == 0)
         return 0;
-    snprintf(err, CONFIG_ERROR_MAX, "%s: %.*s", flag, CONFIG_ERROR_MAX - 32, why);
-    return -1;
+    return error_at(error, "%s", flag);
 }
 
 /* Unlike in a file, a folder on the command line may be relative to where the daemon is started. */
-static int apply_state_dir(struct config *config, const char *folder, char *err)
+static int apply_state_dir(struct config *config, const char *folder, struct error *error)
 {
     char *cwd, *path;
     int rc;
     if (folder[0] == '/' || folder[0] == '\0')
-        return apply(config, "state_dir", "--state-dir", folder, err);
+        return apply(config, "state_dir", "--state-dir", folder, error);
     cwd = getcwd(NULL, 0);
     if (!cwd || asprintf(&path, "%s/%s", cwd, folder) < 0) {
-        snprintf(err, CONFIG_ERROR_MAX, "--state-dir: the working directory cannot be read: %s",
-            strerror(errno));
+        error_set(error, "--state-dir: the working directory cannot be read: %s", strerror(errno));
         free(cwd);
         return -1;
     }
-    rc = apply(config, "state_dir", "--state-dir", path, err);
+    rc = apply(config, "state_dir", "--state-dir", path, error);
     free(cwd);
     free(path);
     return rc;
 }
 
-int config_apply_args(struct config *config, const struct config_args *args, char *err)
+int config_apply_args(struct config *config, const struct config_args *args, struct error *error)
 {
-    if (args->state_dir && apply_state_dir(config, args->state_dir, err))
+    if (args->state_dir && apply_state_dir(config, args->state_dir, error))
         return -1;
-    if (args->http && apply(config, "http.address", "--http", args->http, err))
+    if (args->http && apply(config, "http.address", "--http", args->http, error))
         return -1;
-    if (args->log_level && apply(config, "log_level", "--log-level", args->log_level, err))
+    if (args->log_level && apply(config, "log_level", "--log-level", args->log_level, error))
         return -1;
     if (args->endpoint_count > 0)
         config_option_clear(config_option_find("ingest.endpoints"), config);
     for (size_t i = 0; i < args->endpoint_count; i++)
-        if (apply(config, "ingest.endpoints", "--ingest", args->endpoints[i], err))
+        if (apply(config, "ingest.endpoints", "--ingest", args->endpoints[i], error))
             return -1;
     return 0;
 }
 
 /* The default places are the environment's: a check of the configuration has no need of them. */
-static int fill_places(struct config *config, char *err)
+static int fill_places(struct config *config, struct error *error)
 {
     struct config_list *endpoints = &config->ingest.endpoints;
-    if (!config->state_dir && !(config->state_dir = config_default_state_dir(err)))
+    if (!config->state_dir && !(config->state_dir = config_default_state_dir(error)))
         return -1;
     if (endpoints->count > 0)
         return 0;
-    endpoints->items[0] = config_default_endpoint(err);
+    endpoints->items[0] = config_default_endpoint(error);
     if (!endpoints->items[0])
         return -1;
     endpoints->count = 1;
     return config_check_endpoint(
-        endpoints->items[0], err); /* the default's path may be too long as well */
+        endpoints->items[0], error); /* the default's path may be too long as well */
 }
 
 /* The start of a file. -1 and errno, 0 for one that is no regular file: a pipe would make the daemon wait for its writer. */
@@ -197,33 +192,29 @@ static int read_line(const char *path, char *line, size_t size)
 
 /* Fills the option `name` from the first line of the file that the option `name`_file names. */
 static int read_token(
-    struct config *config, const char *name, char **token, const char *path, char *err)
+    struct config *config, const char *name, char **token, const char *path, struct error *error)
 {
-    char line[CONFIG_TOKEN_MAX + 3], why[CONFIG_ERROR_MAX];
+    char line[CONFIG_TOKEN_MAX + 3];
     if (!path)
         return 0;
     if (*token) {
-        snprintf(
-            err, CONFIG_ERROR_MAX, "%s and %s_file are both set, expected one of them", name, name);
-        return -1;
+        return error_set(error, "%s and %s_file are both set, expected one of them", name, name);
     }
     if (read_line(path, line, sizeof line)) {
-        snprintf(err, CONFIG_ERROR_MAX, "%s_file: %s: %s", name, path,
+        return error_set(error, "%s_file: %s: %s", name, path,
             errno ? strerror(errno) : "is no file that can be read");
-        return -1;
     }
     line[strcspn(line, "\r\n")] = '\0';
-    if (config_option_set(config_option_find(name), config, line, why) == 0)
+    if (config_option_set(config_option_find(name), config, line, error) == 0)
         return 0;
-    snprintf(err, CONFIG_ERROR_MAX, "%s_file: first line of %.200s: %.200s", name, path, why);
-    return -1;
+    return error_at(error, "%s_file: first line of %.200s", name, path);
 }
 
-static int validate_http(struct config *config, char *err)
+static int validate_http(struct config *config, struct error *error)
 {
-    if (read_token(config, "http.token", &config->http.token, config->http.token_file, err) ||
+    if (read_token(config, "http.token", &config->http.token, config->http.token_file, error) ||
         read_token(config, "http.admin_token", &config->http.admin_token,
-            config->http.admin_token_file, err))
+            config->http.admin_token_file, error))
         return -1;
     config->http.on = strcmp(config->http.address, "off") != 0;
     if (!config->http.on)
@@ -232,10 +223,9 @@ static int validate_http(struct config *config, char *err)
     config->http.port = config_host_port(&config->http.socket, config->http.host);
     if (config->http.token || config_is_loopback(&config->http.socket))
         return 0;
-    snprintf(err, CONFIG_ERROR_MAX,
+    return error_set(error,
         "http.address: %s is beyond loopback, which needs http.token or http.token_file",
         config->http.address);
-    return -1;
 }
 
 /* The socket of a tcp:// endpoint; false for ipc://. */
@@ -257,7 +247,7 @@ static bool endpoints_collide(const char *a, const char *b)
     return longer[size] == '\0' || strcmp(longer + size, ".tensors") == 0;
 }
 
-static int validate_listeners(const struct config *config, char *err)
+static int validate_listeners(const struct config *config, struct error *error)
 {
     const struct config_list *endpoints = &config->ingest.endpoints;
     for (size_t i = 0; i < endpoints->count; i++) {
@@ -270,34 +260,32 @@ static int validate_listeners(const struct config *config, char *err)
             config_same_socket(&address, &config->http.socket))
             other = config->http.address;
         if (other) {
-            snprintf(err, CONFIG_ERROR_MAX, "ingest.endpoints: %s and %s want the same socket",
+            return error_set(error, "ingest.endpoints: %s and %s want the same socket",
                 endpoints->items[i], other);
-            return -1;
         }
     }
     return 0;
 }
 
-static int validate_limits(struct config *config, char *err)
+static int validate_limits(struct config *config, struct error *error)
 {
     double lease = config->limits.lease_seconds;
     if (config->limits.heartbeat_seconds == 0)
         config->limits.heartbeat_seconds = lease / 6;
     if (config->limits.heartbeat_seconds > lease / 2) {
-        snprintf(err, CONFIG_ERROR_MAX,
+        return error_set(error,
             "limits.heartbeat_seconds: got %g, expected at most half of limits.lease_seconds, "
             "which is %g",
             config->limits.heartbeat_seconds, lease);
-        return -1;
     }
     /* A tensor that can never wait in memory is better refused at its first piece than dropped each
      * time. */
     if (config->limits.tensor_bytes > config->limits.memory_bytes)
         config->limits.tensor_bytes = config->limits.memory_bytes;
-    return rule_settings_check(&config->rules, err, CONFIG_ERROR_MAX);
+    return rule_settings_check(&config->rules, error->text, sizeof error->text);
 }
 
-int config_validate(struct config *config, char *err)
+int config_validate(struct config *config, struct error *error)
 {
     if (config->workers == 0) {
         long cores = sysconf(_SC_NPROCESSORS_ONLN);
@@ -306,23 +294,23 @@ int config_validate(struct config *config, char *err)
     for (size_t i = 0; config->http.external_url && i < config->notifier_count; i++)
         snprintf(
             config->notifiers[i].external_url, NOTIFIER_URL_MAX, "%s", config->http.external_url);
-    if (validate_http(config, err) || validate_listeners(config, err))
+    if (validate_http(config, error) || validate_listeners(config, error))
         return -1;
-    return validate_limits(config, err);
+    return validate_limits(config, error);
 }
 
-int config_load(struct config *config, const struct config_args *args, char *err)
+int config_load(struct config *config, const struct config_args *args, struct error *error)
 {
     bool there = args->file || access(CONFIG_FILE, F_OK) == 0;
-    int rc = config_default(config, err);
+    int rc = config_default(config, error);
     if (rc == 0 && there)
-        rc = config_load_file(config, args->file ? args->file : CONFIG_FILE, err);
+        rc = config_load_file(config, args->file ? args->file : CONFIG_FILE, error);
     if (rc == 0)
-        rc = config_apply_args(config, args, err);
+        rc = config_apply_args(config, args, error);
     if (rc == 0)
-        rc = config_validate(config, err);
+        rc = config_validate(config, error);
     if (rc == 0 && args->action != CONFIG_CHECK)
-        rc = fill_places(config, err);
+        rc = fill_places(config, error);
     if (rc)
         config_free(config);
     return rc;

@@ -1,6 +1,6 @@
 /* The daemon's configuration: defaults, then the YAML file, then the command line, then the checks
  * that need all of it. Texts in `struct config` belong to it; nothing here is changed after
- * config_load, so any thread may read. Every error is one line in `err` (CONFIG_ERROR_MAX bytes)
+ * config_load, so any thread may read. Every error is one line in `error`
  * that names the place, the value and what was expected. */
 #ifndef FORESHOCK_CONFIG_CONFIG_H
 #define FORESHOCK_CONFIG_CONFIG_H
@@ -11,10 +11,10 @@
 #include <sys/socket.h>
 
 #include "daemon/alerts/rules.h"
+#include "daemon/core/error.h"
 #include "daemon/core/log.h"
 #include "daemon/notify/settings.h"
 
-#define CONFIG_ERROR_MAX     512
 #define CONFIG_FILE          "/etc/foreshock/foreshock.yaml"
 #define CONFIG_FILE_MAX      (1u << 20)
 #define CONFIG_ENDPOINTS_MAX 8
@@ -86,21 +86,18 @@ struct config_args {
     size_t endpoint_count;
 };
 
-int config_parse_args(struct config_args *args, int argc, char **argv, char *err);
+int config_parse_args(struct config_args *args, int argc, char **argv, struct error *error);
 const char *config_usage(void);
 
 /* All of it: what the daemon calls. On failure there is nothing to free. With CONFIG_CHECK the
  * default places, which depend on who runs the daemon, are not looked for: they stay empty. */
-int config_load(struct config *config, const struct config_args *args, char *err);
+int config_load(struct config *config, const struct config_args *args, struct error *error);
 
 /* Its parts. config_default makes a config that config_free must be given, whatever happens next. */
-int config_default(struct config *config, char *err);
-int config_load_file(struct config *config, const char *path, char *err);
-int config_load_text(
-    struct config *config, const char *text, size_t size, const char *name, char *err);
-int config_apply_args(struct config *config, const struct config_args *args, char *err);
+int config_default(struct config *config, struct error *error);
+int config_apply_args(struct config *config, const struct config_args *args, struct error *error);
 int config_validate(
-    struct config *config, char *err); /* also fills in what follows from other options */
+    struct config *config, struct error *error); /* also fills in what follows from other options */
 void config_free(struct config *config);
 
 #endif

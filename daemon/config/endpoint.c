@@ -10,23 +10,24 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "daemon/config/options.h"
+#include "daemon/config/config.h"
+#include "daemon/config/unexpected.h"
 
-int config_check_path(const char *text, char *err)
+int config_check_path(const char *text, struct error *error)
 {
-    return text[0] == '/' ? 0 : config_unexpected(err, text, "an absolute path");
+    return text[0] == '/' ? 0 : config_unexpected(error, text, "an absolute path");
 }
 
-int config_check_host(const char *text, char *err)
+int config_check_host(const char *text, struct error *error)
 {
     size_t size = strlen(text);
     bool good =
         strspn(text, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_") == size &&
         size <= 253;
-    return good ? 0 : config_unexpected(err, text, CONFIG_HOST_EXPECTED);
+    return good ? 0 : config_unexpected(error, text, CONFIG_HOST_EXPECTED);
 }
 
-int config_check_url(const char *text, char *err)
+int config_check_url(const char *text, struct error *error)
 {
     CURLU *url = curl_url();
     char *scheme = NULL, *host = NULL;
@@ -38,11 +39,11 @@ int config_check_url(const char *text, char *err)
     curl_free(scheme);
     curl_free(host);
     curl_url_cleanup(url);
-    return good ? 0 : config_unexpected(err, text, CONFIG_URL_EXPECTED);
+    return good ? 0 : config_unexpected(error, text, CONFIG_URL_EXPECTED);
 }
 
 /* The token itself is not repeated in the error: errors are logged. */
-int config_check_token(const char *text, char *err)
+int config_check_token(const char *text, struct error *error)
 {
     size_t size = strlen(text);
     bool printable = true;
@@ -50,8 +51,7 @@ int config_check_token(const char *text, char *err)
         printable = printable && text[i] > ' ' && text[i] < 0x7f;
     if (printable && size >= 8 && size <= CONFIG_TOKEN_MAX)
         return 0;
-    snprintf(err, CONFIG_ERROR_MAX, "got %zu bytes, expected " CONFIG_TOKEN_EXPECTED, size);
-    return -1;
+    return error_set(error, "got %zu bytes, expected " CONFIG_TOKEN_EXPECTED, size);
 }
 
 static int parse_port(const char *text, in_port_t *port)
@@ -132,10 +132,10 @@ bool config_same_socket(const struct sockaddr_storage *a, const struct sockaddr_
     return memcmp(a, b, sizeof *a) == 0;
 }
 
-static int check_ipc(const char *path, const char *text, char *err)
+static int check_ipc(const char *path, const char *text, struct error *error)
 {
     if (path[0] != '/' || path[1] == '\0')
-        return config_unexpected(err, text, CONFIG_ENDPOINT_EXPECTED);
+        return config_unexpected(error, text, CONFIG_ENDPOINT_EXPECTED);
     size_t size = strlen(path) + strlen(".tensors");
     if (size <= CONFIG_IPC_PATH_MAX)
         return 0;
@@ -143,31 +143,31 @@ static int check_ipc(const char *path, const char *text, char *err)
     snprintf(expected, sizeof expected,
         "a path of at most %zu bytes (%d with the .tensors of the tensor socket), this one has %zu",
         CONFIG_IPC_PATH_MAX - strlen(".tensors"), CONFIG_IPC_PATH_MAX, strlen(path));
-    return config_unexpected(err, text, expected);
+    return config_unexpected(error, text, expected);
 }
 
-int config_check_endpoint(const char *text, char *err)
+int config_check_endpoint(const char *text, struct error *error)
 {
     struct sockaddr_storage address;
     if (strncmp(text, "ipc://", 6) == 0)
-        return check_ipc(text + 6, text, err);
+        return check_ipc(text + 6, text, error);
     if (strncmp(text, "tcp://", 6) != 0)
-        return config_unexpected(err, text, CONFIG_ENDPOINT_EXPECTED);
+        return config_unexpected(error, text, CONFIG_ENDPOINT_EXPECTED);
     bool any = strncmp(text + 6, "*:", 2) == 0;
     if (!any && config_parse_address(text + 6, &address))
-        return config_unexpected(err, text, CONFIG_ENDPOINT_EXPECTED);
+        return config_unexpected(error, text, CONFIG_ENDPOINT_EXPECTED);
     if (!any && config_is_loopback(&address))
         return 0;
     return config_unexpected(
-        err, text, "a loopback address: tcp:// beyond loopback would not be encrypted");
+        error, text, "a loopback address: tcp:// beyond loopback would not be encrypted");
 }
 
-int config_check_http(const char *text, char *err)
+int config_check_http(const char *text, struct error *error)
 {
     struct sockaddr_storage address;
     if (strcmp(text, "off") == 0 || config_parse_address(text, &address) == 0)
         return 0;
-    return config_unexpected(err, text, CONFIG_ADDRESS_EXPECTED);
+    return config_unexpected(error, text, CONFIG_ADDRESS_EXPECTED);
 }
 
 static bool is_ours(const char *folder)
@@ -184,38 +184,38 @@ static const char *absolute_env(const char *name)
     return value && value[0] == '/' ? value : NULL;
 }
 
-static char *join(const char *prefix, const char *folder, const char *rest, char *err)
+static char *join(const char *prefix, const char *folder, const char *rest, struct error *error)
 {
     char *path;
     if (asprintf(&path, "%s%s%s", prefix, folder, rest) >= 0)
         return path;
-    snprintf(err, CONFIG_ERROR_MAX, "out of memory");
+    error_set(error, "out of memory");
     return NULL;
 }
 
-char *config_default_state_dir(char *err)
+char *config_default_state_dir(struct error *error)
 {
     const char *state_home = absolute_env("XDG_STATE_HOME"), *home = absolute_env("HOME");
     if (is_ours("/var/lib/foreshock"))
-        return join("/var/lib/foreshock", "", "", err);
+        return join("/var/lib/foreshock", "", "", error);
     if (state_home)
-        return join(state_home, "/foreshock", "", err);
+        return join(state_home, "/foreshock", "", error);
     if (home)
-        return join(home, "/.local/state/foreshock", "", err);
-    snprintf(err, CONFIG_ERROR_MAX,
+        return join(home, "/.local/state/foreshock", "", error);
+    error_set(error,
         "no state directory: /var/lib/foreshock is not there or not writable, and neither "
         "XDG_STATE_HOME nor HOME is set; set state_dir, or --state-dir DIR");
     return NULL;
 }
 
-char *config_default_endpoint(char *err)
+char *config_default_endpoint(struct error *error)
 {
     const char *runtime = absolute_env("XDG_RUNTIME_DIR");
     if (is_ours("/run/foreshock"))
-        return join("ipc://", "/run/foreshock", "/ingest.sock", err);
+        return join("ipc://", "/run/foreshock", "/ingest.sock", error);
     if (runtime)
-        return join("ipc://", runtime, "/foreshock/ingest.sock", err);
-    snprintf(err, CONFIG_ERROR_MAX,
+        return join("ipc://", runtime, "/foreshock/ingest.sock", error);
+    error_set(error,
         "no ingest endpoint: /run/foreshock is not there or not writable, and XDG_RUNTIME_DIR "
         "is not set; set ingest.endpoints, or --ingest ipc:///SOME/FOLDER/ingest.sock");
     return NULL;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "daemon/config/endpoint.h"
+#include "daemon/config/unexpected.h"
 
 #define KIB        1024.0
 #define MIB        (1024.0 * KIB)
@@ -84,22 +85,22 @@ bool config_is_section(const char *path)
     return false;
 }
 
-struct unit {
+struct option_unit {
     const char *name;
     double factor;
 };
-static const struct unit bytes_units[] = {
+static const struct option_unit bytes_units[] = {
     {"TiB", TIB}, {"GiB", GIB}, {"MiB", MIB}, {"KiB", KIB}, {"B", 1}, {"", 1}, {0}};
-static const struct unit age_units[] = {
+static const struct option_unit age_units[] = {
     {"d", 86400}, {"h", 3600}, {"m", 60}, {"s", 1}, {"", 1}, {0}};
 
 /* A whole number of at most 15 digits, so that it is exact as a double, and a unit. */
-static int parse_with_unit(const char *text, const struct unit *units, double *value)
+static int parse_with_unit(const char *text, const struct option_unit *units, double *value)
 {
     size_t digits = strspn(text, "0123456789");
     if (digits == 0 || digits > 15)
         return -1;
-    for (const struct unit *u = units; u->name; u++) {
+    for (const struct option_unit *u = units; u->name; u++) {
         if (strcmp(text + digits, u->name) == 0) {
             *value = strtod(text, NULL) * u->factor;
             return 0;
@@ -120,7 +121,7 @@ int config_parse_number(const char *text, double *value)
 static int parse_value(const struct config_option *option, const char *text, double *value)
 {
     enum log_level level;
-    static const struct unit none[] = {{"", 1}, {0}};
+    static const struct option_unit none[] = {{"", 1}, {0}};
     switch (option->type) {
     case CONFIG_COUNT: return parse_with_unit(text, none, value);
     case CONFIG_NUMBER: return config_parse_number(text, value);
@@ -138,9 +139,10 @@ static int parse_value(const struct config_option *option, const char *text, dou
 }
 
 /* The bound in its largest whole unit: 67108864 is 64MiB. */
-static const char *show_with_unit(char *text, size_t size, double value, const struct unit *units)
+static const char *show_with_unit(
+    char *text, size_t size, double value, const struct option_unit *units)
 {
-    const struct unit *u = units;
+    const struct option_unit *u = units;
     while (u->factor > 1 && (value < u->factor || fmod(value, u->factor) != 0))
         u++;
     snprintf(text, size, "%.0f%s", value / u->factor, value > 0 ? u->name : "");
@@ -172,43 +174,31 @@ void config_option_expected(const struct config_option *option, char *text, size
     }
 }
 
-int config_unexpected(char *err, const char *text, const char *expected)
-{
-    char shown[72];
-    size_t n = 0;
-    for (const char *c = text; *c && n < sizeof shown - 4; c++)
-        shown[n++] = (unsigned char)*c < 0x20 || *c == 0x7f ? '?' : *c;
-    snprintf(shown + n, sizeof shown - n, "%s", text[n] ? "..." : "");
-    snprintf(err, CONFIG_ERROR_MAX, "got \"%s\", expected %s", shown, expected);
-    return -1;
-}
-
-static int set_text(char **slot, const char *text, char *err)
+static int set_text(char **slot, const char *text, struct error *error)
 {
     char *copy = strdup(text);
     if (!copy) {
-        snprintf(err, CONFIG_ERROR_MAX, "out of memory");
-        return -1;
+        return error_set(error, "out of memory");
     }
     free(*slot);
     *slot = copy;
     return 0;
 }
 
-static int list_add(struct config_list *list, size_t max, const char *text, char *err)
+static int list_add(struct config_list *list, size_t max, const char *text, struct error *error)
 {
     if (list->count == max) {
-        snprintf(err, CONFIG_ERROR_MAX, "got more than %zu values", max);
-        return -1;
+        return error_set(error, "got more than %zu values", max);
     }
     list->items[list->count] = NULL;
-    if (set_text(&list->items[list->count], text, err))
+    if (set_text(&list->items[list->count], text, error))
         return -1;
     list->count++;
     return 0;
 }
 
-static int set_number(const struct config_option *option, void *member, const char *text, char *err)
+static int set_number(
+    const struct config_option *option, void *member, const char *text, struct error *error)
 {
     double value;
     bool bounded = option->type != CONFIG_LEVEL;
@@ -216,7 +206,7 @@ static int set_number(const struct config_option *option, void *member, const ch
         (bounded && (value < option->min || value > option->max))) {
         char expected[160];
         config_option_expected(option, expected, sizeof expected);
-        return config_unexpected(err, text, expected);
+        return config_unexpected(error, text, expected);
     }
     switch (option->type) {
     case CONFIG_BYTES: *(uint64_t *)member = (uint64_t)value; break;
@@ -227,19 +217,19 @@ static int set_number(const struct config_option *option, void *member, const ch
     return 0;
 }
 
-int config_option_set(
-    const struct config_option *option, struct config *config, const char *text, char *err)
+int config_option_set(const struct config_option *option, struct config *config, const char *text,
+    struct error *error)
 {
     void *member = (char *)config + option->offset;
     if (option->type != CONFIG_TEXT && option->type != CONFIG_LIST)
-        return set_number(option, member, text, err);
+        return set_number(option, member, text, error);
     if (text[0] == '\0')
-        return config_unexpected(err, text, option->what);
-    if (option->check && option->check(text, err))
+        return config_unexpected(error, text, option->what);
+    if (option->check && option->check(text, error))
         return -1;
     if (option->type == CONFIG_TEXT)
-        return set_text(member, text, err);
-    return list_add(member, (size_t)option->max, text, err);
+        return set_text(member, text, error);
+    return list_add(member, (size_t)option->max, text, error);
 }
 
 void config_option_clear(const struct config_option *option, struct config *config)

@@ -23,7 +23,8 @@ struct config_option {
         *fallback; /* the default as one would write it; NULL: none, or found by config_validate */
     const char *what; /* CONFIG_TEXT, CONFIG_LIST: what is expected; numbers: the unit, or "" */
     int (*check)(const char *text,
-        char *err); /* of a text or of one in a list; NULL: any. Fails with a text in err */
+        struct error
+            *error); /* of a text or of one in a list; NULL: any. Fails with a text in error */
 };
 
 extern const struct config_option config_options[];
@@ -34,43 +35,14 @@ const struct config_option *config_option_find(const char *path);
 /* Whether `path` is a section, such as "limits". */
 bool config_is_section(const char *path);
 
-/* Sets the value, or adds to the list. On failure `err` holds `got "...", expected ...`. */
-int config_option_set(
-    const struct config_option *option, struct config *config, const char *text, char *err);
+/* Sets the value, or adds to the list. On failure `error` holds `got "...", expected ...`. */
+int config_option_set(const struct config_option *option, struct config *config, const char *text,
+    struct error *error);
 void config_option_clear(const struct config_option *option, struct config *config);
-
-/* The section `rules`, whose options are those of rules.h. config_rule_of: the rule that
- * "rules.NAME" or "rules.NAME.KEY" belongs to, or -1. config_rule_set: `mode` or a constant.
- * config_rule_layer: the mode for layers that fit a pattern. */
-int config_rule_of(const char *path);
-int config_rule_set(
-    struct config *config, enum alert_rule rule, const char *key, const char *text, char *err);
-int config_rule_layer(
-    struct config *config, enum alert_rule rule, const char *pattern, const char *mode, char *err);
-
-/* One notifier of the section `notifiers` while it is read. */
-struct config_notifier {
-    struct notifier_settings *settings;
-    char url_file[NOTIFIER_PATH_MAX], bearer_file[NOTIFIER_PATH_MAX],
-        headers_file[NOTIFIER_PATH_MAX]; /* "": none */
-    unsigned given;                      /* which options, a bit each */
-};
-/* Adds one of that name, then its options: those with a value, each of its rules, each of its labels.
- * config_notifier_finish reads its files and checks the whole. */
-int config_notifier_add(
-    struct config *config, const char *name, struct config_notifier *notifier, char *err);
-int config_notifier_set(
-    struct config_notifier *notifier, const char *key, const char *text, char *err);
-int config_notifier_rule(struct config_notifier *notifier, const char *rule, char *err);
-int config_notifier_label(
-    struct config_notifier *notifier, const char *name, const char *value, char *err);
-int config_notifier_finish(struct config_notifier *notifier, char *err);
 
 /* A finite decimal number; 0 or -1. */
 int config_parse_number(const char *text, double *value);
 
-/* `got "TEXT", expected EXPECTED` with the text cut and cleaned; returns -1. */
-int config_unexpected(char *err, const char *text, const char *expected);
 void config_option_expected(const struct config_option *option, char *text, size_t size);
 
 #endif

@@ -27,20 +27,18 @@ static int write_file(const char *path, const char *token)
     return rename(temporary, path);
 }
 
-int token_make(const char *state_dir, char token[TOKEN_SIZE], char *err, size_t err_size)
+int token_make(const char *state_dir, char token[TOKEN_SIZE], struct error *error)
 {
     unsigned char bytes[(TOKEN_SIZE - 1) / 2];
     char path[PATH_MAX];
 
     if (getrandom(bytes, sizeof bytes, 0) != sizeof bytes) {
-        snprintf(err, err_size, "admin token: no randomness to be had: %s", strerror(errno));
-        return -1;
+        return error_set(error, "admin token: no randomness to be had: %s", strerror(errno));
     }
     for (size_t i = 0; i < sizeof bytes; i++)
         snprintf(token + 2 * i, 3, "%02x", bytes[i]);
     snprintf(path, sizeof path, "%.*s/%s", PATH_MAX - 32, state_dir, TOKEN_FILE);
     if (write_file(path, token) == 0)
         return 0;
-    snprintf(err, err_size, "admin token: %s cannot be written: %s", path, strerror(errno));
-    return -1;
+    return error_set(error, "admin token: %s cannot be written: %s", path, strerror(errno));
 }

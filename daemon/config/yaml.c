@@ -1,6 +1,8 @@
 /* The YAML file: two readings of the same text. The first goes over the parser's events and refuses
  * what a configuration has no need of (anchors, aliases, tags, a second document); the second walks
  * the document along the table of options. */
+#include "daemon/config/yaml.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdarg.h>
@@ -10,7 +12,9 @@
 #include <unistd.h>
 #include <yaml.h>
 
+#include "daemon/config/notifiers.h"
 #include "daemon/config/options.h"
+#include "daemon/config/rules.h"
 
 #define PATH_SIZE 128
 #define DEPTH_MAX 16
@@ -20,7 +24,7 @@ struct loader {
     yaml_document_t *document;
     const char *name, *text;
     size_t size;
-    char *err;
+    struct error *error;
 };
 
 __attribute__((format(printf, 3, 4))) static int fail(
@@ -31,17 +35,13 @@ __attribute__((format(printf, 3, 4))) static int fail(
     va_start(args, format);
     vsnprintf(text, sizeof text, format, args);
     va_end(args);
-    snprintf(loader->err, CONFIG_ERROR_MAX, "%s:%zu: %s", loader->name, line + 1, text);
-    return -1;
+    return error_set(loader->error, "%s:%zu: %s", loader->name, line + 1, text);
 }
 
-/* An error of the option `path`; `why` may be loader->err itself. */
-static int fail_option(
-    const struct loader *loader, const yaml_node_t *node, const char *path, const char *why)
+/* The error that is there is of the option `path`. */
+static int fail_option(const struct loader *loader, const yaml_node_t *node, const char *path)
 {
-    char text[CONFIG_ERROR_MAX];
-    snprintf(text, sizeof text, "%s", why);
-    return fail(loader, node->start_mark.line, "%s: %s", path, text);
+    return error_at(loader->error, "%s:%zu: %s", loader->name, node->start_mark.line + 1, path);
 }
 
 static const char *kind(const yaml_node_t *node)
@@ -61,19 +61,20 @@ static bool is_nothing(const yaml_node_t *node)
 static int load_scalar(
     struct loader *loader, const struct config_option *option, const yaml_node_t *node)
 {
-    char text[CONFIG_ERROR_MAX];
     const char *value = (const char *)node->data.scalar.value;
     if (node->type != YAML_SCALAR_NODE) {
         char expected[200];
         config_option_expected(option, expected, sizeof expected);
-        snprintf(text, sizeof text, "got %s, expected %s", kind(node), expected);
-        return fail_option(loader, node, option->path, text);
+        error_set(loader->error, "got %s, expected %s", kind(node), expected);
+        return fail_option(loader, node, option->path);
     }
     for (size_t i = 0; i < node->data.scalar.length; i++)
-        if ((unsigned char)value[i] < 0x20 || value[i] == 0x7f)
-            return fail_option(loader, node, option->path, "got a control character");
-    if (config_option_set(option, loader->config, value, text))
-        return fail_option(loader, node, option->path, text);
+        if ((unsigned char)value[i] < 0x20 || value[i] == 0x7f) {
+            error_set(loader->error, "got a control character");
+            return fail_option(loader, node, option->path);
+        }
+    if (config_option_set(option, loader->config, value, loader->error))
+        return fail_option(loader, node, option->path);
     return 0;
 }
 
@@ -81,9 +82,8 @@ static int load_list(
     struct loader *loader, const struct config_option *option, const yaml_node_t *node)
 {
     if (node->type != YAML_SEQUENCE_NODE) {
-        char text[CONFIG_ERROR_MAX];
-        snprintf(text, sizeof text, "got %s, expected a list of %s", kind(node), option->what);
-        return fail_option(loader, node, option->path, text);
+        error_set(loader->error, "got %s, expected a list of %s", kind(node), option->what);
+        return fail_option(loader, node, option->path);
     }
     config_option_clear(option, loader->config);
     for (yaml_node_item_t *i = node->data.sequence.items.start; i < node->data.sequence.items.top;
@@ -130,21 +130,21 @@ static int name_key(struct loader *loader, const yaml_node_t *mapping, const yam
 static int load_rule_layers(
     struct loader *loader, const char *path, enum alert_rule rule, const yaml_node_t *node)
 {
-    char text[CONFIG_ERROR_MAX];
     if (node->type != YAML_MAPPING_NODE) {
-        snprintf(
-            text, sizeof text, "got %s, expected lines of PATTERN: on, observe or off", kind(node));
-        return fail_option(loader, node, path, text);
+        error_set(
+            loader->error, "got %s, expected lines of PATTERN: on, observe or off", kind(node));
+        return fail_option(loader, node, path);
     }
     for (yaml_node_pair_t *p = node->data.mapping.pairs.start; p < node->data.mapping.pairs.top;
          p++) {
         const yaml_node_t *value = yaml_document_get_node(loader->document, p->value);
         const char *pattern = key_of(loader, p), *mode = text_of(value);
-        if (!pattern || !mode)
-            return fail_option(
-                loader, value, path, "expected lines of PATTERN: on, observe or off");
-        if (config_rule_layer(loader->config, rule, pattern, mode, text))
-            return fail_option(loader, value, path, text);
+        if (!pattern || !mode) {
+            error_set(loader->error, "expected lines of PATTERN: on, observe or off");
+            return fail_option(loader, value, path);
+        }
+        if (config_rule_layer(loader->config, rule, pattern, mode, loader->error))
+            return fail_option(loader, value, path);
     }
     return 0;
 }
@@ -153,98 +153,95 @@ static int load_rule_layers(
 static int load_rule_setting(struct loader *loader, const char *path, enum alert_rule rule,
     const char *key, const yaml_node_t *node)
 {
-    char text[CONFIG_ERROR_MAX];
     const char *value = text_of(node);
     if (strcmp(key, "layers") == 0)
         return load_rule_layers(loader, path, rule, node);
     if (!value) {
-        snprintf(text, sizeof text, "got %s, expected a value", kind(node));
-        return fail_option(loader, node, path, text);
+        error_set(loader->error, "got %s, expected a value", kind(node));
+        return fail_option(loader, node, path);
     }
-    return config_rule_set(loader->config, rule, key, value, text)
-               ? fail_option(loader, node, path, text)
+    return config_rule_set(loader->config, rule, key, value, loader->error)
+               ? fail_option(loader, node, path)
                : 0;
 }
 
 /* A value of a notifier: a text of one line, or the template, which may have several. */
-static int check_notifier_text(const char *key, const char *text, char *err)
+static int check_notifier_text(const char *key, const char *text, struct error *error)
 {
     bool lines = strcmp(key, "template") == 0;
     for (; *text; text++) {
         if (((unsigned char)*text < 0x20 && !(lines && strchr("\n\t", *text))) || *text == 0x7f) {
-            snprintf(err, CONFIG_ERROR_MAX, "got a control character");
-            return -1;
+            return error_set(error, "got a control character");
         }
     }
     return 0;
 }
 
-static int load_notifier_rules(
-    struct loader *loader, struct config_notifier *notifier, const yaml_node_t *node, char *err)
+static int load_notifier_rules(struct loader *loader, struct config_notifier *notifier,
+    const yaml_node_t *node, struct error *error)
 {
     for (yaml_node_item_t *i = node->data.sequence.items.start; i < node->data.sequence.items.top;
          i++) {
         const char *rule = text_of(yaml_document_get_node(loader->document, *i));
-        if (config_notifier_rule(notifier, rule ? rule : "", err))
+        if (config_notifier_rule(notifier, rule ? rule : "", error))
             return -1;
     }
     return 0;
 }
 
-static int load_notifier_labels(
-    struct loader *loader, struct config_notifier *notifier, const yaml_node_t *node, char *err)
+static int load_notifier_labels(struct loader *loader, struct config_notifier *notifier,
+    const yaml_node_t *node, struct error *error)
 {
     for (yaml_node_pair_t *p = node->data.mapping.pairs.start; p < node->data.mapping.pairs.top;
          p++) {
         const char *name = key_of(loader, p);
         const char *value = text_of(yaml_document_get_node(loader->document, p->value));
         if (!name || !value) {
-            snprintf(err, CONFIG_ERROR_MAX, "expected lines of NAME: VALUE");
-            return -1;
+            return error_set(error, "expected lines of NAME: VALUE");
         }
-        if (check_notifier_text("labels", value, err) ||
-            config_notifier_label(notifier, name, value, err))
+        if (check_notifier_text("labels", value, error) ||
+            config_notifier_label(notifier, name, value, error))
             return -1;
     }
     return 0;
 }
 
 static int load_notifier_pair(struct loader *loader, struct config_notifier *notifier,
-    const char *key, const yaml_node_t *node, char *err)
+    const char *key, const yaml_node_t *node, struct error *error)
 {
     const char *text = text_of(node);
     if (strcmp(key, "rules") == 0 && node->type == YAML_SEQUENCE_NODE)
-        return load_notifier_rules(loader, notifier, node, err);
+        return load_notifier_rules(loader, notifier, node, error);
     if (strcmp(key, "labels") == 0 && node->type == YAML_MAPPING_NODE)
-        return load_notifier_labels(loader, notifier, node, err);
+        return load_notifier_labels(loader, notifier, node, error);
     if (!text) {
-        snprintf(err, CONFIG_ERROR_MAX, "got %s, expected a value", kind(node));
-        return -1;
+        return error_set(error, "got %s, expected a value", kind(node));
     }
-    return check_notifier_text(key, text, err) || config_notifier_set(notifier, key, text, err) ? -1
-                                                                                                : 0;
+    return check_notifier_text(key, text, error) || config_notifier_set(notifier, key, text, error)
+               ? -1
+               : 0;
 }
 
 /* The section of one notifier; `path` is "notifiers.NAME". */
 static int load_notifier(struct loader *loader, const char *path, const yaml_node_t *node)
 {
-    char text[CONFIG_ERROR_MAX], key[PATH_SIZE];
+    char key[PATH_SIZE];
     struct config_notifier notifier;
     if (node->type != YAML_MAPPING_NODE) {
-        snprintf(text, sizeof text, "got %s, expected a section with type and url", kind(node));
-        return fail_option(loader, node, path, text);
+        error_set(loader->error, "got %s, expected a section with type and url", kind(node));
+        return fail_option(loader, node, path);
     }
-    if (config_notifier_add(loader->config, strchr(path, '.') + 1, &notifier, text))
-        return fail_option(loader, node, path, text);
+    if (config_notifier_add(loader->config, strchr(path, '.') + 1, &notifier, loader->error))
+        return fail_option(loader, node, path);
     for (yaml_node_pair_t *p = node->data.mapping.pairs.start; p < node->data.mapping.pairs.top;
          p++) {
         const yaml_node_t *value = yaml_document_get_node(loader->document, p->value);
         if (name_key(loader, node, p, path, key))
             return -1;
-        if (load_notifier_pair(loader, &notifier, key_of(loader, p), value, text))
-            return fail_option(loader, value, key, text);
+        if (load_notifier_pair(loader, &notifier, key_of(loader, p), value, loader->error))
+            return fail_option(loader, value, key);
     }
-    return config_notifier_finish(&notifier, text) ? fail_option(loader, node, path, text) : 0;
+    return config_notifier_finish(&notifier, loader->error) ? fail_option(loader, node, path) : 0;
 }
 
 static int load_section(struct loader *loader, const yaml_node_t *mapping, const char *prefix);
@@ -382,9 +379,10 @@ static int load_document(struct loader *loader)
 }
 
 int config_load_text(
-    struct config *config, const char *text, size_t size, const char *name, char *err)
+    struct config *config, const char *text, size_t size, const char *name, struct error *error)
 {
-    struct loader loader = {.config = config, .name = name, .text = text, .size = size, .err = err};
+    struct loader loader = {
+        .config = config, .name = name, .text = text, .size = size, .error = error};
     if (size > CONFIG_FILE_MAX)
         return fail(
             &loader, 0, "got more than %u bytes, expected a configuration file", CONFIG_FILE_MAX);
@@ -394,7 +392,7 @@ int config_load_text(
 }
 
 /* Reads at most `max` + 1 bytes. */
-static char *read_file(const char *path, size_t max, size_t *size, char *err)
+static char *read_file(const char *path, size_t max, size_t *size, struct error *error)
 {
     char *text = malloc(max + 1);
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -407,7 +405,7 @@ static char *read_file(const char *path, size_t max, size_t *size, char *err)
         *size += (size_t)n;
     }
     if (!text || fd < 0 || n < 0) {
-        snprintf(err, CONFIG_ERROR_MAX, "%s: cannot be read: %s", path, strerror(errno));
+        error_set(error, "%s: cannot be read: %s", path, strerror(errno));
         free(text);
         text = NULL;
     }
@@ -416,13 +414,13 @@ static char *read_file(const char *path, size_t max, size_t *size, char *err)
     return text;
 }
 
-int config_load_file(struct config *config, const char *path, char *err)
+int config_load_file(struct config *config, const char *path, struct error *error)
 {
     size_t size;
-    char *text = read_file(path, CONFIG_FILE_MAX, &size, err);
+    char *text = read_file(path, CONFIG_FILE_MAX, &size, error);
     if (!text)
         return -1;
-    int rc = config_load_text(config, text, size, path, err);
+    int rc = config_load_text(config, text, size, path, error);
     free(text);
     return rc;
 }

@@ -25,8 +25,7 @@ static const char *const names[TEMPLATE_NAME_COUNT] = {
 
 struct filling {
     const char *const *values;
-    char *err;
-    size_t err_size;
+    struct error *error;
 };
 
 /* The value of the placeholder of `size` bytes at `name`; NULL: there is none of that name. */
@@ -41,9 +40,8 @@ static const char *value_of(const struct filling *filling, const char *name, siz
     for (size_t i = 0; i < TEMPLATE_NAME_COUNT; i++)
         if (strlen(names[i]) == size && strncmp(names[i], name, size) == 0)
             return filling->values[i];
-    snprintf(filling->err, filling->err_size,
-        "unknown placeholder {{%.*s}}, expected {{NAME}} of " EXPECTED, size > 60 ? 60 : (int)size,
-        name);
+    error_set(filling->error, "unknown placeholder {{%.*s}}, expected {{NAME}} of " EXPECTED,
+        size > 60 ? 60 : (int)size, name);
     return NULL;
 }
 
@@ -57,8 +55,7 @@ static int write_filled(FILE *out, const struct filling *filling, const char *te
             return 0;
         const char *close = strstr(open, "}}");
         if (!close) {
-            snprintf(
-                filling->err, filling->err_size, "\"{{\" without its \"}}\" in \"%.60s\"", open);
+            error_set(filling->error, "\"{{\" without its \"}}\" in \"%.60s\"", open);
             return -1;
         }
         const char *value = value_of(filling, open + 2, (size_t)(close - open) - 2);
@@ -90,7 +87,7 @@ static json_t *fill_object(const struct filling *filling, json_t *node)
     const char *key;
     json_object_foreach (node, key, member) {
         if (strstr(key, "{{")) {
-            snprintf(filling->err, filling->err_size,
+            error_set(filling->error,
                 "got a placeholder in the name \"%.60s\", expected them in values only", key);
             json_decref(filled);
             return NULL;
@@ -128,26 +125,25 @@ static json_t *fill(const struct filling *filling, const json_t *node)
 
 static json_t *fill_text(const char *text, const struct filling *filling)
 {
-    json_error_t error;
-    json_t *node = json_loads(text, JSON_REJECT_DUPLICATES, &error);
+    json_error_t parse;
+    json_t *node = json_loads(text, JSON_REJECT_DUPLICATES, &parse);
     if (!node) {
-        snprintf(filling->err, filling->err_size,
-            "not JSON: line %d: %.120s; placeholders stand inside of strings", error.line,
-            error.text);
+        error_set(filling->error, "not JSON: line %d: %.120s; placeholders stand inside of strings",
+            parse.line, parse.text);
         return NULL;
     }
-    snprintf(filling->err, filling->err_size, "memory is short");
+    error_set(filling->error, "memory is short");
     json_t *filled = fill(filling, node);
     json_decref(node);
     return filled;
 }
 
-int template_check(const char *text, char *err, size_t err_size)
+int template_check(const char *text, struct error *error)
 {
     const char *empty[TEMPLATE_NAME_COUNT];
     for (size_t i = 0; i < TEMPLATE_NAME_COUNT; i++)
         empty[i] = "";
-    const struct filling filling = {empty, err, err_size};
+    const struct filling filling = {empty, error};
     json_t *filled = fill_text(text, &filling);
     int rc = filled ? 0 : -1;
     json_decref(filled);
@@ -156,8 +152,8 @@ int template_check(const char *text, char *err, size_t err_size)
 
 char *template_fill(const char *text, const char *const values[TEMPLATE_NAME_COUNT])
 {
-    char err[256];
-    const struct filling filling = {values, err, sizeof err};
+    struct error error;
+    const struct filling filling = {values, &error};
     json_t *filled = fill_text(text, &filling);
     char *body = filled ? json_dumps(filled, JSON_COMPACT) : NULL;
     json_decref(filled);

@@ -4,7 +4,7 @@
 #ifndef FORESHOCK_NOTIFY_TEMPLATE_H
 #define FORESHOCK_NOTIFY_TEMPLATE_H
 
-#include <stddef.h>
+#include "daemon/core/error.h"
 
 enum template_name {
     TEMPLATE_TITLE,
@@ -21,8 +21,8 @@ enum template_name {
     TEMPLATE_NAME_COUNT
 };
 
-/* 0, or -1 and a text in `err`: what is wrong, by the name of the placeholder or by line. */
-int template_check(const char *text, char *err, size_t err_size);
+/* 0, or -1 and a text in `error`: what is wrong, by the name of the placeholder or by line. */
+int template_check(const char *text, struct error *error);
 
 /* The body, to be freed: `values` are UTF-8. NULL: memory is short, or the template is not good. */
 char *template_fill(const char *text, const char *const values[TEMPLATE_NAME_COUNT]);

@@ -12,13 +12,13 @@
 static void try_template(const char *text)
 {
     const char *values[TEMPLATE_NAME_COUNT];
-    char err[256] = "";
+    struct error error;
 
     for (size_t i = 0; i < TEMPLATE_NAME_COUNT; i++)
         values[i] = "\"}\\{{run}}\n\x01";
-    int checked = template_check(text, err, sizeof err);
+    int checked = template_check(text, &error);
     char *filled = template_fill(text, values);
-    if ((checked == 0) != (filled != NULL) || (checked != 0 && !err[0]))
+    if ((checked == 0) != (filled != NULL) || (checked != 0 && !error.text[0]))
         abort();
     json_t *json = filled ? json_loads(filled, 0, NULL) : NULL;
     if (filled && !json)

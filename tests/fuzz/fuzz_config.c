@@ -1,5 +1,6 @@
 /* Fuzzes the configuration file: any bytes give values within their bounds or an error that names
  * the file, and nothing is lost. */
+#include "daemon/config/yaml.h"
 #include "tests/fuzz/fuzz.h"
 
 #include <stdlib.h>
@@ -10,10 +11,10 @@
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct config config;
-    char err[CONFIG_ERROR_MAX] = "";
-    if (config_default(&config, err) == 0) {
-        int rc = config_load_text(&config, (const char *)data, size, "fuzz.yaml", err);
-        if (rc != 0 && (rc != -1 || strncmp(err, "fuzz.yaml:", 10) != 0))
+    struct error error;
+    if (config_default(&config, &error) == 0) {
+        int rc = config_load_text(&config, (const char *)data, size, "fuzz.yaml", &error);
+        if (rc != 0 && (rc != -1 || strncmp(error.text, "fuzz.yaml:", 10) != 0))
             abort();
         if (config.limits.runs < 1 || config.limits.runs > 100000 || config.workers > 64)
             abort();

@@ -1,5 +1,6 @@
 /* The configuration: its defaults, its file, and what each bad one is told. */
 #include "daemon/config/config.h"
+#include "daemon/config/yaml.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -15,14 +16,14 @@
 #define GIB          (UINT64_C(1) << 30)
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-static char err[CONFIG_ERROR_MAX];
+static struct error error;
 static char folder[] = "/tmp/test_config.XXXXXX";
 
 static int load(struct config *config, const char *text)
 {
-    assert_int_equal(config_default(config, err), 0);
-    err[0] = '\0';
-    return config_load_text(config, text, strlen(text), "f.yaml", err);
+    assert_int_equal(config_default(config, &error), 0);
+    error.text[0] = '\0';
+    return config_load_text(config, text, strlen(text), "f.yaml", &error);
 }
 
 /* Puts `text` into a fresh file and returns its path, which lives until the next call. */
@@ -40,7 +41,7 @@ static const char *file_of(const char *text, size_t size)
 static void test_defaults(void **state)
 {
     struct config c;
-    assert_int_equal(config_default(&c, err), 0);
+    assert_int_equal(config_default(&c, &error), 0);
     assert_null(c.state_dir);
     assert_int_equal(c.log_level, LOG_LEVEL_INFO);
     assert_string_equal(c.http.address, "127.0.0.1:8790");
@@ -68,7 +69,7 @@ static void test_whole_file(void **state)
         "'a b': observe}\n";
     struct config c;
     assert_int_equal(load(&c, text), 0);
-    assert_int_equal(config_validate(&c, err), 0);
+    assert_int_equal(config_validate(&c, &error), 0);
     assert_string_equal(c.state_dir, "/srv/foreshock");
     assert_int_equal(c.log_level, LOG_LEVEL_DEBUG);
     assert_int_equal(c.workers, 3);
@@ -110,7 +111,7 @@ static void test_notifiers(void **state)
         "      {\"a\":\n       \"{{title}}\"}\n";
     struct config c;
     assert_int_equal(load(&c, text), 0);
-    assert_int_equal(config_validate(&c, err), 0);
+    assert_int_equal(config_validate(&c, &error), 0);
     assert_int_equal(c.notifier_count, 2);
     assert_string_equal(c.notifiers[0].name, "pager");
     assert_int_equal(c.notifiers[0].kind, NOTIFIER_ALERTMANAGER);
@@ -153,19 +154,19 @@ static void test_notifier_files(void **state)
     assert_string_equal(c.notifiers[0].url, "https://x.example/secret");
     config_free(&c);
     assert_int_equal(load_secret(&c, "bearer_file", "s3cret", 0644), -1);
-    assert_non_null(strstr(err, "is open to everybody (mode 0644)"));
+    assert_non_null(strstr(error.text, "is open to everybody (mode 0644)"));
     config_free(&c);
     assert_int_equal(load_secret(&c, "bearer_file", "a b", 0600), -1);
-    assert_non_null(strstr(err, "expected a token"));
+    assert_non_null(strstr(error.text, "expected a token"));
     config_free(&c);
     assert_int_equal(load_secret(&c, "headers_file", "X: 1\nnonsense", 0600), -1);
-    assert_non_null(strstr(err, "headers_file: line 2 of"));
+    assert_non_null(strstr(error.text, "headers_file: line 2 of"));
     config_free(&c);
     assert_int_equal(load_secret(&c, "headers_file", "Content-Length: 3", 0600), -1);
     config_free(&c);
     assert_int_equal(load_secret(&c, "url_file", "gopher://secret", 0600), -1);
-    assert_non_null(strstr(err, "url_file: first line of"));
-    assert_null(strstr(err, "secret"));
+    assert_non_null(strstr(error.text, "url_file: first line of"));
+    assert_null(strstr(error.text, "secret"));
     config_free(&c);
 }
 
@@ -340,7 +341,7 @@ static void test_bad_files(void **state)
     for (size_t i = 0; i < COUNT(bad_files); i++) {
         struct config c;
         assert_int_equal(load(&c, bad_files[i].text), -1);
-        assert_string_equal(err, bad_files[i].error);
+        assert_string_equal(error.text, bad_files[i].error);
         config_free(&c);
     }
 }
@@ -362,7 +363,7 @@ static void test_long_path(void **state)
         "with the .tensors of the "
         "tensor socket), this one has 100",
         path);
-    assert_string_equal(err, expected);
+    assert_string_equal(error.text, expected);
 }
 
 static void test_file_errors(void **state)
@@ -373,18 +374,19 @@ static void test_file_errors(void **state)
     assert_non_null(large);
     memset(large, '#', CONFIG_FILE_MAX + 1);
     const char *path = file_of(large, CONFIG_FILE_MAX + 1);
-    assert_int_equal(config_default(&c, err), 0);
-    assert_int_equal(config_load_file(&c, path, err), -1);
+    assert_int_equal(config_default(&c, &error), 0);
+    assert_int_equal(config_load_file(&c, path, &error), -1);
     snprintf(expected, sizeof expected,
         "%s:1: got more than 1048576 bytes, expected a configuration file", path);
-    assert_string_equal(err, expected);
+    assert_string_equal(error.text, expected);
     path = file_of(large, CONFIG_FILE_MAX);
-    assert_int_equal(config_load_file(&c, path, err), 0);
-    assert_int_equal(config_load_file(&c, "/nonexistent/f.yaml", err), -1);
-    assert_string_equal(err, "/nonexistent/f.yaml: cannot be read: No such file or directory");
-    assert_int_equal(config_load_file(&c, folder, err), -1);
-    assert_non_null(strstr(err, ": cannot be read: Is a directory"));
-    assert_int_equal(config_load_file(&c, "/dev/null", err), 0);
+    assert_int_equal(config_load_file(&c, path, &error), 0);
+    assert_int_equal(config_load_file(&c, "/nonexistent/f.yaml", &error), -1);
+    assert_string_equal(
+        error.text, "/nonexistent/f.yaml: cannot be read: No such file or directory");
+    assert_int_equal(config_load_file(&c, folder, &error), -1);
+    assert_non_null(strstr(error.text, ": cannot be read: Is a directory"));
+    assert_int_equal(config_load_file(&c, "/dev/null", &error), 0);
     config_free(&c);
     free(large);
 }
@@ -425,8 +427,8 @@ static void test_bad_together(void **state)
     for (size_t i = 0; i < COUNT(cases); i++) {
         struct config c;
         assert_int_equal(load(&c, cases[i].text), 0);
-        assert_int_equal(config_validate(&c, err), -1);
-        assert_string_equal(err, cases[i].error);
+        assert_int_equal(config_validate(&c, &error), -1);
+        assert_string_equal(error.text, cases[i].error);
         config_free(&c);
     }
 }
@@ -446,8 +448,8 @@ static void test_good_together(void **state)
     for (size_t i = 0; i < COUNT(texts); i++) {
         struct config c;
         assert_int_equal(load(&c, texts[i]), 0);
-        if (config_validate(&c, err))
-            fail_msg("%s: %s", texts[i], err);
+        if (config_validate(&c, &error))
+            fail_msg("%s: %s", texts[i], error.text);
         assert_true(c.workers >= 1 && c.workers <= 64);
         assert_true(c.limits.heartbeat_seconds == 5);
         assert_int_equal(c.limits.tensor_bytes, c.limits.memory_bytes);
@@ -462,7 +464,7 @@ static void test_token_file(void **state)
     snprintf(
         text, sizeof text, PLACES "http: {token_file: %s}", file_of("the-secret\r\nmore\n", 17));
     assert_int_equal(load(&c, text), 0);
-    assert_int_equal(config_validate(&c, err), 0);
+    assert_int_equal(config_validate(&c, &error), 0);
     assert_string_equal(c.http.token, "the-secret");
     config_free(&c);
 }
@@ -476,31 +478,31 @@ static void test_default_places(void **state)
     setenv("XDG_STATE_HOME", "/x/state", 1);
     setenv("XDG_RUNTIME_DIR", "/x/run", 1);
     setenv("HOME", "/x/home", 1);
-    assert_int_equal(config_load(&c, &args, err), 0);
+    assert_int_equal(config_load(&c, &args, &error), 0);
     assert_string_equal(c.state_dir, "/x/state/foreshock");
     assert_string_equal(c.ingest.endpoints.items[0], "ipc:///x/run/foreshock/ingest.sock");
     config_free(&c);
     setenv("XDG_STATE_HOME", "relative", 1);
-    assert_int_equal(config_load(&c, &args, err), 0);
+    assert_int_equal(config_load(&c, &args, &error), 0);
     assert_string_equal(c.state_dir, "/x/home/.local/state/foreshock");
     config_free(&c);
     unsetenv("XDG_RUNTIME_DIR");
-    assert_int_equal(config_load(&c, &args, err), -1);
-    assert_string_equal(err,
+    assert_int_equal(config_load(&c, &args, &error), -1);
+    assert_string_equal(error.text,
         "no ingest endpoint: /run/foreshock is not there or not writable, and XDG_RUNTIME_DIR is "
         "not "
         "set; set ingest.endpoints, or --ingest ipc:///SOME/FOLDER/ingest.sock");
     unsetenv("HOME");
-    assert_int_equal(config_load(&c, &args, err), -1);
-    assert_string_equal(err,
+    assert_int_equal(config_load(&c, &args, &error), -1);
+    assert_string_equal(error.text,
         "no state directory: /var/lib/foreshock is not there or not writable, and neither "
         "XDG_STATE_HOME nor HOME is set; set state_dir, or --state-dir DIR");
     args.action = CONFIG_CHECK;
-    assert_int_equal(config_load(&c, &args, err), 0);
+    assert_int_equal(config_load(&c, &args, &error), 0);
     config_free(&c);
     args.http = "0.0.0.0:1";
-    assert_int_equal(config_load(&c, &args, err), -1);
-    assert_non_null(strstr(err, "http.address: 0.0.0.0:1 is beyond loopback"));
+    assert_int_equal(config_load(&c, &args, &error), -1);
+    assert_non_null(strstr(error.text, "http.address: 0.0.0.0:1 is beyond loopback"));
 }
 
 static int make_folder(void **state)

@@ -12,7 +12,7 @@
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
-static char err[CONFIG_ERROR_MAX];
+static struct error error;
 
 #define ARGS(...) ((char *[]){"foreshockd", __VA_ARGS__, NULL})
 static int parse(struct config_args *args, char **argv)
@@ -20,7 +20,7 @@ static int parse(struct config_args *args, char **argv)
     int argc = 0;
     while (argv[argc])
         argc++;
-    return config_parse_args(args, argc, argv, err);
+    return config_parse_args(args, argc, argv, &error);
 }
 
 static void test_command_line(void **state)
@@ -37,7 +37,7 @@ static void test_command_line(void **state)
                          "--http", "[::1]:81", "--log-level", "debug", "--state-dir", "here")),
         0);
     assert_int_equal(args.action, CONFIG_RUN);
-    assert_int_equal(config_load(&c, &args, err), 0);
+    assert_int_equal(config_load(&c, &args, &error), 0);
     assert_int_equal(c.ingest.endpoints.count, 2);
     assert_string_equal(c.ingest.endpoints.items[0], "ipc:///run/a");
     assert_string_equal(c.http.address, "[::1]:81");
@@ -63,18 +63,18 @@ static void test_bad_command_line(void **state)
     struct config_args args;
     struct config c;
     assert_int_equal(parse(&args, ARGS("--nonsense")), -1);
-    assert_string_equal(err, "--nonsense: unknown or ambiguous option (see --help)");
+    assert_string_equal(error.text, "--nonsense: unknown or ambiguous option (see --help)");
     assert_int_equal(parse(&args, ARGS("--log-level", "info", "-x")), -1);
-    assert_string_equal(err, "-x: unknown or ambiguous option (see --help)");
+    assert_string_equal(error.text, "-x: unknown or ambiguous option (see --help)");
     assert_int_equal(parse(&args, ARGS("--http")), -1);
-    assert_string_equal(err, "--http: wants a value (see --help)");
+    assert_string_equal(error.text, "--http: wants a value (see --help)");
     assert_int_equal(parse(&args, ARGS("start")), -1);
-    assert_string_equal(err, "start: unexpected argument (see --help)");
+    assert_string_equal(error.text, "start: unexpected argument (see --help)");
     assert_int_equal(
         parse(&args, ARGS("--ingest=1", "--ingest=2", "--ingest=3", "--ingest=4", "--ingest=5",
                          "--ingest=6", "--ingest=7", "--ingest=8", "--ingest=9")),
         -1);
-    assert_string_equal(err, "--ingest: got more than 8 values");
+    assert_string_equal(error.text, "--ingest: got more than 8 values");
 
     static const char *const cases[][3] = {
         {"--http", "9",
@@ -93,8 +93,8 @@ static void test_bad_command_line(void **state)
         assert_int_equal(
             parse(&args, ARGS("--config", "/dev/null", (char *)cases[i][0], (char *)cases[i][1])),
             0);
-        assert_int_equal(config_load(&c, &args, err), -1);
-        assert_string_equal(err, cases[i][2]);
+        assert_int_equal(config_load(&c, &args, &error), -1);
+        assert_string_equal(error.text, cases[i][2]);
     }
 }
 

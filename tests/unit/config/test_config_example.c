@@ -9,8 +9,9 @@
 #include <cmocka.h>
 
 #include "daemon/config/options.h"
+#include "daemon/config/yaml.h"
 
-static char err[CONFIG_ERROR_MAX];
+static struct error error;
 
 static void compare(
     const struct config_option *option, const struct config *a, const struct config *b)
@@ -74,10 +75,10 @@ static void test_example(void **state)
         }
     }
     struct config shown, fallback;
-    assert_int_equal(config_default(&shown, err), 0);
-    assert_int_equal(config_default(&fallback, err), 0);
-    if (config_load_text(&shown, text, strlen(text), EXAMPLE_FILE, err))
-        fail_msg("%s", err);
+    assert_int_equal(config_default(&shown, &error), 0);
+    assert_int_equal(config_default(&fallback, &error), 0);
+    if (config_load_text(&shown, text, strlen(text), EXAMPLE_FILE, &error))
+        fail_msg("%s", error.text);
     for (size_t i = 0; i < config_option_count; i++) {
         char name[64];
         const char *dot = strrchr(config_options[i].path, '.');

@@ -40,8 +40,8 @@ static void test_filled(void **state)
         {"{}", "{}"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
-        char err[256] = "";
-        assert_int_equal(template_check(cases[i].text, err, sizeof err), 0);
+        struct error error;
+        assert_int_equal(template_check(cases[i].text, &error), 0);
         char *filled = template_fill(cases[i].text, values);
         assert_non_null(filled);
         assert_string_equal(filled, cases[i].filled);
@@ -67,10 +67,10 @@ static void test_refused(void **state)
         {"{} {}", "not JSON"},
     };
     for (size_t i = 0; i < COUNT(cases); i++) {
-        char err[256] = "";
-        assert_int_equal(template_check(cases[i].text, err, sizeof err), -1);
-        if (!strstr(err, cases[i].why))
-            fail_msg("%s: %s", cases[i].text, err);
+        struct error error;
+        assert_int_equal(template_check(cases[i].text, &error), -1);
+        if (!strstr(error.text, cases[i].why))
+            fail_msg("%s: %s", cases[i].text, error.text);
         assert_null(template_fill(cases[i].text, values));
     }
 }
