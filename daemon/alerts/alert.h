@@ -1,4 +1,4 @@
-/* One alert: what a person is told, and on what evidence. A plain value that owns nothing; bounded
+/* One alert: what a person hears, and on what evidence. A plain value that owns nothing; bounded
  * lists. */
 #ifndef FORESHOCK_ALERTS_ALERT_H
 #define FORESHOCK_ALERTS_ALERT_H
@@ -41,5 +41,10 @@ struct alert {
     struct alert_evidence evidence[ALERT_EVIDENCE_MAX]; /* in the order of the layers */
     size_t evidence_count;
 };
+
+enum alert_change { ALERT_CHANGE_OPENED, ALERT_CHANGE_UPDATED, ALERT_CHANGE_RESOLVED };
+
+/* The alert is valid for the call. */
+typedef void (*alert_changed_fn)(void *ctx, enum alert_change change, const struct alert *alert);
 
 #endif

@@ -5,7 +5,7 @@
  * layers' figures were interleaved or how the figures of a step were ordered, as long as the
  * figures of a layer come in order of step and no layer lags more behind the others than
  * cross_section.h allows (TOGETHER_LAG samples or TOGETHER_LAG_STEPS; what comes later is judged for
- * its layer alone) and ENGINE_LAG_MAX steps. So an engine that was lost is rebuilt by feeding the
+ * its layer alone) and RULE_ALERT_LAG_MAX steps. So an engine that was lost is rebuilt by feeding the
  * stored figures again, in order of step:
  *
  *     engine = alert_engine_new(settings);
@@ -17,8 +17,8 @@
  *     alert_engine_discard(engine);
  *
  * alert_engine_bind answers whether the engine has that alert; one that it has not (its figures
- * were retired) is for the caller to resolve. An open alert that was not bound is told as opened by
- * the next drain, even after a discard.
+ * were retired) is for the caller to resolve. An open alert that was not bound is reported as opened
+ * by the next report, even after a discard.
  *
  * A figure reaches the tracks of a layer, one for each thing that a rule watches there; track.h
  * draws their states. The alert of a rule fires from the first spell of any of its tracks until
@@ -32,13 +32,9 @@
 #include <stdint.h>
 
 #include "daemon/alerts/alert.h"
+#include "daemon/alerts/readings.h"
+#include "daemon/alerts/rule_alert.h"
 #include "daemon/alerts/rules.h"
-#include "daemon/detectors/risk.h"
-
-/* Steps: a layer that is further behind the newest one is not waited for. */
-#define ENGINE_LAG_MAX 1000
-
-#define ENGINE_STANDINGS_MAX 16
 
 struct alert_engine;
 
@@ -66,7 +62,7 @@ int alert_engine_layer(struct alert_engine *engine, int64_t layer, const char *n
 const char *alert_engine_layer_name(const struct alert_engine *engine, int64_t layer);
 
 /* The attempt began at this step or before. Steps count from here, or from the lowest step that was
- * fed if that is lower; told before the first figure, it makes the count independent of which layer
+ * fed if that is lower; said before the first figure, it makes the count independent of which layer
  * comes first. */
 void alert_engine_begins(struct alert_engine *engine, int64_t step);
 
@@ -86,41 +82,23 @@ void alert_engine_figure(struct alert_engine *engine, int64_t layer, const char 
 void alert_engine_condition(struct alert_engine *engine, enum alert_rule rule, int64_t layer,
     bool on, int64_t step, double time, const char *text);
 
-/* How the run stands at a step at which the spectral norms of its layers were put together: what its
- * detectors had read of that step or last before it, and the risk by that (risk.h). Scalars of the
- * step that come after its layers are not in it. */
-struct alert_standing {
-    int64_t step;
-    double time, risk;
-    double readings[READING_COUNT];
-};
+/* The next assessment of the run that was not taken yet (readings.h). False if there is none. */
+bool alert_engine_assessment(struct alert_engine *engine, struct assessment *assessment);
 
-/* The next standing that was not taken yet; at most ENGINE_STANDINGS_MAX wait, older ones are
- * forgotten. False if there is none. */
-bool alert_engine_standing(struct alert_engine *engine, struct alert_standing *standing);
+/* Reports what changed since the last report, each alert at most once (but opened and resolved when
+ * it was both). Updated: its layers, its severity, its being observed only, or what it says of the
+ * worst is out of date (TRACK_WORSE). The callback may call alert_engine_bind, nothing else. Without
+ * a report, a rule keeps its open alert and the last that ended. */
+void alert_engine_report(struct alert_engine *engine, alert_changed_fn changed, void *ctx);
 
-enum alert_change { ALERT_CHANGE_OPENED, ALERT_CHANGE_UPDATED, ALERT_CHANGE_RESOLVED };
-
-/* Tells what changed since the last drain, each alert at most once (but opened and resolved when it
- * was both). Updated: its layers, its severity, its being observed only, or what it tells of the
- * worst is out of date (TRACK_WORSE). The callback may call
- * alert_engine_bind, nothing else. Not drained, a rule keeps its open alert and the last that
- * ended. */
-void alert_engine_drain(struct alert_engine *engine,
-    void (*changed)(void *ctx, enum alert_change, const struct alert *), void *ctx);
-
-/* Forgets the standings that were not taken and the changes that were not drained, but for the
+/* Forgets the assessments that were not taken and the changes that were not reported, but for the
  * opening of an alert that has no id. */
 void alert_engine_discard(struct alert_engine *engine);
-
-/* What was told did not arrive: the next drain tells of every open alert as opened, by the id that it
- * has. Those that were told as resolved are the caller's to keep. */
-void alert_engine_retell(struct alert_engine *engine);
 
 /* The open alert of a rule as of now, NULL if none: valid until the engine is called again. */
 const struct alert *alert_engine_open(struct alert_engine *engine, enum alert_rule rule);
 
-/* Gives the open alert of a rule (or, within the callback of drain, the one being told) the
+/* Gives the open alert of a rule (or, within the callback of a report, the one being reported) the
  * caller's id (> 0). False if no such alert is there. */
 bool alert_engine_bind(struct alert_engine *engine, enum alert_rule rule, int64_t id);
 

@@ -29,7 +29,7 @@ bool episode_find(
 size_t episode_behind(
     const struct layers *layers, enum alert_rule rule, int64_t step, int64_t lag_max);
 
-/* Marks the spells of an episode as told of: its alert is resolved. */
+/* Closes the spells of an episode: its alert is resolved. */
 void episode_close(const struct layers *layers, const struct episode *episode);
 
 /* The worst affected layers of an episode, in order. */

@@ -66,16 +66,16 @@ struct spell *track_open(struct track *track)
     return &track->spells[track->spell_count - 1];
 }
 
-bool track_is_worse(double score, double told)
+bool track_is_worse(double score, double reported)
 {
-    return score > fmax(TRACK_WORSE * told, 0);
+    return score > fmax(TRACK_WORSE * reported, 0);
 }
 
-static void spell_tell(struct spell *spell, const struct judgement *judgement)
+static void spell_report(struct spell *spell, const struct judgement *judgement)
 {
     memcpy(spell->evidence, judgement->evidence, sizeof spell->evidence);
     spell->evidence_count = judgement->evidence_count;
-    spell->told_score = judgement->score;
+    spell->reported_score = judgement->score;
 }
 
 /* True if it has new evidence. */
@@ -85,9 +85,9 @@ static bool spell_worsen(struct spell *spell, const struct judgement *judgement)
     spell->bad_time = judgement->time;
     if (judgement->score > spell->score)
         spell->score = judgement->score;
-    if (!track_is_worse(judgement->score, spell->told_score))
+    if (!track_is_worse(judgement->score, spell->reported_score))
         return false;
-    spell_tell(spell, judgement);
+    spell_report(spell, judgement);
     return true;
 }
 
@@ -125,7 +125,7 @@ bool track_begin(struct track *track, double cooldown, const struct judgement *j
         .ended_step = SPELL_OPEN,
         .score = judgement->score,
     };
-    spell_tell(spell, judgement);
+    spell_report(spell, judgement);
     spell_worsen(spell, judgement);
     return true;
 }
@@ -161,7 +161,7 @@ static bool escalate(
         !is_long_enough(&track->critical, patience, judgement->step))
         return false;
     open->critical = true;
-    spell_tell(open, judgement);
+    spell_report(open, judgement);
     return true;
 }
 

@@ -22,8 +22,8 @@
 #define SPELL_OPEN INT64_MAX
 #define SPELLS_MAX 4 /* those that wait for slower layers; older ones are forgotten */
 
-/* So many times the score that was told of is worth telling: what goes on getting worse is then told a few dozen times at
- * most, whatever it climbs to. */
+/* So many times the score that was reported is worth a report: what goes on getting worse is then reported a few dozen times
+ * at most, whatever it climbs to. */
 #define TRACK_WORSE 1.25
 
 enum track_state { TRACK_OBSERVING, TRACK_PENDING, TRACK_FIRING };
@@ -33,16 +33,16 @@ struct spell {
     int64_t fired_step, ended_step; /* SPELL_OPEN: it goes on */
     int64_t bad_step;               /* the newest bad one */
     double fired_time, ended_time, bad_time;
-    double score;      /* the worst so far */
-    double told_score; /* of the evidence */
-    bool critical;     /* it was, for long enough */
-    bool closed;       /* its alert was resolved */
+    double score;          /* the worst so far */
+    double reported_score; /* of the evidence */
+    bool critical;         /* it was, for long enough */
+    bool closed;           /* its alert was resolved */
     /* When it fired, became critical, or was last worse by TRACK_WORSE. */
     struct alert_evidence evidence[ALERT_TRACK_EVIDENCE_MAX];
     size_t evidence_count;
 };
 
-bool track_is_worse(double score, double told);
+bool track_is_worse(double score, double reported);
 
 struct streak {
     double samples;

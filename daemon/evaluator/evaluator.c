@@ -108,7 +108,7 @@ static bool put_in_journal(struct evaluator *evaluator, const struct alert_recor
     return false;
 }
 
-/* What alert_engine_drain calls back with. */
+/* What alert_engine_report calls back with. */
 struct change_sink {
     struct evaluator *evaluator;
     const struct run_watch *watch;
@@ -132,7 +132,7 @@ static void on_change(void *ctx, enum alert_change change, const struct alert *a
 
 static void collect_changes(struct evaluator *evaluator, const struct run_watch *watch)
 {
-    alert_engine_drain(watch->engine, on_change, &(struct change_sink){evaluator, watch});
+    alert_engine_report(watch->engine, on_change, &(struct change_sink){evaluator, watch});
 }
 
 static bool submit(struct evaluator *evaluator, struct store_batch *batch)
@@ -147,13 +147,13 @@ static void submit_changes(struct evaluator *evaluator, const struct run_watch *
 }
 
 static void put_figure(struct store_batch *batch, const struct run_watch *watch,
-    const struct alert_standing *standing, const char *metric, double value)
+    const struct assessment *assessment, const char *metric, double value)
 {
     struct figure figure = {
         .run = watch->run,
         .attempt = watch->attempt,
-        .step = standing->step,
-        .time = standing->time,
+        .step = assessment->step,
+        .time = assessment->time,
         .value = value,
     };
 
@@ -162,13 +162,13 @@ static void put_figure(struct store_batch *batch, const struct run_watch *watch,
 }
 
 /* What the detectors make of the figures of all layers is a series of the run like any other. */
-static void put_standings(struct store_batch *batch, const struct run_watch *watch)
+static void put_assessments(struct store_batch *batch, const struct run_watch *watch)
 {
-    struct alert_standing standing;
+    struct assessment assessment;
 
-    while (alert_engine_standing(watch->engine, &standing)) {
-        put_figure(batch, watch, &standing, "run.growth", standing.readings[READING_GROWTH]);
-        put_figure(batch, watch, &standing, "run.risk", standing.risk);
+    while (alert_engine_assessment(watch->engine, &assessment)) {
+        put_figure(batch, watch, &assessment, "run.growth", assessment.readings[READING_GROWTH]);
+        put_figure(batch, watch, &assessment, "run.risk", assessment.risk);
     }
 }
 
@@ -187,7 +187,7 @@ bool evaluator_publish(
         if (f->attempt == watch->attempt)
             alert_engine_figure(watch->engine, f->layer, f->metric, f->step, f->time, f->value);
     }
-    put_standings(batch, watch);
+    put_assessments(batch, watch);
     collect_changes(evaluator, watch);
     return submit(evaluator, batch);
 }

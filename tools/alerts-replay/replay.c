@@ -64,8 +64,8 @@ static void on_change(void *ctx, enum alert_change change, const struct alert *a
 
 static void print_standings(const struct replay *replay)
 {
-    struct alert_standing standing;
-    while (alert_engine_standing(replay->engine, &standing)) {
+    struct assessment standing;
+    while (alert_engine_assessment(replay->engine, &standing)) {
         if (!replay->standings)
             continue;
         printf("%s,%" PRId64 ",%.6g", replay->run, standing.step, standing.risk);
@@ -105,7 +105,7 @@ static void take_figure(struct replay *replay, const struct record *record)
     replay->step = record->step > replay->step ? record->step : replay->step;
     alert_engine_feed(
         replay->engine, series->layer, series->metric, record->step, 0, record->value);
-    alert_engine_drain(replay->engine, on_change, replay);
+    alert_engine_report(replay->engine, on_change, replay);
     print_standings(replay);
 }
 

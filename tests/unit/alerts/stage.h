@@ -56,7 +56,7 @@ static inline void stage_free(struct stage *stage)
 static inline size_t stage_drain(struct stage *stage)
 {
     stage->told = 0;
-    alert_engine_drain(stage->engine, stage_note, stage);
+    alert_engine_report(stage->engine, stage_note, stage);
     return stage->told;
 }
 

@@ -288,11 +288,11 @@ static void sample_in_turn(struct stage *stage, const struct turns *turns, int64
 static int64_t told_in_turn(const struct turns *turns, size_t *standings)
 {
     struct stage *stage = stage_of_turns(turns);
-    struct alert_standing standing;
+    struct assessment standing;
     int64_t told = -1;
     for (int64_t t = 0; t <= 3000 && told < 0; t += turns->every) {
         sample_in_turn(stage, turns, t, 1);
-        *standings += alert_engine_standing(stage->engine, &standing);
+        *standings += alert_engine_assessment(stage->engine, &standing);
         const struct alert *alert = alert_engine_open(stage->engine, RULE_SIGMA_GROWTH);
         if (alert == NULL)
             continue;

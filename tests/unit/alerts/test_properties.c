@@ -136,7 +136,7 @@ static struct stage *world_stage(void)
 struct verdicts {
     size_t count, standing_count;
     struct alert alerts[TOLD_MAX];
-    struct alert_standing standings[STEPS];
+    struct assessment standings[STEPS];
 };
 
 static void keep_resolved(void *ctx, enum alert_change change, const struct alert *alert)
@@ -150,13 +150,13 @@ static void keep_resolved(void *ctx, enum alert_change change, const struct aler
 static void keep_standings(struct verdicts *verdicts, struct stage *stage)
 {
     while (verdicts->standing_count < STEPS &&
-           alert_engine_standing(stage->engine, &verdicts->standings[verdicts->standing_count]))
+           alert_engine_assessment(stage->engine, &verdicts->standings[verdicts->standing_count]))
         verdicts->standing_count++;
 }
 
 static void drain(struct verdicts *verdicts, struct stage *stage)
 {
-    alert_engine_drain(stage->engine, keep_resolved, verdicts);
+    alert_engine_report(stage->engine, keep_resolved, verdicts);
     keep_standings(verdicts, stage);
 }
 
@@ -431,7 +431,7 @@ static void no_number_breaks_it(void **state)
             if (random_below(100) == 0)
                 alert_engine_condition(stage->engine, (enum alert_rule)random_below(RULE_COUNT),
                     random_below(LAYERS + 2), random_below(2), any_step(i), any_number(), "Found.");
-            alert_engine_drain(stage->engine, count_change, &changes);
+            alert_engine_report(stage->engine, count_change, &changes);
         }
         stage_free(stage);
     }

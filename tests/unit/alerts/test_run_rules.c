@@ -341,14 +341,14 @@ static void rotation_that_runs_away_is_observed(void **state)
 static void the_standing_of_the_run_is_told(void **state)
 {
     struct stage *stage = stage_of_layers();
-    struct alert_standing standing;
+    struct assessment standing;
     double healthy = 1;
     int64_t steps = 0, last = 0;
     for (int64_t t = 0; t <= 2000; t += 5) {
         for (int64_t layer = 1; layer <= STAGE_LAYERS; layer++)
             stage_spectrum(stage, layer, t,
                 pow((double)t + 1, 0.2) * exp(t < 1000 ? 0 : 0.01 * (double)(t - 1000)), 0.8);
-        while (alert_engine_standing(stage->engine, &standing)) {
+        while (alert_engine_assessment(stage->engine, &standing)) {
             assert_true(standing.step > last);
             assert_true(standing.risk >= 0 && standing.risk <= 1);
             last = standing.step;
