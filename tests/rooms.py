@@ -58,7 +58,6 @@ KNOWN = [
     "header: daemon/store/*",
     "name: daemon/alerts/*",
     "name: daemon/analysis/*",
-    "name: daemon/block/*",
     "name: daemon/detectors/*",
 ]
 

@@ -1,64 +1,23 @@
-/* Spans and shards kept in order; see shards.h. */
+/* Shards kept in order; see shards.h. */
 #include "daemon/block/shards.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/core/limits.h"
-
-bool span_equal(const struct span *a, const struct span *b)
+/* For one more shard; false when memory is short. */
+static bool make_room(struct shards *shards)
 {
-    return a->cols == b->cols && a->begin == b->begin && a->end == b->end;
-}
+    size_t wanted = shards->capacity ? 2 * shards->capacity : 1;
+    struct shard *grown;
 
-/* Room for one more element; false when memory is short. */
-static bool grow(void **array, size_t *capacity, size_t count, size_t size)
-{
-    size_t wanted = *capacity ? 2 * *capacity : 1;
-    void *grown;
-
-    if (count < *capacity)
+    if (shards->count < shards->capacity)
         return true;
-    grown = realloc(*array, wanted * size);
+    grown = realloc(shards->shard, wanted * sizeof *grown);
     if (!grown)
         return false;
-    *array = grown;
-    *capacity = wanted;
+    shards->shard = grown;
+    shards->capacity = wanted;
     return true;
-}
-
-enum partition_joined partition_join(
-    struct partition *partition, const struct span *span, struct span *clash)
-{
-    struct span *spans = partition->spans;
-    size_t at = 0;
-
-    while (at < partition->count && spans[at].end <= span->begin)
-        at++;
-    if (at < partition->count && span_equal(&spans[at], span))
-        return PARTITION_JOINED;
-    if (partition->count > 0 && spans[0].cols != span->cols) {
-        *clash = spans[0];
-        return PARTITION_CLASH;
-    }
-    if (at < partition->count && spans[at].begin < span->end) {
-        *clash = spans[at];
-        return PARTITION_CLASH;
-    }
-    if (partition->count == LIMIT_SHARDS ||
-        !grow((void **)&partition->spans, &partition->capacity, partition->count, sizeof *spans))
-        return PARTITION_FULL;
-    spans = partition->spans;
-    memmove(&spans[at + 1], &spans[at], (partition->count - at) * sizeof *spans);
-    spans[at] = *span;
-    partition->count++;
-    return PARTITION_JOINED;
-}
-
-void partition_clear(struct partition *partition)
-{
-    free(partition->spans);
-    *partition = (struct partition){0};
 }
 
 struct shards *shards_new(bool cols)
@@ -92,7 +51,7 @@ int shards_put(struct shards *shards, const struct span *span, struct tensor *te
     size_t at = place_of(shards, span->begin);
     struct shard *shard;
 
-    if (!grow((void **)&shards->shard, &shards->capacity, shards->count, sizeof *shard))
+    if (!make_room(shards))
         return -1;
     shard = &shards->shard[at];
     memmove(shard + 1, shard, (shards->count - at) * sizeof *shard);

@@ -1,7 +1,7 @@
-/* Shards of a layer's matrix: which ones its senders hold, and those of one step as they come.
+/* Shards of a layer's matrix of one step, as they come.
  *
- * Plain data that belongs to one thread at a time. A shard is rows or columns [begin, end) of W [out, in], its tensor
- * row-major, or stored [in, out] where the layer is transposed. */
+ * Plain data that belongs to one thread at a time. A shard is a span of W [out, in], its tensor row-major, or stored
+ * [in, out] where the layer is transposed. */
 #ifndef FORESHOCK_BLOCK_SHARDS_H
 #define FORESHOCK_BLOCK_SHARDS_H
 
@@ -9,29 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "daemon/block/span.h"
 #include "daemon/core/tensor.h"
-
-struct span {
-    bool cols;
-    uint64_t begin, end;
-};
-
-bool span_equal(const struct span *a, const struct span *b);
-
-/* The spans that the senders of a layer hold: of one axis, disjoint. All zero: none yet. */
-struct partition {
-    struct span *spans; /* by begin */
-    size_t count, capacity;
-};
-
-enum partition_joined { PARTITION_JOINED, PARTITION_CLASH, PARTITION_FULL };
-
-/* One more sender. What it holds may be held already, but not overlap otherwise: then CLASH, and `clash` is what is there.
- * FULL: there are LIMIT_SHARDS, or memory is short. */
-enum partition_joined partition_join(
-    struct partition *partition, const struct span *span, struct span *clash);
-
-void partition_clear(struct partition *partition); /* gives its memory back */
 
 struct shard {
     uint64_t begin, end;

@@ -18,8 +18,8 @@ struct snapshot {
     struct shards *shards; /* NULL: none */
     enum dtype dtype;
     bool transposed;
-    struct matrix_view *views; /* of the shards ... */
-    struct matrix matrix;      /* ... of which this is made */
+    struct matrix_view *views; /* one for each shard */
+    struct matrix matrix;      /* made of the views */
     int64_t step;
     uint32_t attempt;
     bool settled; /* charged to the kept bytes, no longer to those that wait for partners */

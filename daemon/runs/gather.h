@@ -1,8 +1,8 @@
-/* Shards of weights wait for the others of their layer and step. What is whole goes on as one item, what stays incomplete is
- * dropped and counted.
+/* Shards of weights wait for the other shards of their layer and step. A step that is whole goes on as one item; a step that
+ * stays incomplete is dropped and counted.
  *
- * What waits is charged to an account of its own, shard_bytes: it must not take the room of what it waits for. What becomes of
- * items is told through a table of functions. Loop thread only. */
+ * Waiting shards are charged to an account of their own, shard_bytes, so that they never take the room of the shards that they
+ * wait for. A table of functions receives each item. Loop thread only. */
 #ifndef FORESHOCK_RUNS_GATHER_H
 #define FORESHOCK_RUNS_GATHER_H
 
@@ -58,8 +58,8 @@ bool gather_has(const struct run_layer *layer, int64_t step, const struct span *
 /* Whether activations wait for weights of their step, or one before, that wait themselves; else they stay the caller's. */
 bool gather_activations(struct gathers *gathers, struct run_layer *layer, struct item *item);
 
-/* Whether there is room for what a session that is lossless, or `asks`, sends on, though its shards wait for those of others.
- * Whom the longest waiting step lacks has twice the room. */
+/* Whether a session whose shards wait for those of others may send more. Only a lossless session, or one that `asks`, is held
+ * back. The budget is twice as large for a session that the longest waiting step still needs. */
 bool gather_may_send(const struct gathers *gathers, const struct session *session, bool asks);
 
 void gather_lose(struct gathers *gathers, struct work_queue *queue,

@@ -10,7 +10,7 @@
 
 #include "daemon/block/baseline_files.h"
 #include "daemon/block/member.h"
-#include "daemon/block/shards.h"
+#include "daemon/block/partition.h"
 #include "daemon/runs/step_set.h"
 #include "daemon/store/store.h"
 #include "proto/wire.h"

@@ -18,19 +18,19 @@ struct runs_out {
     /* One event's rows and figures. The batch is the receiver's from now on. false: the store had no room, and it is lost. */
     bool (*publish)(void *ctx, int64_t run, struct store_batch *batch, const struct figure *figures,
         size_t count);
-    /* A run begins, or an attempt of it: what was known of it by its figures starts anew. */
+    /* A run or an attempt of it begins: its detectors start anew. */
     void (*attempt)(void *ctx, int64_t run, const char *key, uint32_t attempt);
     void (*begins)(void *ctx, int64_t run, int64_t step); /* the first step of the attempt */
     /* `role` "" for an MLP block, `block` "" for none. */
     void (*layer)(void *ctx, int64_t run, int64_t layer, const char *name, const char *role,
         const char *block);
-    /* What the daemon itself knows. `layer` 0: the run itself. */
+    /* Alerts that no figure raises: a lease that ran out, a baseline that is damaged. `on` false: it is over. */
     void (*lost)(void *ctx, int64_t run, bool on, int64_t step, const char *text);
     void (*damaged)(void *ctx, int64_t run, int64_t layer, bool on, int64_t step, const char *text);
-    void (*ended)(
-        void *ctx, int64_t run); /* every session said bye: nothing is wrong with it any more */
+    /* Every session said bye, or the run was ended by hand: its alerts are over. */
+    void (*ended)(void *ctx, int64_t run);
     void (*forget)(void *ctx, int64_t run);
-    /* Tells the alerts that fire, for a client that came back. */
+    /* Calls `each` for each alert that fires, for a client that came back. */
     void (*firing)(void *ctx, int64_t run, void (*each)(void *each_ctx, const struct wire_alert *),
         void *each_ctx);
     void *ctx;

@@ -17,7 +17,7 @@ struct registry {
     int64_t next_run, next_layer; /* ids; MLP blocks have theirs of the layers' */
     struct work_line line;        /* of the queues of all runs */
     size_t backlog_bytes;         /* of all sessions */
-    bool disk_short;              /* as the clients were last told */
+    bool disk_short;              /* as the clients know it */
 };
 
 struct registry registry_of(const struct runs_options *options);

@@ -1,8 +1,8 @@
-/* What a run is: its attempts, sessions, layers and blocks, and the way of its samples to the workers and on.
+/* The runs: their attempts, sessions, layers and blocks, and the way of their samples to the workers and on.
  *
- * Loop thread only; the numbers are worked on by workers (libuv's pool), one block at a time: its samples in order, never two
- * at once. Of two samples of one block that wait, the newer wins, unless the session is lossless. What one event makes is
- * one batch, handed to `struct runs_out`. */
+ * Loop thread only. Workers (libuv's pool) compute: the samples of one block in order, never two at once. Of two samples of
+ * one block that wait, the newer wins, unless the session is lossless. Each event makes one batch, which goes to
+ * `struct runs_out`. */
 #ifndef FORESHOCK_RUNS_RUNS_H
 #define FORESHOCK_RUNS_RUNS_H
 
@@ -18,14 +18,14 @@ struct runs;
 /* NULL: memory is short. */
 struct runs *runs_new(const struct runs_options *options);
 
-/* Everything that the store remembers. Before runs_attach. 0, or -1 and `err`. */
+/* Restores everything that the store has. Before runs_attach. 0, or -1 and `err`. */
 int runs_restore(struct runs *runs, char *err);
 
 /* The ops for ingest_options, and then the ingest itself, which gets a lease for each session that was live. */
 struct ingest_ops runs_ingest_ops(struct runs *runs);
 int runs_attach(struct runs *runs, struct ingest *ingest);
 
-/* Tells an alert to the clients of a run. */
+/* Sends an alert to the clients of a run. */
 void runs_alert(struct runs *runs, const char *run_key, const struct wire_alert *alert);
 
 /* RUNNING: a process of the run is still there. BUSY: its last samples are still being worked on, ask again. FAILED: the
@@ -41,7 +41,7 @@ enum runs_answer runs_delete(struct runs *runs, int64_t run);
 /* The store has retired a run by itself: the loop forgets it too. */
 void runs_forget(struct runs *runs, int64_t run);
 
-/* No sample is begun any more; those in hand are finished and published before this returns. */
+/* Begins no sample any more. Samples in progress are finished and published before this returns. */
 void runs_stop(struct runs *runs);
 void runs_free(struct runs *runs); /* after the loop has ended */
 

@@ -268,7 +268,7 @@ static void on_gather_done(void *ctx, struct item *item)
     item_done(item);
 }
 
-/* Without room in the store figures would be lost: tensors wait instead, and the budget tells the clients. */
+/* Without room in the store figures would be lost. Tensors wait instead, and the memory budget slows the clients down. */
 static bool on_may_begin(void *ctx)
 {
     const struct samples *samples = ctx;

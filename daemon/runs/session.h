@@ -16,7 +16,7 @@
 #include <stdint.h>
 #include <uthash.h>
 
-#include "daemon/block/shards.h"
+#include "daemon/block/span.h"
 #include "daemon/core/state_machine.h"
 #include "daemon/ingest/ingest.h"
 #include "daemon/runs/backlog.h"

@@ -99,8 +99,8 @@ static int check_owner(const struct run *run, const struct origin *origin, struc
         "an id of your own: another user has opened this run", "%s", run->key);
 }
 
-/* A new start takes the rank of one that nobody stands behind any more, or of its own process (a notebook's cell that is run
- * again). Two processes that live do not take it from each other. */
+/* A new session takes over the rank of a session whose process is gone, or of its own process (a notebook cell that is run
+ * again). Two live processes do not take it from each other. */
 static bool may_take_over(
     const struct session *session, const struct session *holder, const struct origin *origin)
 {

@@ -170,7 +170,7 @@ void work_queue_release(struct work_queue *queue)
     join_line(queue);
 }
 
-/* A queue without work stands in line no more. */
+/* A queue without work leaves the line. */
 static void give_up(struct work_queue *queue, struct item *item, struct item **list)
 {
     move_item(queue, item, list);

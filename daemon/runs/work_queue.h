@@ -1,8 +1,8 @@
 /* The work queue of a block: layers that share a block's name, or one layer alone, and the items that wait to be worked on,
  * in order.
  *
- * At most one worker is with a queue at a time; a queue that has work and no worker stands in the line. Layers that join the
- * block are items too, ahead of their tensors. They alone are no work: they wait for the first that is. Loop thread only. */
+ * At most one worker works on a queue at a time. A queue that has work and no worker waits in the line. Layers that join the
+ * block are items too, ahead of their tensors; alone they are no work, and wait for the first sample. Loop thread only. */
 #ifndef FORESHOCK_RUNS_WORK_QUEUE_H
 #define FORESHOCK_RUNS_WORK_QUEUE_H
 

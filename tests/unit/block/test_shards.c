@@ -8,6 +8,7 @@
 
 #include <cmocka.h>
 
+#include "daemon/block/partition.h"
 #include "daemon/block/shards.h"
 #include "daemon/core/limits.h"
 
