@@ -9,21 +9,9 @@
 
 #include "daemon/alerts/rules.h"
 #include "daemon/core/alert_record.h"
+#include "daemon/detectors/evidence.h"
 
-#define ALERT_TEXT_MAX           512
-#define ALERT_TRACK_EVIDENCE_MAX 4 /* pieces of evidence that one track gives */
-
-/* A figure that made a layer fire, or was worse since then. NaN where the rule has no such number. */
-struct alert_evidence {
-    int64_t layer;      /* 0: the run itself */
-    const char *metric; /* static; the metric's name, or that of a figure derived from it
-                           (sigma_growth.elasticity) */
-    double value;
-    double threshold;
-    double baseline; /* what it is compared with */
-    double window;   /* steps that it looks back; NaN: one sample */
-    int64_t step;
-};
+#define ALERT_TEXT_MAX 512
 
 struct alert {
     enum alert_rule rule;
@@ -38,7 +26,7 @@ struct alert {
     int64_t layers[ALERT_LAYERS_MAX]; /* the most affected first; 0: the run itself */
     size_t layer_count;               /* in the list */
     size_t layer_total;               /* affected since it opened; the run counts as one */
-    struct alert_evidence evidence[ALERT_EVIDENCE_MAX]; /* in the order of the layers */
+    struct evidence evidence[ALERT_EVIDENCE_MAX]; /* in the order of the layers */
     size_t evidence_count;
 };
 

@@ -15,22 +15,22 @@
 struct alert_engine {
     struct rule_settings settings;
     struct layers layers;
-    int64_t begin;                             /* of the attempt; EPISODE_NEVER: not known yet */
-    struct together *together[DETECTOR_COUNT]; /* what each detector shared; NULL: nothing yet */
-    bool lr_awaited; /* steps are put together only up to the newest learning rate */
+    int64_t begin; /* of the attempt; EPISODE_NEVER: not known yet */
+    struct cross_sections *sections[DETECTION_COUNT]; /* of what each detector shared; NULL: none */
+    bool lr_awaited; /* cross-sections are judged only up to the newest learning rate */
     struct rule_alert alerts[RULE_COUNT];
     struct readings readings;
 };
 
 const char *const *alert_metric_names(void)
 {
-    return alert_metric_table;
+    return detector_metric_names;
 }
 
 int alert_metric_id(const char *name)
 {
     for (int i = 0; i < METRIC_COUNT; i++)
-        if (strcmp(alert_metric_table[i], name) == 0)
+        if (strcmp(detector_metric_names[i], name) == 0)
             return i;
     return -1;
 }
@@ -58,8 +58,8 @@ void alert_engine_free(struct alert_engine *engine)
     if (engine == NULL)
         return;
     layers_free(&engine->layers);
-    for (size_t i = 0; i < DETECTOR_COUNT; i++)
-        together_free(engine->together[i]);
+    for (size_t i = 0; i < DETECTION_COUNT; i++)
+        cross_sections_free(engine->sections[i]);
     free(engine);
 }
 
@@ -119,25 +119,26 @@ bool alert_engine_assessment(struct alert_engine *engine, struct assessment *ass
 }
 
 /* What all layers shared of the steps that are ready, to the detectors of the run. */
-static void judge_panels(struct alert_engine *engine, size_t sharer)
+static void judge_cross_sections(struct alert_engine *engine, size_t sharer)
 {
     struct layer *run = layers_find(&engine->layers, 0);
-    struct panel panel;
+    struct cross_section section;
     int64_t lr_step = run->newest[METRIC_LR];
-    while (
-        engine->together[sharer] != NULL &&
-        together_next(engine->together[sharer], engine->lr_awaited ? lr_step : INT64_MAX, &panel)) {
-        engine->lr_awaited &= lr_step >= panel.step;
-        panel.loss_level = readings_at(&engine->readings, READING_LOSS_LEVEL, panel.step - 1);
-        for (size_t i = 0; i < DETECTOR_COUNT; i++) {
-            const struct detector *detector = detector_table[i];
+    while (engine->sections[sharer] != NULL &&
+           cross_sections_next(
+               engine->sections[sharer], engine->lr_awaited ? lr_step : INT64_MAX, &section)) {
+        engine->lr_awaited &= lr_step >= section.step;
+        section.loss_level = readings_at(&engine->readings, READING_LOSS_LEVEL, section.step - 1);
+        for (size_t i = 0; i < DETECTION_COUNT; i++) {
+            const struct detector *detector = detection_table[i].detector;
             struct watch *watch;
-            if (detector->shared_by != detector_table[sharer] ||
-                run->mode[detector->rule] == RULE_OFF || (watch = layer_watch(run, i)) == NULL)
+            if (detector->shared_by != detection_table[sharer].detector ||
+                run->mode[detection_table[i].rule] == RULE_OFF ||
+                (watch = layer_watch(run, i)) == NULL)
                 continue;
-            struct judgement judgement = {.step = panel.step, .time = panel.time};
-            detector->judge_panel(
-                watch->state, &engine->settings, &panel, engine->begin, &judgement);
+            struct judgement judgement = {.step = section.step, .time = section.time};
+            detector->judge_cross_section(
+                watch->state, &engine->settings.detectors, &section, engine->begin, &judgement);
             judged(engine, run, i, &judgement);
             readings_assess(&engine->readings, &judgement);
         }
@@ -146,8 +147,8 @@ static void judge_panels(struct alert_engine *engine, size_t sharer)
 
 static bool is_shared(size_t sharer)
 {
-    for (size_t i = 0; i < DETECTOR_COUNT; i++)
-        if (detector_table[i]->shared_by == detector_table[sharer])
+    for (size_t i = 0; i < DETECTION_COUNT; i++)
+        if (detection_table[i].detector->shared_by == detection_table[sharer].detector)
             return true;
     return false;
 }
@@ -155,7 +156,7 @@ static bool is_shared(size_t sharer)
 /* False for a layer that is only observed where others are told of. */
 static bool is_told(struct alert_engine *engine, const struct layer *layer, size_t sharer)
 {
-    enum alert_rule rule = detector_table[sharer]->rule;
+    enum alert_rule rule = detection_table[sharer].rule;
     return layer->mode[rule] >= layers_find(&engine->layers, 0)->mode[rule];
 }
 
@@ -163,35 +164,38 @@ static bool is_told(struct alert_engine *engine, const struct layer *layer, size
 static void share(struct alert_engine *engine, const struct layer *layer, size_t sharer,
     const struct judgement *judgement)
 {
-    if (engine->together[sharer] == NULL)
-        engine->together[sharer] = together_new();
-    struct together *together = engine->together[sharer];
-    if (together == NULL || together_come(together, layer->id, judgement->step) != 0)
+    if (engine->sections[sharer] == NULL)
+        engine->sections[sharer] = cross_sections_new();
+    struct cross_sections *sections = engine->sections[sharer];
+    if (sections == NULL || cross_sections_arrive(sections, layer->id, judgement->step) != 0)
         return;
     if (judgement->share.given)
-        together_put(together, layer->id, judgement->step,
-            &(struct together_value){judgement->time, judgement->share.value,
+        cross_sections_put(sections, layer->id, judgement->step,
+            &(struct cross_sections_value){judgement->time, judgement->share.value,
                 judgement->share.window,
                 is_told(engine, layer, sharer) ? judgement->share.limit : 0,
-                judgement->share.witness});
-    judge_panels(engine, sharer);
+                judgement->share.confirmation});
+    judge_cross_sections(engine, sharer);
 }
 
-static bool applies(const struct detector *detector, const struct layer *layer, int metric)
+static bool applies(const struct detection *detection, const struct layer *layer, int metric)
 {
-    const struct watched watched = {layer->id == 0 ? NULL : layer->role, layer->gated};
-    return detector->metrics >> metric & 1 && layer->mode[detector->rule] != RULE_OFF &&
+    const struct detector *detector = detection->detector;
+    const struct detector_subject watched = {layer->id == 0 ? NULL : layer->role, layer->gated};
+    return detector->metrics >> metric & 1 && layer->mode[detection->rule] != RULE_OFF &&
            (detector->watches == NULL || detector->watches(&watched));
 }
 
-static void judge(struct alert_engine *engine, struct layer *layer, const struct sample *sample)
+static void judge(
+    struct alert_engine *engine, struct layer *layer, const struct detector_sample *sample)
 {
-    for (size_t i = 0; i < DETECTOR_COUNT; i++) {
+    for (size_t i = 0; i < DETECTION_COUNT; i++) {
         struct judgement judgement = {0};
         struct watch *watch;
-        if (!applies(detector_table[i], layer, (int)sample->metric) ||
+        if (!applies(&detection_table[i], layer, (int)sample->metric) ||
             (watch = layer_watch(layer, i)) == NULL ||
-            !detector_table[i]->judge(watch->state, &engine->settings, sample, &judgement))
+            !detection_table[i].detector->judge(
+                watch->state, &engine->settings.detectors, sample, &judgement))
             continue;
         judged(engine, layer, i, &judgement);
         if (is_shared(i))
@@ -209,12 +213,12 @@ void alert_engine_feed(
     layer->newest[metric] = step;
     alert_engine_begins(engine, step);
     judge(engine, layer,
-        &(struct sample){(enum alert_metric)metric, step, engine->begin, time, value});
+        &(struct detector_sample){(enum detector_metric)metric, step, engine->begin, time, value});
     if (metric != METRIC_LR || id != 0)
         return;
     engine->lr_awaited = true;
-    for (size_t i = 0; i < DETECTOR_COUNT; i++)
-        judge_panels(engine, i);
+    for (size_t i = 0; i < DETECTION_COUNT; i++)
+        judge_cross_sections(engine, i);
 }
 
 void alert_engine_figure(struct alert_engine *engine, int64_t layer, const char *metric,
@@ -229,7 +233,7 @@ void alert_engine_condition(struct alert_engine *engine, enum alert_rule rule, i
     struct layer *layer = layers_find(&engine->layers, id);
     if (rule < CONDITION_FIRST || layer == NULL || layer->mode[rule] == RULE_OFF)
         return;
-    struct watch *watch = layer_watch(layer, DETECTOR_COUNT + (size_t)rule - CONDITION_FIRST);
+    struct watch *watch = layer_watch(layer, DETECTION_COUNT + (size_t)rule - CONDITION_FIRST);
     if (watch == NULL)
         return;
     step = step < 0 ? 0 : step > STEP_MAX ? STEP_MAX : step;
@@ -240,12 +244,12 @@ void alert_engine_condition(struct alert_engine *engine, enum alert_rule rule, i
         update_alert(engine, rule);
 }
 
-/* It gives nothing more to what is put together of all layers. */
-static void leave_together(struct alert_engine *engine, const struct layer *layer)
+/* It is no longer part of the cross-sections. */
+static void leave_sections(struct alert_engine *engine, const struct layer *layer)
 {
-    for (size_t i = 0; i < DETECTOR_COUNT; i++)
-        if (engine->together[i] != NULL && layer->mode[detector_table[i]->rule] == RULE_OFF)
-            together_forget(engine->together[i], layer->id);
+    for (size_t i = 0; i < DETECTION_COUNT; i++)
+        if (engine->sections[i] != NULL && layer->mode[detection_table[i].rule] == RULE_OFF)
+            cross_sections_forget(engine->sections[i], layer->id);
 }
 
 void alert_engine_retune(
@@ -255,7 +259,7 @@ void alert_engine_retune(
     for (size_t i = 0; i < engine->layers.count; i++) {
         struct layer *layer = engine->layers.sorted[i];
         layer_set_modes(layer, settings);
-        leave_together(engine, layer);
+        leave_sections(engine, layer);
         for (size_t j = 0; j < WATCH_COUNT; j++) {
             struct watch *watch = layer->watches[j];
             if (watch == NULL || layer->mode[watch_rule(j)] != RULE_OFF)

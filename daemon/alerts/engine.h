@@ -4,7 +4,7 @@
  * time may use it. What comes out depends on the set of figures that went in, not on how the
  * layers' figures were interleaved or how the figures of a step were ordered, as long as the
  * figures of a layer come in order of step and no layer lags more behind the others than
- * cross_section.h allows (TOGETHER_LAG samples or TOGETHER_LAG_STEPS; what comes later is judged for
+ * cross_section.h allows (CROSS_SECTION_LAG samples or CROSS_SECTION_LAG_STEPS; what comes later is judged for
  * its layer alone) and RULE_ALERT_LAG_MAX steps. So an engine that was lost is rebuilt by feeding the
  * stored figures again, in order of step:
  *

@@ -103,14 +103,15 @@ void layers_free(struct layers *layers)
 
 enum alert_rule watch_rule(size_t watch)
 {
-    return watch < DETECTOR_COUNT ? detector_table[watch]->rule
-                                  : (enum alert_rule)(CONDITION_FIRST + watch - DETECTOR_COUNT);
+    return watch < DETECTION_COUNT ? detection_table[watch].rule
+                                   : (enum alert_rule)(CONDITION_FIRST + watch - DETECTION_COUNT);
 }
 
 struct watch *layer_watch(struct layer *layer, size_t watch)
 {
     if (layer->watches[watch] == NULL) {
-        size_t state_size = watch < DETECTOR_COUNT ? detector_table[watch]->state_size : 0;
+        size_t state_size =
+            watch < DETECTION_COUNT ? detection_table[watch].detector->state_size : 0;
         struct watch *made = calloc(1, sizeof *made + state_size);
         if (made == NULL)
             return NULL;

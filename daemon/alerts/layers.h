@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "daemon/alerts/detection.h"
 #include "daemon/alerts/rules.h"
 #include "daemon/alerts/track.h"
 #include "daemon/detectors/detector.h"
@@ -17,7 +18,7 @@
 #define CONDITION_COUNT (RULE_COUNT - CONDITION_FIRST)
 
 /* Detectors in the order of their table, then conditions. */
-#define WATCH_COUNT (DETECTOR_COUNT + CONDITION_COUNT)
+#define WATCH_COUNT (DETECTION_COUNT + CONDITION_COUNT)
 
 struct watch {
     struct track track;

@@ -20,7 +20,7 @@ void readings_put(struct readings *readings, const struct judgement *judgement)
     }
 }
 
-double readings_at(const struct readings *readings, enum reading reading, int64_t step)
+double readings_at(const struct readings *readings, enum risk_reading reading, int64_t step)
 {
     const struct reading_trail *trail = &readings->trails[reading];
     double value = 0;
@@ -49,9 +49,10 @@ void readings_assess(struct readings *readings, const struct judgement *judgemen
     *assessment = (struct assessment){.step = judgement->step, .time = judgement->time};
     /* Of the run's own figures those of this step may be there already, or not: the ones before. */
     for (size_t i = 0; i < READING_COUNT; i++)
-        assessment->readings[i] = was_read(judgement, i)
-                                      ? judgement->readings[i]
-                                      : readings_at(readings, (enum reading)i, judgement->step - 1);
+        assessment->readings[i] =
+            was_read(judgement, i)
+                ? judgement->readings[i]
+                : readings_at(readings, (enum risk_reading)i, judgement->step - 1);
     assessment->risk = risk_of(&risk_model, assessment->readings);
 }
 

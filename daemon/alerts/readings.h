@@ -37,7 +37,7 @@ struct readings {
 void readings_put(struct readings *readings, const struct judgement *judgement);
 
 /* What was read at a step or last before it; where all that is kept is newer, the oldest; 0: nothing. */
-double readings_at(const struct readings *readings, enum reading reading, int64_t step);
+double readings_at(const struct readings *readings, enum risk_reading reading, int64_t step);
 
 /* Assesses the run, if the judgement read the growth of its layers. */
 void readings_assess(struct readings *readings, const struct judgement *judgement);

@@ -58,7 +58,7 @@ static bool is_listed(const struct alert *alert, int64_t layer)
 static void add_evidence(struct alert *alert, const struct spell *worst)
 {
     for (size_t i = 0; i < worst->evidence_count; i++) {
-        const struct alert_evidence *evidence = &worst->evidence[i];
+        const struct evidence *evidence = &worst->evidence[i];
         if (alert->evidence_count < ALERT_EVIDENCE_MAX)
             alert->evidence[alert->evidence_count++] = *evidence;
         if (alert->layer_count < ALERT_LAYERS_MAX && !is_listed(alert, evidence->layer))

@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "daemon/core/alert_record.h"
+#include "daemon/detectors/settings.h"
 
 enum alert_rule {
     RULE_NONFINITE,
@@ -18,8 +19,6 @@ enum alert_rule {
     RULE_LR_RUNAWAY,
     RULE_GRADIENT,
     RULE_ALIGNMENT_COLLAPSE,
-    RULE_COSINE_SHIFT,
-    RULE_ROTATION_RUNAWAY,
     RULE_ROTATION_STILL,
     RULE_LOSS_HIGH,
     RULE_RUN_LOST,
@@ -57,52 +56,10 @@ struct rule_patience {
     double cooldown; /* steps without a firing layer, until the alert is resolved */
 };
 
-/* What each constant means and where it comes from stands in the table in rules.c. */
 struct rule_settings {
     enum rule_mode mode[RULE_COUNT];
     struct rule_patience patience[RULE_COUNT];
-    struct {
-        double grad_norm_samples;
-    } nonfinite;
-    struct {
-        double elasticity, elasticity_rise, elasticity_resolve;
-        double unwitnessed, diversity;
-        double lookback, lookback_samples;
-        double arm_steps;
-        double residual;
-        double together, together_rise, together_resolve;
-        double pair;
-        double exponential, exponential_arm_steps;
-        double together_critical, together_critical_loss;
-        double together_arm_steps;
-    } sigma_growth;
-    struct {
-        double ratio, leap, ratio_resolve;
-        double rises, rise_steps;
-    } lr_runaway;
-    struct {
-        double ratio, ratio_resolve, loss_rise, burst_loss_rise, loss_noise, loss_peaks;
-        double burst, bursts;
-        double arm_steps;
-    } gradient;
-    struct {
-        double balanced, fallen, recovered;
-        double mean_samples;
-        double arm_steps;
-    } alignment_collapse;
-    struct {
-        double shift, shift_resolve;
-        double arm_steps;
-    } cosine_shift;
-    struct {
-        double elasticity, elasticity_resolve, rise;
-        double arm_steps;
-    } rotation;
-    struct {
-        double jump, climb, climb_steps, resolve, critical, critical_steps;
-        double noise, jump_peaks, climb_peaks;
-        double arm_steps;
-    } loss_high;
+    struct detector_settings detectors;
     struct rule_override overrides[RULE_OVERRIDES_MAX]; /* the last one that fits a layer decides */
     size_t override_count;
 };

@@ -38,7 +38,7 @@ struct spell {
     bool critical;         /* it was, for long enough */
     bool closed;           /* its alert was resolved */
     /* When it fired, became critical, or was last worse by TRACK_WORSE. */
-    struct alert_evidence evidence[ALERT_TRACK_EVIDENCE_MAX];
+    struct evidence evidence[EVIDENCE_MAX];
     size_t evidence_count;
 };
 

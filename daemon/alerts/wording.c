@@ -44,7 +44,7 @@ static double signless_zero(double figure)
 
 static void describe_nonfinite(char *out, size_t size, const struct wording *story)
 {
-    const struct alert_evidence *found = &story->worst->evidence[0];
+    const struct evidence *found = &story->worst->evidence[0];
     char count[64] = "";
     if (isfinite(found->value))
         snprintf(count, sizeof count, " = %.0f", found->value);
@@ -63,26 +63,26 @@ static void describe_nonfinite(char *out, size_t size, const struct wording *sto
     "that step, and keep a checkpoint now."
 
 /* One of all layers, then one of each of the fastest. */
-_Static_assert(ALERT_TRACK_EVIDENCE_MAX - 1 > LAYERS_GROWTH_PAIR, "more than a pair shows as more");
+_Static_assert(EVIDENCE_MAX - 1 > MEDIAN_GROWTH_PAIR, "more than a pair shows as more");
 
-static void describe_layers_growth(char *out, size_t size, const struct wording *story)
+static void describe_median_growth(char *out, size_t size, const struct wording *story)
 {
-    const struct alert_evidence *together = &story->worst->evidence[0];
-    bool pair = story->worst->evidence_count == 1 + LAYERS_GROWTH_PAIR;
+    const struct evidence *median = &story->worst->evidence[0];
+    bool pair = story->worst->evidence_count == 1 + MEDIAN_GROWTH_PAIR;
     text_print(out, size,
         "The weights run away: since step %" PRId64 " the spectral norms of %s layers grow "
         "like the steps to the power of %.2f or faster (%.2f at most before; over the last %.0f "
         "steps), which tends to end in a loss explosion. " GROWTH_CAUSES,
-        story->worst->first_step, pair ? "both" : "half of all", together->value,
-        signless_zero(together->baseline), together->window);
+        story->worst->first_step, pair ? "both" : "half of all", median->value,
+        signless_zero(median->baseline), median->window);
 }
 
 static void describe_sigma_growth(char *out, size_t size, const struct wording *story)
 {
-    const struct alert_evidence *growth = &story->worst->evidence[0],
-                                *diversity = &story->worst->evidence[1];
-    if (strcmp(growth->metric, "sigma_growth.together") == 0) {
-        describe_layers_growth(out, size, story);
+    const struct evidence *growth = &story->worst->evidence[0],
+                          *diversity = &story->worst->evidence[1];
+    if (strcmp(growth->metric, "sigma_growth.median") == 0) {
+        describe_median_growth(out, size, story);
         return;
     }
     char others[64] = "", one_sided[128] = "";
@@ -103,7 +103,7 @@ static void describe_sigma_growth(char *out, size_t size, const struct wording *
 
 static void describe_lr_runaway(char *out, size_t size, const struct wording *story)
 {
-    const struct alert_evidence *found = &story->worst->evidence[0];
+    const struct evidence *found = &story->worst->evidence[0];
     text_print(out, size,
         "The learning rate has left its plateau: %.3g at step %" PRId64
         ", %.1f times the %.3g that it had before the last %.0f steps. Usual causes: a decay of "
@@ -114,7 +114,7 @@ static void describe_lr_runaway(char *out, size_t size, const struct wording *st
 
 static void describe_gradient(char *out, size_t size, const struct wording *story)
 {
-    const struct alert_evidence *found = &story->worst->evidence[0];
+    const struct evidence *found = &story->worst->evidence[0];
     if (strcmp(found->metric, "gradient.bursts") == 0) {
         text_print(out, size,
             "The gradient norm bursts again and again since step %" PRId64
@@ -133,29 +133,6 @@ static void describe_gradient(char *out, size_t size, const struct wording *stor
         story->worst->evidence[1].value, story->worst->evidence[1].baseline);
 }
 
-static void describe_cosine_shift(char *out, size_t size, const struct wording *story)
-{
-    const struct alert_evidence *found = &story->worst->evidence[0];
-    text_print(out, size,
-        "The neurons of %s turn the same way: since step %" PRId64
-        " the median cosine of their input and output weights is %.2f, %.2f in the training "
-        "before, as when one new direction takes over all of them. Usual causes: gradients or "
-        "weights rounded with a bias, a corrupted optimizer state. Look at the precision of the "
-        "updates, and keep a checkpoint now.",
-        story->where, story->worst->first_step, signless_zero(found->value),
-        signless_zero(found->baseline));
-}
-
-static void describe_rotation_runaway(char *out, size_t size, const struct wording *story)
-{
-    const struct alert_evidence *found = &story->worst->evidence[0];
-    text_print(out, size,
-        "The layers turn away from their initialization faster and faster since step %" PRId64
-        " (like training steps to the power of %.2f, %.2f at most before). Usual causes: a "
-        "learning rate too high or rising, a change of the optimizer.",
-        story->worst->first_step, found->value, signless_zero(found->baseline));
-}
-
 static void describe_rotation_still(char *out, size_t size, const struct wording *story)
 {
     text_print(out, size,
@@ -168,7 +145,7 @@ static void describe_rotation_still(char *out, size_t size, const struct wording
 
 static void describe_alignment_collapse(char *out, size_t size, const struct wording *story)
 {
-    const struct alert_evidence *found = &story->worst->evidence[0];
+    const struct evidence *found = &story->worst->evidence[0];
     text_print(out, size,
         "The inputs of at least a quarter of the two-sided layers have fallen to one side of the "
         "principal direction since step %" PRId64 " (diversity down to %.2f, below %.2f; it was "
@@ -180,7 +157,7 @@ static void describe_alignment_collapse(char *out, size_t size, const struct wor
 
 static void describe_loss_high(char *out, size_t size, const struct wording *story)
 {
-    const struct alert_evidence *found = &story->worst->evidence[0];
+    const struct evidence *found = &story->worst->evidence[0];
     text_print(out, size,
         "The loss has been well above its lowest level since step %" PRId64
         " (%.4g, threshold %.4g, lowest %.4g). Usual "
@@ -212,8 +189,6 @@ static void (*const describers[RULE_COUNT])(char *, size_t, const struct wording
     [RULE_SIGMA_GROWTH] = describe_sigma_growth,
     [RULE_LR_RUNAWAY] = describe_lr_runaway,
     [RULE_GRADIENT] = describe_gradient,
-    [RULE_COSINE_SHIFT] = describe_cosine_shift,
-    [RULE_ROTATION_RUNAWAY] = describe_rotation_runaway,
     [RULE_ROTATION_STILL] = describe_rotation_still,
     [RULE_ALIGNMENT_COLLAPSE] = describe_alignment_collapse,
     [RULE_LOSS_HIGH] = describe_loss_high,

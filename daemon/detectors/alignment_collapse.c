@@ -6,7 +6,7 @@
  * A layer may become one-sided as it learns, so one alone is not told of: a quarter of them, and
  * two at least, must have fallen. Source: Qiu et al., arXiv 2510.04202; of the limits: measured
  * (lab/RESULTS.md). */
-#include "daemon/detectors/detector.h"
+#include "daemon/detectors/alignment_collapse.h"
 
 #include <math.h>
 #include <string.h>
@@ -22,7 +22,7 @@ struct collapse_state {
     struct history past;
 };
 
-static bool watches(const struct watched *watched)
+static bool watches(const struct detector_subject *watched)
 {
     if (watched->role == NULL)
         return false;
@@ -30,8 +30,8 @@ static bool watches(const struct watched *watched)
            (strcmp(watched->role, "mlp.in") == 0 && watched->gated);
 }
 
-static void note_fall(
-    struct collapse_state *state, const struct rule_settings *settings, double past, double mean)
+static void note_fall(struct collapse_state *state, const struct detector_settings *settings,
+    double past, double mean)
 {
     if (state->fallen)
         state->fallen = mean <= settings->alignment_collapse.recovered;
@@ -41,11 +41,11 @@ static void note_fall(
 }
 
 /* Shares how far the diversity is below the threshold: above 0 it has fallen. */
-static bool judge(void *opaque, const struct rule_settings *settings, const struct sample *sample,
-    struct judgement *judgement)
+static bool collapse_judge(void *opaque, const struct detector_settings *settings,
+    const struct detector_sample *sample, struct judgement *judgement)
 {
     struct collapse_state *state = opaque;
-    double t = steps_taken(sample->step, sample->begin);
+    double t = detector_steps_taken(sample->step, sample->begin);
     judgement->step = sample->step;
     judgement->time = sample->time;
     if (!isfinite(sample->value))
@@ -63,39 +63,37 @@ static bool judge(void *opaque, const struct rule_settings *settings, const stru
     return true;
 }
 
-static void judge_panel(void *opaque, const struct rule_settings *settings,
-    const struct panel *panel, int64_t begin, struct judgement *judgement)
+static void collapse_judge_section(void *opaque, const struct detector_settings *settings,
+    const struct cross_section *section, int64_t begin, struct judgement *judgement)
 {
     double fallen = settings->alignment_collapse.fallen;
     double hysteresis = settings->alignment_collapse.recovered - fallen;
-    if (panel->count < 2)
+    if (section->count < 2)
         return;
-    judgement->verdict = panel->quarter > 0             ? VERDICT_BAD
-                         : panel->quarter < -hysteresis ? VERDICT_GOOD
-                                                        : VERDICT_UNCLEAR;
-    judgement->score = fallen / fmax(fallen - panel->quarter, NEARLY_NONE);
-    for (size_t i = 0;
-         i < ALERT_TRACK_EVIDENCE_MAX && panel->top[i].layer != 0 && panel->top[i].value > 0; i++)
+    judgement->verdict = section->quarter > 0             ? VERDICT_BAD
+                         : section->quarter < -hysteresis ? VERDICT_GOOD
+                                                          : VERDICT_UNCLEAR;
+    judgement->score = fallen / fmax(fallen - section->quarter, NEARLY_NONE);
+    for (size_t i = 0; i < EVIDENCE_MAX && section->top[i].layer != 0 && section->top[i].value > 0;
+         i++)
         judgement->evidence[judgement->evidence_count++] =
-            (struct alert_evidence){.layer = panel->top[i].layer,
+            (struct evidence){.layer = section->top[i].layer,
                 .metric = "sa.diversity",
-                .value = fallen - panel->top[i].value,
+                .value = fallen - section->top[i].value,
                 .threshold = fallen,
                 .baseline = settings->alignment_collapse.balanced,
-                .window = panel->window,
-                .step = panel->step};
+                .window = section->window,
+                .step = section->step};
 }
 
-const struct detector alignment_fall_detector = {
-    .rule = RULE_ALIGNMENT_COLLAPSE,
+const struct detector alignment_collapse_layer_detector = {
     .metrics = 1u << METRIC_DIVERSITY,
     .state_size = sizeof(struct collapse_state),
     .watches = watches,
-    .judge = judge,
+    .judge = collapse_judge,
 };
 
 const struct detector alignment_collapse_detector = {
-    .rule = RULE_ALIGNMENT_COLLAPSE,
-    .shared_by = &alignment_fall_detector,
-    .judge_panel = judge_panel,
+    .shared_by = &alignment_collapse_layer_detector,
+    .judge_cross_section = collapse_judge_section,
 };

@@ -6,7 +6,7 @@
 
 struct value {
     int64_t step;
-    struct together_value given;
+    struct cross_sections_value given;
 };
 
 struct giver {
@@ -16,13 +16,13 @@ struct giver {
     bool holds;          /* a value of a step that is past */
     struct value held;   /* the newest of them */
     double share_before; /* what the one before it was of its limit; 0: it had none */
-    bool late;           /* it came after its step was past, and no panel has it yet */
-    bool fresh;          /* it came for the newest panel */
+    bool late;           /* it came after its step was past, and no section has it yet */
+    bool fresh;          /* it came for the newest section */
     size_t first, count; /* of the values that wait, in a ring */
-    struct value waiting[TOGETHER_LAG];
+    struct value waiting[CROSS_SECTION_LAG];
 };
 
-struct together {
+struct cross_sections {
     size_t count, room;
     struct giver *givers;
     double *scratch;   /* room for one value of each giver */
@@ -34,9 +34,9 @@ struct together {
     size_t came, lagging;
 };
 
-struct together *together_new(void)
+struct cross_sections *cross_sections_new(void)
 {
-    struct together *together = calloc(1, sizeof *together);
+    struct cross_sections *together = calloc(1, sizeof *together);
     if (together == NULL)
         return NULL;
     together->closed = together->next = -1;
@@ -45,7 +45,7 @@ struct together *together_new(void)
     return together;
 }
 
-void together_free(struct together *together)
+void cross_sections_free(struct cross_sections *together)
 {
     if (together == NULL)
         return;
@@ -54,7 +54,7 @@ void together_free(struct together *together)
     free(together);
 }
 
-static int make_room(struct together *together)
+static int make_room(struct cross_sections *together)
 {
     if (together->count < together->room)
         return 0;
@@ -72,7 +72,7 @@ static int make_room(struct together *together)
 }
 
 /* Layers mostly come in the order in which they came before. */
-static struct giver *giver_of(struct together *together, int64_t layer)
+static struct giver *giver_of(struct cross_sections *together, int64_t layer)
 {
     for (size_t i = 0; i < together->count; i++) {
         size_t at = (together->came + i) % together->count;
@@ -84,7 +84,7 @@ static struct giver *giver_of(struct together *together, int64_t layer)
     return NULL;
 }
 
-int together_come(struct together *together, int64_t layer, int64_t step)
+int cross_sections_arrive(struct cross_sections *together, int64_t layer, int64_t step)
 {
     struct giver *giver = giver_of(together, layer);
     if (giver == NULL) {
@@ -105,13 +105,13 @@ static const struct value *oldest(const struct giver *giver)
 
 /* Three steps of values and so many steps later, whichever layers they are of: those of a model that
  * is sampled in turn each have one in all that time. */
-static bool is_overdue(const struct together *together)
+static bool is_overdue(const struct cross_sections *together)
 {
     return together->next >= 0 && together->newest[2] >= together->next &&
-           together->newest[0] - together->next >= TOGETHER_LAG_STEPS;
+           together->newest[0] - together->next >= CROSS_SECTION_LAG_STEPS;
 }
 
-static void note_newest(struct together *together, int64_t step)
+static void note_newest(struct cross_sections *together, int64_t step)
 {
     if (step <= together->newest[0])
         return;
@@ -122,11 +122,11 @@ static void note_newest(struct together *together, int64_t step)
 
 static void drop_oldest(struct giver *giver)
 {
-    giver->first = (giver->first + 1) % TOGETHER_LAG;
+    giver->first = (giver->first + 1) % CROSS_SECTION_LAG;
     giver->count--;
 }
 
-static double share_of(const struct together_value *value)
+static double share_of(const struct cross_sections_value *value)
 {
     return value->limit > 0 ? value->value / value->limit : 0;
 }
@@ -138,8 +138,8 @@ static void hold(struct giver *giver, const struct value *value)
     giver->held = *value;
 }
 
-void together_put(
-    struct together *together, int64_t layer, int64_t step, const struct together_value *value)
+void cross_sections_put(struct cross_sections *together, int64_t layer, int64_t step,
+    const struct cross_sections_value *value)
 {
     struct giver *giver = giver_of(together, layer);
     if (giver == NULL)
@@ -149,30 +149,30 @@ void together_put(
         giver->late = true;
         return;
     }
-    if (giver->count == TOGETHER_LAG)
+    if (giver->count == CROSS_SECTION_LAG)
         drop_oldest(giver);
-    size_t at = (giver->first + giver->count++) % TOGETHER_LAG;
+    size_t at = (giver->first + giver->count++) % CROSS_SECTION_LAG;
     giver->waiting[at] = (struct value){step, *value};
     if (together->next < 0 || step < together->next)
         together->next = step;
     note_newest(together, step);
-    together->full |= giver->count == TOGETHER_LAG || is_overdue(together);
+    together->full |= giver->count == CROSS_SECTION_LAG || is_overdue(together);
 }
 
-static void find_next(struct together *together)
+static void find_next(struct cross_sections *together)
 {
     together->next = -1;
     together->full = false;
     for (size_t i = 0; i < together->count; i++) {
         const struct value *value = oldest(&together->givers[i]);
-        together->full |= together->givers[i].count == TOGETHER_LAG;
+        together->full |= together->givers[i].count == CROSS_SECTION_LAG;
         if (value != NULL && (together->next < 0 || value->step < together->next))
             together->next = value->step;
     }
     together->full |= is_overdue(together);
 }
 
-static bool all_there(struct together *together, int64_t step)
+static bool all_there(struct cross_sections *together, int64_t step)
 {
     for (size_t i = 0; i < together->count; i++) {
         size_t at = (together->lagging + i) % together->count;
@@ -185,38 +185,39 @@ static bool all_there(struct together *together, int64_t step)
 }
 
 /* True if the place is free, or what holds it comes after this value. */
-static bool is_ahead(const struct panel *panel, size_t at, int64_t layer, double value)
+static bool is_ahead(const struct cross_section *section, size_t at, int64_t layer, double value)
 {
-    return panel->top[at].layer == 0 || value > panel->top[at].value ||
-           (!(value < panel->top[at].value) && layer < panel->top[at].layer);
+    return section->top[at].layer == 0 || value > section->top[at].value ||
+           (!(value < section->top[at].value) && layer < section->top[at].layer);
 }
 
-static void rank(struct panel *panel, int64_t layer, double value)
+static void rank(struct cross_section *section, int64_t layer, double value)
 {
-    size_t at = TOGETHER_TOP;
-    while (at > 0 && is_ahead(panel, at - 1, layer, value))
+    size_t at = CROSS_SECTION_TOP;
+    while (at > 0 && is_ahead(section, at - 1, layer, value))
         at--;
-    for (size_t i = TOGETHER_TOP - 1; i > at; i--)
-        panel->top[i] = panel->top[i - 1];
-    if (at < TOGETHER_TOP) {
-        panel->top[at].layer = layer;
-        panel->top[at].value = value;
+    for (size_t i = CROSS_SECTION_TOP - 1; i > at; i--)
+        section->top[i] = section->top[i - 1];
+    if (at < CROSS_SECTION_TOP) {
+        section->top[at].layer = layer;
+        section->top[at].value = value;
     }
 }
 
-static void note_alone(struct panel *panel, const struct giver *giver)
+static void note_alone(struct cross_section *section, const struct giver *giver)
 {
-    const struct together_value *value = &giver->held.given;
+    const struct cross_sections_value *value = &giver->held.given;
     if (!(value->limit > 0))
         return;
-    double lead = share_of(value) - panel->alone.value / panel->alone.limit;
-    if (panel->alone.layer != 0 && !(lead > 0 || (lead >= 0 && giver->layer < panel->alone.layer)))
+    double lead = share_of(value) - section->alone.value / section->alone.limit;
+    if (section->alone.layer != 0 &&
+        !(lead > 0 || (lead >= 0 && giver->layer < section->alone.layer)))
         return;
-    panel->alone.layer = giver->layer;
-    panel->alone.value = value->value;
-    panel->alone.limit = value->limit;
-    panel->alone.witness = value->witness;
-    panel->alone.share_before = giver->share_before;
+    section->alone.layer = giver->layer;
+    section->alone.value = value->value;
+    section->alone.limit = value->limit;
+    section->alone.confirmation = value->confirmation;
+    section->alone.share_before = giver->share_before;
 }
 
 static int by_value(const void *a, const void *b)
@@ -244,49 +245,50 @@ static double age_of(const struct giver *giver, int64_t step)
 }
 
 /* Those that did not stop coming: who still does came in the last turn, whatever its part of it. */
-static size_t count_known(const struct together *together, const struct panel *panel)
+static size_t count_known(
+    const struct cross_sections *together, const struct cross_section *section)
 {
     size_t known = 0;
     for (size_t i = 0; i < together->count; i++) {
-        double silent = (double)(panel->step - together->givers[i].newest);
-        known += silent <= TOGETHER_KNOWN * panel->window;
+        double silent = (double)(section->step - together->givers[i].newest);
+        known += silent <= CROSS_SECTION_KNOWN * section->window;
     }
     return known;
 }
 
-static void collect(struct together *together, int64_t step, struct panel *panel)
+static void collect(struct cross_sections *together, int64_t step, struct cross_section *section)
 {
-    *panel = (struct panel){.step = step, .together = together};
+    *section = (struct cross_section){.step = step, .together = together};
     for (size_t i = 0; i < together->count; i++) {
         struct giver *giver = &together->givers[i];
-        const struct together_value *value = &giver->held.given;
+        const struct cross_sections_value *value = &giver->held.given;
         giver->fresh = take(giver, step) || giver->late;
         giver->late = false;
         giver->awaited &= giver->newest >= step;
-        if (!(age_of(giver, step) <= TOGETHER_STANDS))
+        if (!(age_of(giver, step) <= CROSS_SECTION_STANDS))
             continue;
-        together->scratch[panel->count++] = value->value;
-        panel->time = fmax(panel->time, value->time);
-        panel->window = fmax(panel->window, value->window);
-        rank(panel, giver->layer, value->value);
+        together->scratch[section->count++] = value->value;
+        section->time = fmax(section->time, value->time);
+        section->window = fmax(section->window, value->window);
+        rank(section, giver->layer, value->value);
         if (giver->fresh)
-            note_alone(panel, giver);
+            note_alone(section, giver);
     }
-    panel->known = count_known(together, panel);
-    qsort(together->scratch, panel->count, sizeof together->scratch[0], by_value);
-    panel->median = together->scratch[(panel->count - 1) / 2];
-    size_t upper = panel->count > 8 ? (panel->count + 3) / 4 : 2;
-    panel->quarter =
-        together->scratch[panel->count - (upper < panel->count ? upper : panel->count)];
+    section->known = count_known(together, section);
+    qsort(together->scratch, section->count, sizeof together->scratch[0], by_value);
+    section->median = together->scratch[(section->count - 1) / 2];
+    size_t upper = section->count > 8 ? (section->count + 3) / 4 : 2;
+    section->quarter =
+        together->scratch[section->count - (upper < section->count ? upper : section->count)];
 }
 
-double panel_age(const struct panel *panel, int64_t layer)
+double cross_section_age(const struct cross_section *section, int64_t layer)
 {
-    const struct giver *giver = giver_of(panel->together, layer);
-    return giver == NULL ? INFINITY : giver->fresh ? 0 : age_of(giver, panel->step);
+    const struct giver *giver = giver_of(section->together, layer);
+    return giver == NULL ? INFINITY : giver->fresh ? 0 : age_of(giver, section->step);
 }
 
-void together_forget(struct together *together, int64_t layer)
+void cross_sections_forget(struct cross_sections *together, int64_t layer)
 {
     struct giver *giver = giver_of(together, layer);
     if (giver == NULL)
@@ -295,13 +297,14 @@ void together_forget(struct together *together, int64_t layer)
     find_next(together);
 }
 
-bool together_next(struct together *together, int64_t until, struct panel *panel)
+bool cross_sections_next(
+    struct cross_sections *together, int64_t until, struct cross_section *section)
 {
     int64_t step = together->next;
     if (step < 0 || (!together->full && (step > until || !all_there(together, step))))
         return false;
     together->closed = step;
-    collect(together, step, panel);
+    collect(together, step, section);
     find_next(together);
     return true;
 }

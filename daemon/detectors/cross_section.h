@@ -3,7 +3,7 @@
  *
  * Layers come to a step in any order among each other, each to its own in order of step, with a
  * value or without. A step is ready when every layer that came to an earlier one has come to this
- * one or a later one. A layer that falls TOGETHER_LAG values, or TOGETHER_LAG_STEPS, behind the others
+ * one or a later one. A layer that falls CROSS_SECTION_LAG values, or CROSS_SECTION_LAG_STEPS, behind the others
  * is no longer waited for until it has caught up. Where a layer has no value at a step (a model that is
  * sampled block by block in turn, a sample that was lost, one that came too late) its newest one stands
  * for it for a while. Owned by the engine. */
@@ -14,17 +14,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TOGETHER_LAG       16  /* values */
-#define TOGETHER_LAG_STEPS 300 /* steps, and values of three */
-#define TOGETHER_STANDS    0.5 /* of the steps that it looked back: how old a value may be */
-#define TOGETHER_KNOWN     2   /* times those steps: how long a layer may not have come */
-#define TOGETHER_TOP       4
-#define TOGETHER_COMPANY   3 /* layers whose half says something about all of them */
+#define CROSS_SECTION_LAG       16  /* values */
+#define CROSS_SECTION_LAG_STEPS 300 /* steps, and values of three */
+#define CROSS_SECTION_STANDS    0.5 /* of the steps that it looked back: how old a value may be */
+#define CROSS_SECTION_KNOWN     2   /* times those steps: how long a layer may not have come */
+#define CROSS_SECTION_TOP       4
+#define CROSS_SECTION_QUORUM    3 /* layers whose half says something about all of them */
 
-struct together;
+struct cross_sections;
 
 /* The values that stand at one step; at least one is of it. */
-struct panel {
+struct cross_section {
     int64_t step;
     double time;         /* the newest of them */
     size_t count, known; /* values; layers that come, with one or without */
@@ -35,38 +35,39 @@ struct panel {
     struct {
         int64_t layer;
         double value;
-    } top[TOGETHER_TOP]; /* the largest, in order; layer 0: fewer values */
+    } top[CROSS_SECTION_TOP]; /* the largest, in order; layer 0: fewer values */
     struct {
         int64_t layer;
-        double value, limit, witness;
+        double value, limit, confirmation;
         double share_before; /* its value before, in shares of its limit then */
     } alone; /* of new values that have a limit, the largest in shares of it; layer 0: none */
-    struct together *together;
+    struct cross_sections *together;
 };
 
-struct together *together_new(void); /* NULL if memory is short */
-void together_free(struct together *together);
+struct cross_sections *cross_sections_new(void); /* NULL if memory is short */
+void cross_sections_free(struct cross_sections *together);
 
 /* A layer comes to a step. 0, or -1: memory is short. */
-int together_come(struct together *together, int64_t layer, int64_t step);
+int cross_sections_arrive(struct cross_sections *together, int64_t layer, int64_t step);
 
-/* Its value there, after it came; `window`, `limit` and `witness` as in struct judgement. */
-struct together_value {
+/* Its value there, after it came; `window`, `limit` and `confirmation` as in struct judgement. */
+struct cross_sections_value {
     double time, value, window;
-    double limit, witness;
+    double limit, confirmation;
 };
-void together_put(
-    struct together *together, int64_t layer, int64_t step, const struct together_value *value);
+void cross_sections_put(struct cross_sections *together, int64_t layer, int64_t step,
+    const struct cross_sections_value *value);
 
-/* Of the panel that together_next just gave: how old the newest value of a layer is, in shares of the
+/* Of the section that cross_sections_next just gave: how old the newest value of a layer is, in shares of the
  * steps that it looked back. 0: it is new; INFINITY: there is none. */
-double panel_age(const struct panel *panel, int64_t layer);
+double cross_section_age(const struct cross_section *section, int64_t layer);
 
 /* A layer that comes no more: it is neither waited for nor counted. */
-void together_forget(struct together *together, int64_t layer);
+void cross_sections_forget(struct cross_sections *together, int64_t layer);
 
 /* The next step that is ready, up to `until`, or beyond it once layers are that far ahead. False if
  * there is none. */
-bool together_next(struct together *together, int64_t until, struct panel *panel);
+bool cross_sections_next(
+    struct cross_sections *together, int64_t until, struct cross_section *section);
 
 #endif

@@ -63,12 +63,12 @@ static struct anchor past_largest(
 }
 
 bool elasticity_put(struct elasticity *elasticity, double t, double value, double lookback,
-    double samples_back, struct growth *growth)
+    double samples_back, struct elasticity_growth *growth)
 {
     const struct anchor *anchor = anchor_find(elasticity, lookback * t, samples_back);
     if (anchor != NULL) {
         struct anchor past = past_largest(elasticity, t, anchor);
-        *growth = (struct growth){
+        *growth = (struct elasticity_growth){
             .elasticity = log(value / past.value) / log(t / anchor->t),
             .past = past.elasticity,
             .from_t = anchor->t,

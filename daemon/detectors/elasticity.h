@@ -29,7 +29,7 @@ struct elasticity {
     } ring[ELASTICITY_ANCHORS];
 };
 
-struct growth {
+struct elasticity_growth {
     double elasticity;
     double past;   /* the largest elasticity from 0.4 t to t'; NaN: there was none yet */
     double from_t; /* t' */
@@ -38,6 +38,6 @@ struct growth {
 /* Takes x(t) > 0 and compares it with the past; t' is the newest sample at or before `lookback` t
  * that is at least `samples_back` samples old. False: there is none yet, *growth is not set. */
 bool elasticity_put(struct elasticity *elasticity, double t, double value, double lookback,
-    double samples_back, struct growth *growth);
+    double samples_back, struct elasticity_growth *growth);
 
 #endif

@@ -8,7 +8,7 @@
  * outgrows a rising loss is a backward pass that does harm. What rises after the learning rate came
  * up again (cycles, warm restarts) is explained. Bursts are counted with forgetting, over
  * two memories: what is frequent by nature is frequent in both. */
-#include "daemon/detectors/detector.h"
+#include "daemon/detectors/gradient.h"
 
 #include <math.h>
 
@@ -27,7 +27,7 @@
 enum { LOSS, GRADIENT, FIGURES }; /* of a row */
 
 struct gradient_state {
-    struct row row;
+    struct step_row row;
     struct level gradient; /* of logarithms */
     struct history gradients;
     struct history negated_lr; /* its largest is the lowest learning rate */
@@ -38,7 +38,7 @@ struct gradient_state {
 };
 
 /* What a step says, in the terms of the settings. */
-struct finding {
+struct gradient_finding {
     double level, past, ratio; /* of the gradient: logarithms; beyond what the loss rose */
     double loss_rise;
     double bursts, steady; /* as many as a steady rate would leave */
@@ -47,7 +47,7 @@ struct finding {
 
 /* In shares of its way down, beyond its noise and the single losses of its past; 0: it did not. */
 static double loss_rise(
-    const struct descent *loss, const struct rule_settings *settings, bool resumed, double t)
+    const struct descent *loss, const struct detector_settings *settings, bool resumed, double t)
 {
     double rise = descent_rise(loss), way = descent_way(loss, 0, resumed);
     double usual = fmax(settings->gradient.loss_noise * loss->noise,
@@ -56,8 +56,8 @@ static double loss_rise(
 }
 
 /* A burst is counted against the level before it. */
-static void count_burst(
-    struct gradient_state *state, const struct rule_settings *settings, double t, double gradient)
+static void count_burst(struct gradient_state *state, const struct detector_settings *settings,
+    double t, double gradient)
 {
     double usual = level_median(&state->gradient, LEVEL_STEPS, LEVEL_LEAST);
     double steps = t - state->t;
@@ -83,7 +83,8 @@ static bool was_raised(const struct gradient_state *state, double t)
     return state->lr > RAISED * lowest;
 }
 
-static enum verdict verdict_of(const struct rule_settings *settings, const struct finding *finding)
+static enum detector_verdict verdict_of(
+    const struct detector_settings *settings, const struct gradient_finding *finding)
 {
     bool grown = finding->ratio > settings->gradient.ratio;
     bool bursting =
@@ -95,26 +96,27 @@ static enum verdict verdict_of(const struct rule_settings *settings, const struc
                                                                           : VERDICT_UNCLEAR;
 }
 
-static void tell(const struct gradient_state *state, const struct rule_settings *settings,
-    const struct finding *finding, struct judgement *judgement)
+static void gradient_describe(const struct gradient_state *state,
+    const struct detector_settings *settings, const struct gradient_finding *finding,
+    struct judgement *judgement)
 {
     bool grown = finding->ratio > settings->gradient.ratio;
     judgement->score = grown ? finding->ratio / settings->gradient.ratio
                              : finding->bursts / settings->gradient.bursts;
     judgement->evidence[0] =
-        grown ? (struct alert_evidence){.metric = "grad_norm",
+        grown ? (struct evidence){.metric = "grad_norm",
                     .value = exp(finding->level),
                     .threshold = exp(finding->level) / finding->ratio * settings->gradient.ratio,
                     .baseline = exp(finding->past),
                     .window = LEVEL_STEPS,
                     .step = judgement->step}
-              : (struct alert_evidence){.metric = "gradient.bursts",
+              : (struct evidence){.metric = "gradient.bursts",
                     .value = finding->bursts,
                     .threshold = settings->gradient.bursts,
                     .baseline = finding->steady,
                     .window = BURST_MEMORY,
                     .step = judgement->step};
-    judgement->evidence[1] = (struct alert_evidence){.metric = "loss",
+    judgement->evidence[1] = (struct evidence){.metric = "loss",
         .value = state->loss.now,
         .threshold = NAN,
         .baseline = state->loss.begun ? state->loss.lowest : NAN,
@@ -124,8 +126,8 @@ static void tell(const struct gradient_state *state, const struct rule_settings 
 }
 
 /* False where there is nothing to compare yet. */
-static bool compare(struct gradient_state *state, const struct rule_settings *settings, double t,
-    bool resumed, struct finding *finding)
+static bool gradient_compare(struct gradient_state *state, const struct detector_settings *settings,
+    double t, bool resumed, struct gradient_finding *finding)
 {
     const struct descent *loss = &state->loss;
     double level = level_median(&state->gradient, LEVEL_STEPS, LEVEL_LEAST);
@@ -137,7 +139,7 @@ static bool compare(struct gradient_state *state, const struct rule_settings *se
         return false;
     double rise = loss_rise(loss, settings, resumed, t);
     double risen = rise > 0 && loss->lowest > 0 ? loss->now / loss->lowest : 1;
-    *finding = (struct finding){
+    *finding = (struct gradient_finding){
         .level = level,
         .past = past,
         .ratio = exp(level - past) / risen,
@@ -149,11 +151,11 @@ static bool compare(struct gradient_state *state, const struct rule_settings *se
     return true;
 }
 
-static void judge_row(struct gradient_state *state, const struct rule_settings *settings,
-    const struct row *row, int64_t begin, struct judgement *judgement)
+static void judge_row(struct gradient_state *state, const struct detector_settings *settings,
+    const struct step_row *row, int64_t begin, struct judgement *judgement)
 {
-    double t = steps_taken(row->step, begin), gradient = row->figures[GRADIENT];
-    struct finding finding;
+    double t = detector_steps_taken(row->step, begin), gradient = row->figures[GRADIENT];
+    struct gradient_finding finding;
     judgement->step = row->step;
     judgement->time = row->time;
     if (isfinite(row->figures[LOSS]))
@@ -162,32 +164,32 @@ static void judge_row(struct gradient_state *state, const struct rule_settings *
         return;
     count_burst(state, settings, t, gradient);
     if (!isfinite(gradient) || !level_put(&state->gradient, t, log(gradient), LEVEL_STEPS) ||
-        !compare(state, settings, t, is_resumed(begin), &finding))
+        !gradient_compare(state, settings, t, detector_is_resumed(begin), &finding))
         return;
     judgement->verdict = verdict_of(settings, &finding);
     judgement_read(judgement, READING_GRADIENT, finding.level - finding.past);
-    tell(state, settings, &finding, judgement);
+    gradient_describe(state, settings, &finding, judgement);
 }
 
-static bool judge(void *opaque, const struct rule_settings *settings, const struct sample *sample,
-    struct judgement *judgement)
+static bool gradient_judge(void *opaque, const struct detector_settings *settings,
+    const struct detector_sample *sample, struct judgement *judgement)
 {
     struct gradient_state *state = opaque;
     size_t which = sample->metric == METRIC_LOSS ? LOSS : GRADIENT;
-    struct row ready;
+    struct step_row ready;
     if (sample->metric == METRIC_LR) {
-        note_lr(state, steps_taken(sample->step, sample->begin), sample->value);
+        note_lr(state, detector_steps_taken(sample->step, sample->begin), sample->value);
         return false;
     }
-    if (!row_put(&state->row, FIGURES, which, sample->step, sample->time, sample->value, &ready))
+    if (!step_row_put(
+            &state->row, FIGURES, which, sample->step, sample->time, sample->value, &ready))
         return false;
     judge_row(state, settings, &ready, sample->begin, judgement);
     return true;
 }
 
 const struct detector gradient_detector = {
-    .rule = RULE_GRADIENT,
     .metrics = 1u << METRIC_GRAD_NORM | 1u << METRIC_LOSS | 1u << METRIC_LR,
     .state_size = sizeof(struct gradient_state),
-    .judge = judge,
+    .judge = gradient_judge,
 };

@@ -9,7 +9,7 @@
  * turn, games of two networks), also one of the first steps, of which nothing is told: only what
  * exceeds it by a quarter is told again (while it is not long past, what exceeds it twice).
  * Critical is what stays above where it began. */
-#include "daemon/detectors/detector.h"
+#include "daemon/detectors/loss_high.h"
 
 #include <math.h>
 
@@ -67,7 +67,7 @@ static double floor_of(const struct loss_state *state, double *before)
 }
 
 /* Where the loss is, above its lowest level, and the least rises that are told. */
-struct finding {
+struct loss_finding {
     double way; /* down */
     double jump, rise;
     double fresh; /* of the jump: above the level before it */
@@ -82,14 +82,15 @@ static double least(const struct loss_state *state, double way, double share, do
     return fmax(share * way, fmax(KNOWN_MARGIN * fmin(state->known, NATURE_MAX * way), usual));
 }
 
-static struct finding measure(const struct loss_state *state, const struct rule_settings *settings,
-    const struct sample *sample, double t)
+static struct loss_finding measure(const struct loss_state *state,
+    const struct detector_settings *settings, const struct detector_sample *sample, double t)
 {
     const struct descent *descent = &state->descent;
-    double way = descent_way(descent, settings->loss_high.noise, is_resumed(sample->begin));
+    double way =
+        descent_way(descent, settings->loss_high.noise, detector_is_resumed(sample->begin));
     double usual = state->told ? state->usual : fmin(descent_peak(descent, t), NATURE_MAX * way);
     double before = 0, floor = floor_of(state, &before);
-    return (struct finding){
+    return (struct loss_finding){
         .way = way,
         .jump = floor - descent->lowest,
         .fresh = floor - before,
@@ -104,8 +105,8 @@ static struct finding measure(const struct loss_state *state, const struct rule_
 }
 
 /* True once the level has stayed up for long enough without coming down. */
-static bool has_climbed(struct loss_state *state, const struct rule_settings *settings,
-    const struct finding *finding, double t)
+static bool has_climbed(struct loss_state *state, const struct detector_settings *settings,
+    const struct loss_finding *finding, double t)
 {
     if (finding->rise < finding->least_climb) {
         state->crest = 0;
@@ -118,8 +119,8 @@ static bool has_climbed(struct loss_state *state, const struct rule_settings *se
            finding->rise > CLIMB_HEALING * state->crest;
 }
 
-static bool is_lost(struct loss_state *state, const struct rule_settings *settings,
-    const struct finding *finding, double t)
+static bool is_lost(struct loss_state *state, const struct detector_settings *settings,
+    const struct loss_finding *finding, double t)
 {
     bool high = finding->jump > finding->least_critical;
     if (high && !state->lost)
@@ -129,8 +130,8 @@ static bool is_lost(struct loss_state *state, const struct rule_settings *settin
 }
 
 /* Up and down again, also before it is armed: then nothing is told, but the height is known. */
-static void note_course(
-    struct loss_state *state, enum verdict verdict, const struct finding *finding, bool armed)
+static void note_course(struct loss_state *state, enum detector_verdict verdict,
+    const struct loss_finding *finding, bool armed)
 {
     if (verdict == VERDICT_BAD) {
         double rise = fmax(finding->jump, finding->rise);
@@ -145,14 +146,14 @@ static void note_course(
     }
 }
 
-static void tell(const struct loss_state *state, const struct finding *finding, bool jumped,
-    struct judgement *judgement)
+static void loss_high_describe(const struct loss_state *state, const struct loss_finding *finding,
+    bool jumped, struct judgement *judgement)
 {
     double lowest = state->descent.lowest;
     judgement_read(judgement, READING_LOSS_LEVEL, finding->rise / finding->way);
     judgement_read(judgement, READING_LOSS_JUMP, finding->jump / finding->way);
     judgement->score = (jumped ? finding->jump : finding->rise) / finding->way;
-    judgement->evidence[0] = (struct alert_evidence){.metric = "loss",
+    judgement->evidence[0] = (struct evidence){.metric = "loss",
         .value = lowest + (jumped ? finding->jump : finding->rise),
         .threshold = lowest + (jumped ? finding->least_jump : finding->least_climb),
         .baseline = lowest,
@@ -161,11 +162,11 @@ static void tell(const struct loss_state *state, const struct finding *finding, 
     judgement->evidence_count = 1;
 }
 
-static void compare(struct loss_state *state, const struct rule_settings *settings,
-    const struct sample *sample, struct judgement *judgement)
+static void loss_high_compare(struct loss_state *state, const struct detector_settings *settings,
+    const struct detector_sample *sample, struct judgement *judgement)
 {
-    double t = steps_taken(sample->step, sample->begin);
-    struct finding finding = measure(state, settings, sample, t);
+    double t = detector_steps_taken(sample->step, sample->begin);
+    struct loss_finding finding = measure(state, settings, sample, t);
     if (!(finding.way > 0) || !isfinite(finding.way)) /* a loss that is always 0 */
         return;
     bool armed = t >= settings->loss_high.arm_steps;
@@ -173,32 +174,33 @@ static void compare(struct loss_state *state, const struct rule_settings *settin
                   (state->told || finding.fresh > FRESH_SHARE * finding.jump);
     bool climbed = has_climbed(state, settings, &finding, t);
     bool well = finding.rise < settings->loss_high.resolve * finding.way;
-    enum verdict verdict = jumped || climbed ? VERDICT_BAD : well ? VERDICT_GOOD : VERDICT_UNCLEAR;
+    enum detector_verdict verdict = jumped || climbed ? VERDICT_BAD
+                                    : well            ? VERDICT_GOOD
+                                                      : VERDICT_UNCLEAR;
     note_course(state, verdict, &finding, armed);
     if (armed)
         judgement->verdict = verdict;
     judgement->critical = is_lost(state, settings, &finding, t);
-    tell(state, &finding, jumped, judgement);
+    loss_high_describe(state, &finding, jumped, judgement);
 }
 
-static bool judge(void *opaque, const struct rule_settings *settings, const struct sample *sample,
-    struct judgement *judgement)
+static bool loss_high_judge(void *opaque, const struct detector_settings *settings,
+    const struct detector_sample *sample, struct judgement *judgement)
 {
     struct loss_state *state = opaque;
-    double t = steps_taken(sample->step, sample->begin);
+    double t = detector_steps_taken(sample->step, sample->begin);
     judgement->step = sample->step;
     judgement->time = sample->time;
     if (!isfinite(sample->value))
         return true;
     recent_put(state, t, sample->value);
     if (descent_put(&state->descent, t, sample->value))
-        compare(state, settings, sample, judgement);
+        loss_high_compare(state, settings, sample, judgement);
     return true;
 }
 
 const struct detector loss_high_detector = {
-    .rule = RULE_LOSS_HIGH,
     .metrics = 1u << METRIC_LOSS,
     .state_size = sizeof(struct loss_state),
-    .judge = judge,
+    .judge = loss_high_judge,
 };

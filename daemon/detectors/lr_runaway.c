@@ -7,7 +7,7 @@
  * exceeds it, and is a runaway when it has come far, in many small steps: one step up, or a stair,
  * is somebody's decision, unless it is so high that it must be a slip. A rise that stops for long
  * enough is the new plateau. */
-#include "daemon/detectors/detector.h"
+#include "daemon/detectors/lr_runaway.h"
 
 #include <math.h>
 
@@ -30,7 +30,8 @@ struct lr_state {
 
 static bool is_at_rest(const struct lr_state *state, double t)
 {
-    return t - state->highest_t >= plateau_steps(t, state->lowest, state->highest, PLATEAU_STEPS);
+    return t - state->highest_t >=
+           training_clock_plateau_steps(t, state->lowest, state->highest, PLATEAU_STEPS);
 }
 
 /* The rise in hand, if there is one, ends at a new plateau. */
@@ -43,7 +44,7 @@ static void rest(struct lr_state *state)
     state->leap = 0;
 }
 
-static void take(struct lr_state *state, const struct sample *sample, double t)
+static void take(struct lr_state *state, const struct detector_sample *sample, double t)
 {
     double lr = sample->value;
     if (state->begun && !(lr > state->highest)) {
@@ -57,14 +58,14 @@ static void take(struct lr_state *state, const struct sample *sample, double t)
             state->rise_t = t;
         state->leap = fmax(state->leap, log(lr / state->highest));
     }
-    state->unknown = !state->begun && is_resumed(sample->begin);
+    state->unknown = !state->begun && detector_is_resumed(sample->begin);
     state->begun = true;
     state->highest = state->lowest = lr;
     state->highest_t = t;
 }
 
 static bool came_in_small_steps(
-    const struct lr_state *state, const struct rule_settings *settings, double t)
+    const struct lr_state *state, const struct detector_settings *settings, double t)
 {
     return state->rises >= settings->lr_runaway.rises &&
            t - state->rise_t >= settings->lr_runaway.rise_steps &&
@@ -72,7 +73,8 @@ static bool came_in_small_steps(
 }
 
 /* Times the plateau; what was guessed may lie deep in a cycle, so that only a slip exceeds it. */
-static double limit_of(const struct lr_state *state, const struct rule_settings *settings, double t)
+static double limit_of(
+    const struct lr_state *state, const struct detector_settings *settings, double t)
 {
     double leap = settings->lr_runaway.leap;
     if (state->guessed)
@@ -80,15 +82,15 @@ static double limit_of(const struct lr_state *state, const struct rule_settings 
     return came_in_small_steps(state, settings, t) ? settings->lr_runaway.ratio : leap;
 }
 
-static bool judge(void *opaque, const struct rule_settings *settings, const struct sample *sample,
-    struct judgement *judgement)
+static bool lr_runaway_judge(void *opaque, const struct detector_settings *settings,
+    const struct detector_sample *sample, struct judgement *judgement)
 {
     struct lr_state *state = opaque;
     judgement->step = sample->step;
     judgement->time = sample->time;
     if (!isfinite(sample->value) || sample->value <= 0)
         return true;
-    double t = steps_taken(sample->step, sample->begin);
+    double t = detector_steps_taken(sample->step, sample->begin);
     state->lr = sample->value;
     take(state, sample, t);
     if (!state->has_plateau)
@@ -100,7 +102,7 @@ static bool judge(void *opaque, const struct rule_settings *settings, const stru
                                                                       : VERDICT_UNCLEAR;
     judgement_read(judgement, READING_LR, state->guessed ? 0 : fmax(0, log(ratio)));
     judgement->score = ratio;
-    judgement->evidence[0] = (struct alert_evidence){.metric = "lr",
+    judgement->evidence[0] = (struct evidence){.metric = "lr",
         .value = state->lr,
         .threshold = limit * state->plateau,
         .baseline = state->plateau,
@@ -111,8 +113,7 @@ static bool judge(void *opaque, const struct rule_settings *settings, const stru
 }
 
 const struct detector lr_runaway_detector = {
-    .rule = RULE_LR_RUNAWAY,
     .metrics = 1u << METRIC_LR,
     .state_size = sizeof(struct lr_state),
-    .judge = judge,
+    .judge = lr_runaway_judge,
 };

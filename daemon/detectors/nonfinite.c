@@ -1,12 +1,12 @@
 /* Numbers that are not finite: in the weights, the inputs of a layer, the loss or the gradient
  * norm. */
-#include "daemon/detectors/detector.h"
+#include "daemon/detectors/nonfinite.h"
 
 #include <math.h>
 
 /* The daemon counts non-finite numbers of a tensor: any is bad. */
-static bool judge_count(void *state, const struct rule_settings *settings,
-    const struct sample *sample, struct judgement *judgement)
+static bool nonfinite_judge_count(void *state, const struct detector_settings *settings,
+    const struct detector_sample *sample, struct judgement *judgement)
 {
     bool bad = !isfinite(sample->value) || sample->value > 0;
     *judgement = (struct judgement){
@@ -14,7 +14,7 @@ static bool judge_count(void *state, const struct rule_settings *settings,
         .step = sample->step,
         .time = sample->time,
         .score = isfinite(sample->value) ? sample->value : INFINITY,
-        .evidence = {{.metric = alert_metric_table[sample->metric],
+        .evidence = {{.metric = detector_metric_names[sample->metric],
             .value = sample->value,
             .threshold = 0,
             .baseline = NAN,
@@ -25,15 +25,15 @@ static bool judge_count(void *state, const struct rule_settings *settings,
     return true;
 }
 
-static bool judge_loss(void *state, const struct rule_settings *settings,
-    const struct sample *sample, struct judgement *judgement)
+static bool nonfinite_judge_loss(void *state, const struct detector_settings *settings,
+    const struct detector_sample *sample, struct judgement *judgement)
 {
     *judgement = (struct judgement){
         .verdict = isfinite(sample->value) ? VERDICT_GOOD : VERDICT_BAD,
         .step = sample->step,
         .time = sample->time,
         .score = INFINITY, /* nothing is worse */
-        .evidence = {{.metric = alert_metric_table[sample->metric],
+        .evidence = {{.metric = detector_metric_names[sample->metric],
             .value = sample->value,
             .threshold = NAN,
             .baseline = NAN,
@@ -49,11 +49,11 @@ struct grad_norm_state {
 };
 
 /* Loss scaling lets single steps overflow and skips them, so one alone says nothing. */
-static bool judge_grad_norm(void *opaque, const struct rule_settings *settings,
-    const struct sample *sample, struct judgement *judgement)
+static bool nonfinite_judge_grad_norm(void *opaque, const struct detector_settings *settings,
+    const struct detector_sample *sample, struct judgement *judgement)
 {
     struct grad_norm_state *state = opaque;
-    judge_loss(NULL, settings, sample, judgement);
+    nonfinite_judge_loss(NULL, settings, sample, judgement);
     state->in_row = judgement->verdict == VERDICT_BAD ? state->in_row + 1 : 0;
     if (judgement->verdict == VERDICT_BAD && state->in_row < settings->nonfinite.grad_norm_samples)
         judgement->verdict = VERDICT_UNCLEAR;
@@ -61,26 +61,22 @@ static bool judge_grad_norm(void *opaque, const struct rule_settings *settings,
 }
 
 const struct detector nonfinite_weights_detector = {
-    .rule = RULE_NONFINITE,
     .metrics = 1u << METRIC_WEIGHTS_NONFINITE,
-    .judge = judge_count,
+    .judge = nonfinite_judge_count,
 };
 
 const struct detector nonfinite_activations_detector = {
-    .rule = RULE_NONFINITE,
     .metrics = 1u << METRIC_ACTIVATION_NONFINITE,
-    .judge = judge_count,
+    .judge = nonfinite_judge_count,
 };
 
 const struct detector nonfinite_loss_detector = {
-    .rule = RULE_NONFINITE,
     .metrics = 1u << METRIC_LOSS,
-    .judge = judge_loss,
+    .judge = nonfinite_judge_loss,
 };
 
 const struct detector nonfinite_grad_norm_detector = {
-    .rule = RULE_NONFINITE,
     .metrics = 1u << METRIC_GRAD_NORM,
     .state_size = sizeof(struct grad_norm_state),
-    .judge = judge_grad_norm,
+    .judge = nonfinite_judge_grad_norm,
 };

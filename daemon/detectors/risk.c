@@ -3,7 +3,7 @@
 
 #include <math.h>
 
-const char *const reading_names[READING_COUNT] = {
+const char *const risk_reading_names[READING_COUNT] = {
     [READING_GROWTH] = "growth",
     [READING_GROWTH_RISE] = "growth_rise",
     [READING_LAYER_GROWTH] = "layer_growth",

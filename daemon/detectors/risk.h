@@ -14,7 +14,7 @@
 #define RISK_STEPS 3 /* from one class to the next */
 
 /* What detectors of the run read; 0 where nothing is known. */
-enum reading {
+enum risk_reading {
     READING_GROWTH,       /* median elasticity of sigma1 by the training clock */
     READING_GROWTH_RISE,  /* its excess over its own past */
     READING_LAYER_GROWTH, /* the largest elasticity of a layer */
@@ -25,7 +25,7 @@ enum reading {
     READING_COUNT
 };
 
-extern const char *const reading_names[READING_COUNT];
+extern const char *const risk_reading_names[READING_COUNT];
 
 struct risk_term {
     double low, high;     /* a reading is brought into this range */

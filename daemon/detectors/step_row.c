@@ -3,14 +3,14 @@
 
 #include <math.h>
 
-static void begin(struct row *row, int64_t step, double time)
+static void begin(struct step_row *row, int64_t step, double time)
 {
-    *row = (struct row){.begun = true, .step = step, .time = time};
-    for (size_t i = 0; i < ROW_FIGURES; i++)
+    *row = (struct step_row){.begun = true, .step = step, .time = time};
+    for (size_t i = 0; i < STEP_ROW_FIGURES; i++)
         row->figures[i] = NAN;
 }
 
-static bool is_complete(const struct row *row, size_t count)
+static bool is_complete(const struct step_row *row, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         if (isnan(row->figures[i]))
@@ -18,8 +18,8 @@ static bool is_complete(const struct row *row, size_t count)
     return true;
 }
 
-bool row_put(struct row *row, size_t count, size_t which, int64_t step, double time, double value,
-    struct row *ready)
+bool step_row_put(struct step_row *row, size_t count, size_t which, int64_t step, double time,
+    double value, struct step_row *ready)
 {
     bool leaves = row->begun && !row->judged && step > row->step;
     if (row->begun && step < row->step)

@@ -8,18 +8,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define ROW_FIGURES 3
+#define STEP_ROW_FIGURES 3
 
-struct row {
+struct step_row {
     bool begun, judged;
     int64_t step;
-    double time;                 /* of the newest figure */
-    double figures[ROW_FIGURES]; /* NaN: not there */
+    double time;                      /* of the newest figure */
+    double figures[STEP_ROW_FIGURES]; /* NaN: not there */
 };
 
 /* Takes figure `which` of `count` in all (2 or more). True if a row is to be judged now: *ready, of
  * this step or the one before. Figures of older steps are left out. */
-bool row_put(struct row *row, size_t count, size_t which, int64_t step, double time, double value,
-    struct row *ready);
+bool step_row_put(struct step_row *row, size_t count, size_t which, int64_t step, double time,
+    double value, struct step_row *ready);
 
 #endif

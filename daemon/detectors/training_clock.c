@@ -9,7 +9,7 @@
 #define STANDING     0.9  /* of the highest: near it */
 #define LEAP_MAX     10.0 /* of the warm-up from one sample to the next: more is a slip of the pen */
 
-double plateau_steps(double t, double lowest, double highest, double least)
+double training_clock_plateau_steps(double t, double lowest, double highest, double least)
 {
     return fmax(least, (lowest >= STANDING * highest ? STANDS_SHARE : FALLEN_SHARE) * t);
 }
@@ -47,7 +47,8 @@ static void find_ceiling(struct training_clock *clock)
 {
     double stood = clock->t - clock->highest_t;
     if (clock->ceiling <= 0) {
-        if (stood >= plateau_steps(clock->t, clock->lowest, clock->highest, CLOCK_PLATEAU)) {
+        if (stood >=
+            training_clock_plateau_steps(clock->t, clock->lowest, clock->highest, CLOCK_PLATEAU)) {
             clock->ceiling = clock->highest;
             clock->ceiling_t = clock->t;
         }

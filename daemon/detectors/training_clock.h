@@ -25,7 +25,7 @@
 /* For how many of t steps, `least` at least, the highest learning rate must not have risen to be a
  * plateau: a quarter where the lowest since then is still near it; where it has fallen, most of them,
  * for a warm-up may go on over the first cycles of a schedule. */
-double plateau_steps(double t, double lowest, double highest, double least);
+double training_clock_plateau_steps(double t, double lowest, double highest, double least);
 
 struct training_clock {
     bool started;

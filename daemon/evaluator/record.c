@@ -35,7 +35,7 @@ static void add_evidence(
     struct alert_record *record, const struct alert *alert, const uint8_t *places)
 {
     for (size_t i = 0; i < alert->evidence_count; i++) {
-        const struct alert_evidence *e = &alert->evidence[i];
+        const struct evidence *e = &alert->evidence[i];
         uint8_t place;
 
         if (find_place(alert, places, e->layer, &place))

@@ -21,32 +21,44 @@ import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Lock
 
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "lab" / "lots")]
 
-from cases import CASES, Case  # noqa: E402
+from cases import APART, CASES, METRICS, Case  # noqa: E402
 from evaluation import corpus  # noqa: E402
 from evaluation.recording import Cadence, stream  # noqa: E402
-from evaluation.replay import Alarm, find_program, metrics_read  # noqa: E402
+from evaluation.replay import Alarm, find_program  # noqa: E402
 from evaluation.scoring import COUNTED, read_manifest, score  # noqa: E402
 
 LEAD_WORTH = 10  # steps: a lead that changes by less is the same
 
 
-def write_streams(sources: list[Path], program: Path, path: Path) -> None:
-    read = metrics_read(program)
-    with open(path, "wb") as out:
-        for source in sources:
-            for run_id, file in corpus.run_ids(source):
-                out.write(stream(corpus.load(run_id, file), Cadence(), read))
+class Streams:
+    """What alerts-replay reads of the runs for some rules, written once."""
+
+    def __init__(self, sources: list[Path], folder: Path) -> None:
+        self.folder = folder
+        self.runs = [corpus.load(*run) for source in sources for run in corpus.run_ids(source)]
+        self.lock = Lock()
+
+    def of(self, rules: tuple[str, ...]) -> Path:
+        path = self.folder / "-".join(("stream", *sorted(rules)))
+        read = {metric for rule in rules for metric in METRICS[rule]}
+        with self.lock:
+            if not path.exists():
+                with open(path, "wb") as out:
+                    for run in self.runs:
+                        out.write(stream(run, Cadence(), read))
+        return path
 
 
-def replay(program: Path, settings: list[str], streams: Path) -> list[Alarm]:
-    with open(streams, "rb") as file:
-        done = subprocess.run(
-            [str(program), *settings], stdin=file, capture_output=True, check=False
-        )
+def replay(program: Path, rules: tuple[str, ...], settings: list[str], streams: Streams) -> list[Alarm]:
+    """The alarms of some rules, without the others."""
+    off = [f"{rule}.mode=off" for rule in METRICS if rule not in rules]
+    with open(streams.of(rules), "rb") as file:
+        done = subprocess.run([str(program), *off, *settings], stdin=file, capture_output=True)
     if done.returncode:
         sys.exit(f"{settings}: {done.stderr.decode().strip()}")
     rows = csv.DictReader(done.stdout.decode().splitlines())
@@ -148,16 +160,16 @@ def main() -> None:
     cases = [case for case in CASES if not options.case or case.name in options.case]
     rows = [row for source in options.sources for row in read_manifest(source / "manifest.json")]
     with tempfile.TemporaryDirectory() as folder:
-        streams = Path(folder) / "streams"
         program = find_program(None)
-        write_streams(options.sources, program, streams)
+        streams = Streams(options.sources, Path(folder))
         builder = Builder(Path(folder))
-        plain = replay(program, [], streams)
+        plain = [alarm for rules in APART for alarm in replay(program, rules, [], streams)]
         lines = [HEAD, ["nothing", "", *cells(rows, plain), ""]]
 
         def judge(case: Case) -> list[Alarm]:
             used = builder.build(case) if case.patches else program
-            return replay(used, list(case.settings), streams)
+            kept = [alarm for alarm in plain if alarm.rule not in case.rules]
+            return kept + replay(used, case.rules, list(case.settings), streams)
 
         with ThreadPoolExecutor(options.jobs) as pool:
             for case, alarms in zip(cases, pool.map(judge, cases)):

@@ -6,12 +6,43 @@ from dataclasses import dataclass
 
 D = "daemon/detectors/"
 
+LAYERS = ("spectral.sigma1", "spectral.residual", "sa.diversity")
+METRICS = {  # what each rule reads; sigma_growth is critical by what loss_high finds
+    "sigma_growth": (*LAYERS, "lr"),
+    "loss_high": ("loss",),
+    "lr_runaway": ("lr",),
+    "gradient": ("loss", "grad_norm", "lr"),
+    "nonfinite": ("loss", "grad_norm", "weights.nonfinite", "activation.nonfinite"),
+    "rotation_still": ("rotation.from_init", "lr", "loss"),
+    "alignment_collapse": ("sa.diversity",),
+    "cosine_shift": ("gate.in_out.p50",),
+    "rotation_runaway": ("rotation.from_init", "lr"),
+}
+# Rules that are judged by themselves.
+APART = [("sigma_growth", "loss_high"), ("lr_runaway",), ("gradient",), ("nonfinite",), ("rotation_still",)]
+APART_OF = {rule: rules for rules in APART for rule in rules} | {"loss_high": ("sigma_growth", "loss_high")}
+# Cases named by what rules share.
+PARTS = {
+    "clock": ("sigma_growth", "loss_high"),
+    "plateau": ("sigma_growth", "loss_high", "lr_runaway"),
+    "growth": ("sigma_growth", "loss_high"),
+    "all layers": ("sigma_growth", "loss_high"),
+    "one layer": ("sigma_growth", "loss_high"),
+    "witness": ("sigma_growth", "loss_high"),
+    "descent": ("sigma_growth", "loss_high", "gradient"),
+}
+
 
 @dataclass(frozen=True)
 class Case:
     name: str
     settings: tuple[str, ...] = ()
     patches: tuple[tuple[str, str, str], ...] = ()  # (file, text, in its place)
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """Those that can judge otherwise without it."""
+        return PARTS.get(self.name.partition(":")[0]) or APART_OF[self.name.split(".")[0].split(":")[0].split()[0]]
 
     @property
     def by(self) -> str:

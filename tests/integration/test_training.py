@@ -241,6 +241,6 @@ def test_a_model_that_is_sampled_in_turns_is_warned_of(daemon):
         together = [sum(step in steps for steps in sampled) for step in range(0, 450, 5)]
         assert max(together) < len(sampled) / 2 and min(together) > 0
         alert = d.alerts("r", rule="sigma_growth")[0]
-        assert 300 < alert["started_step"] < 420 and alert["evidence"][0]["metric"] == "sigma_growth.together"
+        assert 300 < alert["started_step"] < 420 and alert["evidence"][0]["metric"] == "sigma_growth.median"
         risk = d.series("r", "run.risk")
         assert len(risk) > 40 and max(risk) > 390

@@ -205,7 +205,7 @@ static void print_header(const struct replay *replay)
     }
     printf("id,step,risk");
     for (size_t i = 0; i < READING_COUNT; i++)
-        printf(",%s", reading_names[i]);
+        printf(",%s", risk_reading_names[i]);
     putchar('\n');
 }
 

@@ -1,6 +1,6 @@
 /* The life of an alert: opening, layers that join, resolution, coming back; modes, conditions, ids.
  */
-#include "stage.h"
+#include "tests/unit/alerts/stage.h"
 
 #include "daemon/alerts/wording.h"
 
@@ -345,17 +345,19 @@ static void long_names_are_cut_between_characters(void **state)
 
 static void assert_told(double baseline, const char *words)
 {
-    struct alert alert = {.rule = RULE_ROTATION_RUNAWAY};
-    struct spell spell = {.evidence = {{.value = 1.5, .baseline = baseline}}, .evidence_count = 1};
+    struct alert alert = {.rule = RULE_SIGMA_GROWTH};
+    struct spell spell = {
+        .evidence = {{.metric = "sigma_growth.median", .value = 1.5, .baseline = baseline}},
+        .evidence_count = 1};
     alert_describe(&alert, NULL, &spell, NULL);
     assert_non_null(strstr(alert.summary, words));
 }
 
 static void a_figure_near_zero_is_told_without_sign(void **state)
 {
-    assert_told(-0.0049, "1.50, 0.00 at most");
-    assert_told(-0.0051, "1.50, -0.01 at most");
-    assert_told(0.0051, "1.50, 0.01 at most");
+    assert_told(-0.0049, "1.50 or faster (0.00 at most");
+    assert_told(-0.0051, "1.50 or faster (-0.01 at most");
+    assert_told(0.0051, "1.50 or faster (0.01 at most");
 }
 
 int main(void)

@@ -1,15 +1,16 @@
 /* Properties on many random trainings: what the alerts say depends on the figures alone, not on the
  * order in which layers and figures of a step come, nor on a restart in between, nor on how often
  * was sampled; and no number breaks them. */
-#include "stage.h"
+#include "tests/unit/alerts/stage.h"
 
 #define LAYERS      8
 #define STEPS       160 /* samples a series */
 #define FIGURES_MAX (LAYERS * STEPS * 7 + STEPS * 3)
-#define LAG_MAX     100 /* steps that a layer may be behind another: less than TOGETHER_LAG samples */
+#define LAG_MAX                                                                                    \
+    100 /* steps that a layer may be behind another: less than CROSS_SECTION_LAG samples */
 /* Steps: by 200 every layer has come once, surely, and what was before is in no past (from 0.4 t). */
-#define COMPARED    500
-#define WORLDS      30
+#define COMPARED 500
+#define WORLDS   30
 
 struct figure {
     int64_t layer, step;

@@ -1,5 +1,5 @@
 /* An alert that fires follows what it tells of: each rule on a series that goes on getting worse. */
-#include "stage.h"
+#include "tests/unit/alerts/stage.h"
 
 #include "daemon/alerts/track.h"
 
@@ -69,18 +69,6 @@ static void feed_diversity(struct stage *stage, int64_t t)
         stage_figure(stage, layer, "sa.diversity", t, fmax(0, 0.7 - 0.004 * after(t, 600)));
 }
 
-static void feed_cosines(struct stage *stage, int64_t t)
-{
-    stage_figure(stage, 1, "gate.in_out.p50", t, -0.05 - fmin(0.9, 0.004 * after(t, 800)));
-}
-
-static void feed_rotation(struct stage *stage, int64_t t)
-{
-    for (int64_t layer = 1; layer <= STAGE_LAYERS; layer++)
-        stage_figure(
-            stage, layer, "rotation.from_init", t, 1e-5 * (double)t * exp(0.01 * after(t, 1000)));
-}
-
 static void feed_stillness(struct stage *stage, int64_t t)
 {
     for (int64_t layer = 1; layer <= STAGE_LAYERS; layer++)
@@ -100,13 +88,11 @@ static void feed_explosion(struct stage *stage, int64_t t)
 static const struct course courses[] = {
     {RULE_LR_RUNAWAY, "lr", feed_lr, 1, 1400, 2.2e-3, 1e-3 * 54.5 / TRACK_WORSE, false},
     {RULE_NONFINITE, "weights.nonfinite", feed_nonfinite_weights, 1, 1100, 1, 8e5, false},
-    {RULE_SIGMA_GROWTH, "sigma_growth.together", feed_growth, 5, 2000, 2, 8, false},
-    {RULE_SIGMA_GROWTH, "sigma_growth.elasticity", feed_lone_growth, 5, 2200, 9, 12, false},
+    {RULE_SIGMA_GROWTH, "sigma_growth.median", feed_growth, 5, 2000, 2, 8, false},
+    {RULE_SIGMA_GROWTH, "sigma_growth.layer", feed_lone_growth, 5, 2200, 9, 12, false},
     {RULE_GRADIENT, "grad_norm", feed_gradient, 1, 1300, 6, 12, false},
     {RULE_GRADIENT, "gradient.bursts", feed_bursts, 1, 3200, 8, 13, false},
     {RULE_ALIGNMENT_COLLAPSE, "sa.diversity", feed_diversity, 10, 800, 0.25, -0.03, false},
-    {RULE_COSINE_SHIFT, "gate.in_out.p50", feed_cosines, 10, 1100, -0.3, 0.85, false},
-    {RULE_ROTATION_RUNAWAY, "rotation.together", feed_rotation, 10, 2000, 4.5, 12, false},
     {RULE_ROTATION_STILL, "rotation.change", feed_stillness, 10, 9000, 1100, 6000, true},
     {RULE_LOSS_HIGH, "loss", feed_climb, 1, 6000, 5, 13, false},
     {RULE_LOSS_HIGH, "loss", feed_explosion, 1, 2400, 12, 200, false},

@@ -1,5 +1,5 @@
 /* The table of constants: complete, consistent, settable by name. */
-#include "stage.h"
+#include "tests/unit/alerts/stage.h"
 
 static void every_initial_value_is_allowed_and_consistent(void **state)
 {
@@ -43,7 +43,7 @@ static void errors_name_rule_key_value_and_range(void **state)
         rule_setting_set(&settings, RULE_SIGMA_GROWTH, "lookback", 0.99, err, sizeof err), -1);
     assert_string_equal(
         err, "rule sigma_growth: lookback is 0.99, expected a number from 0.5 to 0.95");
-    assert_true(settings.sigma_growth.lookback == 0.8);
+    assert_true(settings.detectors.sigma_growth.lookback == 0.8);
     assert_int_equal(
         rule_setting_set(&settings, RULE_SIGMA_GROWTH, "lookback", NAN, err, sizeof err), -1);
     assert_int_equal(
@@ -56,7 +56,7 @@ static void thresholds_on_the_wrong_side_are_found(void **state)
     struct rule_settings settings;
     char err[256];
     rule_settings_init(&settings);
-    settings.loss_high.resolve = 0.6;
+    settings.detectors.loss_high.resolve = 0.6;
     assert_int_equal(rule_settings_check(&settings, err, sizeof err), -1);
     assert_string_equal(
         err, "rule loss_high: resolve is 0.6, expected at most climb, which is 0.5");

@@ -94,7 +94,7 @@ static void test_whole_file(void **state)
     assert_int_equal(c.retention.disk_free_min, GIB);
     assert_int_equal(c.rules.mode[RULE_LOSS_HIGH], RULE_OBSERVE);
     assert_int_equal(c.rules.mode[RULE_NONFINITE], RULE_ON);
-    assert_true(c.rules.loss_high.noise == 7);
+    assert_true(c.rules.detectors.loss_high.noise == 7);
     assert_int_equal(rule_mode_for(&c.rules, RULE_NONFINITE, "lm.head"), RULE_OFF);
     assert_int_equal(rule_mode_for(&c.rules, RULE_NONFINITE, "a b"), RULE_OBSERVE);
     config_free(&c);

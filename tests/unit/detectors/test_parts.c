@@ -1,5 +1,5 @@
 /* The parts that detectors are made of, each against its definition computed plainly. */
-#include "stage.h"
+#include "tests/unit/alerts/stage.h"
 
 #include "daemon/detectors/cross_section.h"
 #include "daemon/detectors/descent.h"
@@ -92,7 +92,7 @@ static void an_elasticity_is_the_power_of_the_steps(void **state)
     const int64_t intervals[] = {1, 5, 20, 100};
     for (size_t i = 0; i < 4; i++) {
         struct elasticity elasticity = {0};
-        struct growth growth = {0};
+        struct elasticity_growth growth = {0};
         bool found = false;
         for (int64_t t = intervals[i]; t <= 5000; t += intervals[i])
             found =
@@ -106,18 +106,18 @@ static void an_elasticity_is_the_power_of_the_steps(void **state)
 
 static void a_row_is_judged_when_complete_or_left(void **state)
 {
-    struct row row = {0}, ready;
-    assert_false(row_put(&row, 2, 1, 5, 10, 1.5, &ready));
-    assert_true(row_put(&row, 2, 0, 5, 12, 2.5, &ready)); /* complete */
+    struct step_row row = {0}, ready;
+    assert_false(step_row_put(&row, 2, 1, 5, 10, 1.5, &ready));
+    assert_true(step_row_put(&row, 2, 0, 5, 12, 2.5, &ready)); /* complete */
     assert_int_equal(ready.step, 5);
     assert_true(ready.time == 12 && ready.figures[0] == 2.5 && ready.figures[1] == 1.5);
-    assert_false(row_put(&row, 2, 0, 5, 13, 9, &ready)); /* judged already */
-    assert_false(row_put(&row, 2, 0, 6, 14, 3, &ready));
-    assert_false(row_put(&row, 2, 1, 5, 14, 3, &ready)); /* too late */
-    assert_true(row_put(&row, 2, 0, 8, 15, 4, &ready));  /* 6 is left without its second */
+    assert_false(step_row_put(&row, 2, 0, 5, 13, 9, &ready)); /* judged already */
+    assert_false(step_row_put(&row, 2, 0, 6, 14, 3, &ready));
+    assert_false(step_row_put(&row, 2, 1, 5, 14, 3, &ready)); /* too late */
+    assert_true(step_row_put(&row, 2, 0, 8, 15, 4, &ready));  /* 6 is left without its second */
     assert_int_equal(ready.step, 6);
     assert_true(ready.figures[0] == 3 && isnan(ready.figures[1]));
-    assert_true(row_put(&row, 2, 1, 8, 15, 5, &ready));
+    assert_true(step_row_put(&row, 2, 1, 8, 15, 5, &ready));
     assert_int_equal(ready.step, 8);
 }
 
@@ -125,7 +125,7 @@ static void a_row_is_judged_when_complete_or_left(void **state)
 static void an_elasticity_counts_from_the_largest_of_the_past(void **state)
 {
     struct elasticity elasticity = {0};
-    struct growth growth = {0};
+    struct elasticity_growth growth = {0};
     for (int64_t t = 5; t <= 8000; t += 5) {
         double swing = exp(0.3 * sin(6.283185307 * (double)t / 1000));
         if (elasticity_put(&elasticity, (double)t, swing, 0.8, 2, &growth) && t > 2600)
@@ -136,7 +136,7 @@ static void an_elasticity_counts_from_the_largest_of_the_past(void **state)
 static void the_past_of_an_elasticity_is_its_largest(void **state)
 {
     struct elasticity elasticity = {0};
-    struct growth growth = {0};
+    struct elasticity_growth growth = {0};
     for (int64_t t = 5; t <= 1000; t += 5) {
         double value = pow((double)t, 1.5) * exp(0.01 * fmax(0, (double)t - 900));
         bool found = elasticity_put(&elasticity, (double)t, value, 0.8, 2, &growth);
@@ -154,7 +154,7 @@ static void the_past_of_an_elasticity_is_its_largest(void **state)
 static void an_elasticity_counts_from_half_of_the_peak(void **state)
 {
     struct elasticity elasticity = {0};
-    struct growth growth = {0};
+    struct elasticity_growth growth = {0};
     for (int64_t t = 10; t <= 20000; t += 10) {
         double faded =
             t < 10000 ? 4 * exp(-(double)t / 1000) : 4e-4 * exp((double)(t - 10000) / 1100);
@@ -274,235 +274,241 @@ static void a_warm_up_ends_at_its_step_though_later_ones_came(void **state)
     }
 }
 
-static size_t panels(struct together *together, struct panel *panel, int64_t steps[], size_t room)
+static size_t panels(
+    struct cross_sections *sections, struct cross_section *section, int64_t steps[], size_t room)
 {
     size_t count = 0;
-    while (count < room && together_next(together, INT64_MAX, panel))
-        steps[count++] = panel->step;
+    while (count < room && cross_sections_next(sections, INT64_MAX, section))
+        steps[count++] = section->step;
     return count;
 }
 
 /* Told of by itself: above 5 where the value is above 100, never below. */
-static void come(struct together *together, int64_t layer, int64_t step, double value)
+static void come(struct cross_sections *sections, int64_t layer, int64_t step, double value)
 {
-    assert_int_equal(together_come(together, layer, step), 0);
-    together_put(together, layer, step,
-        &(struct together_value){(double)step, value, 10, value > 100 ? 5 : 0, value / 2});
+    assert_int_equal(cross_sections_arrive(sections, layer, step), 0);
+    cross_sections_put(sections, layer, step,
+        &(struct cross_sections_value){(double)step, value, 10, value > 100 ? 5 : 0, value / 2});
 }
 
 static void a_panel_names_the_largest_that_may_stand_alone(void **state)
 {
-    struct together *together = together_new();
-    struct panel panel;
+    struct cross_sections *sections = cross_sections_new();
+    struct cross_section section;
     for (int64_t layer = 1; layer <= 4; layer++)
-        come(together, layer, 10, layer == 4 ? 90 : 200 + (double)(layer % 2));
-    assert_true(together_next(together, INT64_MAX, &panel));
-    assert_int_equal(panel.alone.layer, 1); /* 3 is as large */
-    assert_true(panel.alone.value == 201 && panel.alone.limit == 5 && panel.alone.witness == 100.5);
+        come(sections, layer, 10, layer == 4 ? 90 : 200 + (double)(layer % 2));
+    assert_true(cross_sections_next(sections, INT64_MAX, &section));
+    assert_int_equal(section.alone.layer, 1); /* 3 is as large */
+    assert_true(section.alone.value == 201 && section.alone.limit == 5 &&
+                section.alone.confirmation == 100.5);
     for (int64_t layer = 1; layer <= 4; layer++) {
-        assert_int_equal(together_come(together, layer, 15), 0);
-        together_put(together, layer, 15,
-            &(struct together_value){15, 10 + (double)layer, 10, layer == 2 ? 5 : 8, NAN});
+        assert_int_equal(cross_sections_arrive(sections, layer, 15), 0);
+        cross_sections_put(sections, layer, 15,
+            &(struct cross_sections_value){15, 10 + (double)layer, 10, layer == 2 ? 5 : 8, NAN});
     }
-    assert_true(together_next(together, INT64_MAX, &panel));
-    assert_int_equal(panel.alone.layer, 2); /* 12 of 5 is more than 14 of 8 */
+    assert_true(cross_sections_next(sections, INT64_MAX, &section));
+    assert_int_equal(section.alone.layer, 2); /* 12 of 5 is more than 14 of 8 */
     for (int64_t layer = 1; layer <= 4; layer++)
-        come(together, layer, 20, 90);
-    assert_true(together_next(together, INT64_MAX, &panel));
-    assert_int_equal(panel.alone.layer, 0);
-    together_free(together);
+        come(sections, layer, 20, 90);
+    assert_true(cross_sections_next(sections, INT64_MAX, &section));
+    assert_int_equal(section.alone.layer, 0);
+    cross_sections_free(sections);
 }
 
 static void a_step_is_ready_when_all_have_come(void **state)
 {
-    struct together *together = together_new();
-    struct panel panel;
+    struct cross_sections *sections = cross_sections_new();
+    struct cross_section section;
     int64_t steps[4];
     for (int64_t layer = 1; layer <= 5; layer++)
-        assert_int_equal(together_come(together, layer, 0), 0);
+        assert_int_equal(cross_sections_arrive(sections, layer, 0), 0);
     for (int64_t layer = 5; layer >= 2; layer--)
-        come(together, layer, 10, (double)layer);
-    assert_int_equal(panels(together, &panel, steps, 4), 0);
-    assert_int_equal(together_come(together, 1, 10), 0); /* without a value */
-    assert_int_equal(panels(together, &panel, steps, 4), 1);
-    assert_int_equal(panel.step, 10);
-    assert_int_equal(panel.count, 4);
-    assert_true(panel.median == 3); /* the lower one */
-    assert_true(panel.quarter == 4);
-    assert_int_equal(panel.top[0].layer, 5);
-    assert_int_equal(panel.top[3].layer, 2);
-    assert_true(panel.window == 10);
-    come(together, 3, 10, 99); /* that step is past */
-    assert_int_equal(panels(together, &panel, steps, 4), 0);
-    together_free(together);
+        come(sections, layer, 10, (double)layer);
+    assert_int_equal(panels(sections, &section, steps, 4), 0);
+    assert_int_equal(cross_sections_arrive(sections, 1, 10), 0); /* without a value */
+    assert_int_equal(panels(sections, &section, steps, 4), 1);
+    assert_int_equal(section.step, 10);
+    assert_int_equal(section.count, 4);
+    assert_true(section.median == 3); /* the lower one */
+    assert_true(section.quarter == 4);
+    assert_int_equal(section.top[0].layer, 5);
+    assert_int_equal(section.top[3].layer, 2);
+    assert_true(section.window == 10);
+    come(sections, 3, 10, 99); /* that step is past */
+    assert_int_equal(panels(sections, &section, steps, 4), 0);
+    cross_sections_free(sections);
 }
 
 static void a_layer_that_stopped_is_waited_for_only_so_long(void **state)
 {
-    struct together *together = together_new();
-    struct panel panel;
-    int64_t steps[TOGETHER_LAG];
-    come(together, 1, 0, 1);
-    come(together, 2, 0, 1);
-    assert_int_equal(panels(together, &panel, steps, TOGETHER_LAG), 1);
-    for (int64_t step = 1; step < TOGETHER_LAG; step++) {
-        come(together, 1, step, 1);
-        assert_int_equal(panels(together, &panel, steps, TOGETHER_LAG), 0);
+    struct cross_sections *sections = cross_sections_new();
+    struct cross_section section;
+    int64_t steps[CROSS_SECTION_LAG];
+    come(sections, 1, 0, 1);
+    come(sections, 2, 0, 1);
+    assert_int_equal(panels(sections, &section, steps, CROSS_SECTION_LAG), 1);
+    for (int64_t step = 1; step < CROSS_SECTION_LAG; step++) {
+        come(sections, 1, step, 1);
+        assert_int_equal(panels(sections, &section, steps, CROSS_SECTION_LAG), 0);
     }
-    come(together, 1, TOGETHER_LAG, 1);
-    assert_int_equal(panels(together, &panel, steps, TOGETHER_LAG), TOGETHER_LAG);
-    come(together, 1, TOGETHER_LAG + 1, 1); /* not waited for any more */
-    assert_int_equal(panels(together, &panel, steps, TOGETHER_LAG), 1);
-    come(together, 2, TOGETHER_LAG + 2, 1); /* it is back */
-    assert_int_equal(panels(together, &panel, steps, TOGETHER_LAG), 0);
-    come(together, 1, TOGETHER_LAG + 2, 1);
-    assert_int_equal(panels(together, &panel, steps, TOGETHER_LAG), 1);
-    assert_int_equal(panel.count, 2);
-    together_free(together);
+    come(sections, 1, CROSS_SECTION_LAG, 1);
+    assert_int_equal(panels(sections, &section, steps, CROSS_SECTION_LAG), CROSS_SECTION_LAG);
+    come(sections, 1, CROSS_SECTION_LAG + 1, 1); /* not waited for any more */
+    assert_int_equal(panels(sections, &section, steps, CROSS_SECTION_LAG), 1);
+    come(sections, 2, CROSS_SECTION_LAG + 2, 1); /* it is back */
+    assert_int_equal(panels(sections, &section, steps, CROSS_SECTION_LAG), 0);
+    come(sections, 1, CROSS_SECTION_LAG + 2, 1);
+    assert_int_equal(panels(sections, &section, steps, CROSS_SECTION_LAG), 1);
+    assert_int_equal(section.count, 2);
+    cross_sections_free(sections);
 }
 
 /* Rare samples: three of them, and not 16, are what a layer that stopped is waited for. */
 static void rare_samples_are_waited_for_by_steps(void **state)
 {
-    struct together *together = together_new();
-    struct panel panel;
-    int64_t steps[TOGETHER_LAG];
-    come(together, 1, 0, 1);
-    come(together, 2, 0, 1);
-    assert_int_equal(panels(together, &panel, steps, TOGETHER_LAG), 1);
+    struct cross_sections *sections = cross_sections_new();
+    struct cross_section section;
+    int64_t steps[CROSS_SECTION_LAG];
+    come(sections, 1, 0, 1);
+    come(sections, 2, 0, 1);
+    assert_int_equal(panels(sections, &section, steps, CROSS_SECTION_LAG), 1);
     for (int64_t step = 100; step <= 300; step += 100) {
-        come(together, 1, step, 1);
-        assert_int_equal(panels(together, &panel, steps, TOGETHER_LAG), 0);
+        come(sections, 1, step, 1);
+        assert_int_equal(panels(sections, &section, steps, CROSS_SECTION_LAG), 0);
     }
-    come(together, 1, 400, 1);
-    assert_true(panels(together, &panel, steps, TOGETHER_LAG) >= 1);
+    come(sections, 1, 400, 1);
+    assert_true(panels(sections, &section, steps, CROSS_SECTION_LAG) >= 1);
     assert_int_equal(steps[0], 100);
-    come(together, 2, 90, 1); /* still behind what is past: not waited for */
-    come(together, 1, 500, 1);
-    assert_true(panels(together, &panel, steps, TOGETHER_LAG) >= 1);
-    assert_int_equal(panel.step, 500);
-    together_free(together);
+    come(sections, 2, 90, 1); /* still behind what is past: not waited for */
+    come(sections, 1, 500, 1);
+    assert_true(panels(sections, &section, steps, CROSS_SECTION_LAG) >= 1);
+    assert_int_equal(section.step, 500);
+    cross_sections_free(sections);
 }
 
 /* Twelve layers, one of which comes to each step: none has more than one value in 300 steps. */
 static void layers_in_turn_are_waited_for_by_steps(void **state)
 {
-    struct together *together = together_new();
-    struct panel panel = {0};
+    struct cross_sections *sections = cross_sections_new();
+    struct cross_section section = {0};
     for (int64_t layer = 1; layer <= 12; layer++)
-        assert_int_equal(together_come(together, layer, 0), 0);
+        assert_int_equal(cross_sections_arrive(sections, layer, 0), 0);
     for (int64_t turn = 1; turn <= 36; turn++) {
-        come(together, 1 + turn % 12, 50 * turn, 1);
-        while (together_next(together, INT64_MAX, &panel))
+        come(sections, 1 + turn % 12, 50 * turn, 1);
+        while (cross_sections_next(sections, INT64_MAX, &section))
             ;
-        assert_int_equal(panel.step, turn <= 6 ? 0 : 50 * turn - TOGETHER_LAG_STEPS);
+        assert_int_equal(section.step, turn <= 6 ? 0 : 50 * turn - CROSS_SECTION_LAG_STEPS);
     }
-    together_free(together);
+    cross_sections_free(sections);
 }
 
 /* Of two layers one has a value at each step, the other at 100 only, which looks back 60 steps. */
 static void a_value_stands_for_half_of_the_steps_that_it_looks_back(void **state)
 {
-    struct together *together = together_new();
-    struct panel panel;
+    struct cross_sections *sections = cross_sections_new();
+    struct cross_section section;
     for (int64_t step = 100; step <= 140; step += 10) {
-        come(together, 1, step, 1);
-        assert_int_equal(together_come(together, 2, step), 0);
+        come(sections, 1, step, 1);
+        assert_int_equal(cross_sections_arrive(sections, 2, step), 0);
         if (step == 100)
-            together_put(together, 2, step, &(struct together_value){100, 7, 60, 5, NAN});
-        assert_true(together_next(together, INT64_MAX, &panel));
-        assert_int_equal(panel.step, step);
-        assert_int_equal(panel.known, 2);
-        assert_int_equal(panel.count, step <= 130 ? 2 : 1);
-        assert_true(panel.top[0].value == (step <= 130 ? 7 : 1));
-        assert_int_equal(panel.alone.layer, step == 100 ? 2 : 0); /* by what is of the step alone */
-        assert_near(panel_age(&panel, 2), (double)(step - 100) / 60, 1e-12);
-        assert_true(panel_age(&panel, 1) == 0 && panel_age(&panel, 3) == INFINITY);
+            cross_sections_put(
+                sections, 2, step, &(struct cross_sections_value){100, 7, 60, 5, NAN});
+        assert_true(cross_sections_next(sections, INT64_MAX, &section));
+        assert_int_equal(section.step, step);
+        assert_int_equal(section.known, 2);
+        assert_int_equal(section.count, step <= 130 ? 2 : 1);
+        assert_true(section.top[0].value == (step <= 130 ? 7 : 1));
+        assert_int_equal(
+            section.alone.layer, step == 100 ? 2 : 0); /* by what is of the step alone */
+        assert_near(cross_section_age(&section, 2), (double)(step - 100) / 60, 1e-12);
+        assert_true(
+            cross_section_age(&section, 1) == 0 && cross_section_age(&section, 3) == INFINITY);
     }
-    together_free(together);
+    cross_sections_free(sections);
 }
 
-/* Layer 2 has its value at each second step, after the panel of that step. */
+/* Layer 2 has its value at each second step, after the section of that step. */
 static void a_value_that_comes_too_late_is_of_the_next_panel(void **state)
 {
-    struct together *together = together_new();
-    struct panel panel;
+    struct cross_sections *sections = cross_sections_new();
+    struct cross_section section;
     for (int64_t step = 100; step <= 120; step += 4) {
-        come(together, 1, step, 1);
-        assert_true(together_next(together, INT64_MAX, &panel)); /* not waited for: it is behind */
-        assert_int_equal(panel.count, step % 8 == 0 ? 2 : 1);
-        assert_int_equal(panel.alone.layer, step % 8 == 0 ? 2 : 0);
+        come(sections, 1, step, 1);
+        assert_true(
+            cross_sections_next(sections, INT64_MAX, &section)); /* not waited for: it is behind */
+        assert_int_equal(section.count, step % 8 == 0 ? 2 : 1);
+        assert_int_equal(section.alone.layer, step % 8 == 0 ? 2 : 0);
         if (step % 8 == 4) {
-            come(together, 2, step - 1, 700);
-            assert_false(together_next(together, INT64_MAX, &panel));
+            come(sections, 2, step - 1, 700);
+            assert_false(cross_sections_next(sections, INT64_MAX, &section));
         }
     }
-    together_free(together);
+    cross_sections_free(sections);
 }
 
 /* It is fed last in each step, and falls so far behind that it is not waited for. */
 static void a_layer_that_has_caught_up_is_waited_for_again(void **state)
 {
-    struct together *together = together_new();
-    struct panel panel;
-    int64_t steps[TOGETHER_LAG];
-    come(together, 1, 0, 1);
-    come(together, 2, 0, 1);
-    for (int64_t step = 1; step <= 2 * TOGETHER_LAG; step++)
-        come(together, 1, step, 1);
-    while (panels(together, &panel, steps, TOGETHER_LAG) > 0)
+    struct cross_sections *sections = cross_sections_new();
+    struct cross_section section;
+    int64_t steps[CROSS_SECTION_LAG];
+    come(sections, 1, 0, 1);
+    come(sections, 2, 0, 1);
+    for (int64_t step = 1; step <= 2 * CROSS_SECTION_LAG; step++)
+        come(sections, 1, step, 1);
+    while (panels(sections, &section, steps, CROSS_SECTION_LAG) > 0)
         ;
-    int64_t last = panel.step;
-    come(together, 2, last, 1);
-    for (int64_t step = last + 1; step <= 2 * TOGETHER_LAG; step++) {
-        come(together, 2, step, 1);
-        assert_int_equal(panels(together, &panel, steps, TOGETHER_LAG), 1);
-        assert_int_equal(panel.count, 2);
+    int64_t last = section.step;
+    come(sections, 2, last, 1);
+    for (int64_t step = last + 1; step <= 2 * CROSS_SECTION_LAG; step++) {
+        come(sections, 2, step, 1);
+        assert_int_equal(panels(sections, &section, steps, CROSS_SECTION_LAG), 1);
+        assert_int_equal(section.count, 2);
     }
-    come(together, 1, 100, 1);
-    assert_int_equal(panels(together, &panel, steps, TOGETHER_LAG), 0);
-    together_free(together);
+    come(sections, 1, 100, 1);
+    assert_int_equal(panels(sections, &section, steps, CROSS_SECTION_LAG), 0);
+    cross_sections_free(sections);
 }
 
 /* Three layers that look back ten steps; the third one comes no more after step 100. */
 static void a_layer_that_has_stopped_is_not_counted(void **state)
 {
-    struct together *together = together_new();
-    struct panel panel;
+    struct cross_sections *sections = cross_sections_new();
+    struct cross_section section;
     for (int64_t step = 100; step <= 500; step += 10) {
         for (int64_t layer = 1; layer <= (step == 100 ? 3 : 2); layer++)
-            come(together, layer, step, 1);
-        while (together_next(together, INT64_MAX, &panel))
-            assert_int_equal(panel.known, panel.step <= 120 ? 3 : 2);
+            come(sections, layer, step, 1);
+        while (cross_sections_next(sections, INT64_MAX, &section))
+            assert_int_equal(section.known, section.step <= 120 ? 3 : 2);
     }
-    assert_int_equal(panel.step, 500);
-    together_free(together);
+    assert_int_equal(section.step, 500);
+    cross_sections_free(sections);
 }
 
 static void a_layer_that_is_forgotten_is_neither_waited_for_nor_counted(void **state)
 {
-    struct together *together = together_new();
-    struct panel panel;
+    struct cross_sections *sections = cross_sections_new();
+    struct cross_section section;
     for (int64_t layer = 1; layer <= 3; layer++)
-        come(together, layer, 100, (double)layer);
-    assert_true(together_next(together, INT64_MAX, &panel));
-    assert_int_equal(panel.known, 3);
-    come(together, 1, 104, 1);
-    come(together, 3, 104, 3);
-    assert_false(together_next(together, INT64_MAX, &panel));
-    together_forget(together, 2);
-    assert_true(together_next(together, INT64_MAX, &panel));
-    assert_int_equal(panel.known, 2);
-    assert_int_equal(panel.count, 2);
-    together_forget(together, 2); /* again: nothing */
-    together_forget(together, 1);
-    together_forget(together, 3);
-    assert_false(together_next(together, INT64_MAX, &panel));
-    come(together, 2, 108, 2); /* it comes anew */
-    assert_true(together_next(together, INT64_MAX, &panel));
-    assert_int_equal(panel.known, 1);
-    assert_int_equal(panel.top[0].layer, 2);
-    together_free(together);
+        come(sections, layer, 100, (double)layer);
+    assert_true(cross_sections_next(sections, INT64_MAX, &section));
+    assert_int_equal(section.known, 3);
+    come(sections, 1, 104, 1);
+    come(sections, 3, 104, 3);
+    assert_false(cross_sections_next(sections, INT64_MAX, &section));
+    cross_sections_forget(sections, 2);
+    assert_true(cross_sections_next(sections, INT64_MAX, &section));
+    assert_int_equal(section.known, 2);
+    assert_int_equal(section.count, 2);
+    cross_sections_forget(sections, 2); /* again: nothing */
+    cross_sections_forget(sections, 1);
+    cross_sections_forget(sections, 3);
+    assert_false(cross_sections_next(sections, INT64_MAX, &section));
+    come(sections, 2, 108, 2); /* it comes anew */
+    assert_true(cross_sections_next(sections, INT64_MAX, &section));
+    assert_int_equal(section.known, 1);
+    assert_int_equal(section.top[0].layer, 2);
+    cross_sections_free(sections);
 }
 
 static void a_risk_is_the_smallest_of_its_steps(void **state)

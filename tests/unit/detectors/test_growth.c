@@ -1,6 +1,6 @@
 /* sigma_growth on series made for it: all layers together, two, one by itself, with figures that are
  * missing; what must fire, when, and what must not. */
-#include "stage.h"
+#include "tests/unit/alerts/stage.h"
 
 #include "daemon/detectors/cross_section.h"
 
@@ -24,7 +24,7 @@ static int64_t growth_alert(
     return step;
 }
 
-static void layers_that_grow_together_fire(void **state)
+static void layers_that_all_grow_fire(void **state)
 {
     const int64_t intervals[] = {1, 5, 10, 20, 50};
     struct alert alert;
@@ -34,7 +34,7 @@ static void layers_that_grow_together_fire(void **state)
         assert_true(step >= 1037 && step <= 1037 + 20 + 3 * intervals[i]);
         assert_int_equal(alert.layers[0], 0);
         assert_int_equal(alert.layer_count, 1 + 3);
-        assert_string_equal(alert.evidence[0].metric, "sigma_growth.together");
+        assert_string_equal(alert.evidence[0].metric, "sigma_growth.median");
         assert_string_equal(alert.title, "Spectral norms grow out of proportion");
     }
 }
@@ -60,7 +60,7 @@ static int64_t pair_alert(int64_t every, double rate, int64_t grown)
     const struct alert *open = alert_engine_open(stage->engine, RULE_SIGMA_GROWTH);
     int64_t step = open == NULL ? -1 : open->started_step;
     if (open != NULL) {
-        assert_string_equal(open->evidence[0].metric, "sigma_growth.together");
+        assert_string_equal(open->evidence[0].metric, "sigma_growth.median");
         assert_non_null(strstr(open->summary, "of both layers grow"));
     }
     stage_free(stage);
@@ -104,7 +104,7 @@ static void two_of_three_layers_are_no_pair(void **state)
 }
 
 /* One layer of five, its inputs on both sides: like t^8, 0.2 + 0.008 n / ln(1 / 0.8) = 8, n = 218. */
-static void one_layer_without_its_witness_must_grow_much_faster(void **state)
+static void one_layer_that_is_unconfirmed_must_grow_much_faster(void **state)
 {
     struct alert alert;
     int64_t step = growth_alert(5, 0.008, 1, 0, &alert);
@@ -227,7 +227,7 @@ static void what_all_layers_do_is_told_first(void **state)
         }
     const struct alert *alert = stage_open(stage, RULE_SIGMA_GROWTH);
     assert_int_equal(alert->layers[0], 0);
-    assert_string_equal(alert->evidence[0].metric, "sigma_growth.together");
+    assert_string_equal(alert->evidence[0].metric, "sigma_growth.median");
     assert_non_null(strstr(alert->summary, "of half of all layers"));
     stage_free(stage);
 }
@@ -297,15 +297,15 @@ static int64_t told_in_turn(const struct turns *turns, size_t *standings)
         if (alert == NULL)
             continue;
         told = t;
-        assert_string_equal(alert->evidence[0].metric,
-            turns->lone ? "sigma_growth.elasticity" : "sigma_growth.together");
+        assert_string_equal(
+            alert->evidence[0].metric, turns->lone ? "sigma_growth.layer" : "sigma_growth.median");
     }
     stage_free(stage);
     return told;
 }
 
 /* Half a turn until half of the layers have a value that grew, and one turn that is waited for. */
-static void blocks_that_are_sampled_in_turn_are_company(void **state)
+static void blocks_that_are_sampled_in_turn_are_a_quorum(void **state)
 {
     const struct turns turns[] = {{1, 24, 10, false}, {2, 6, 10, false}, {3, 1, 10, false},
         {4, 6, 10, false}, {16, 7, 5, false}};
@@ -317,7 +317,7 @@ static void blocks_that_are_sampled_in_turn_are_company(void **state)
     }
 }
 
-/* Like t^8 without its witness: 1.2 t at t = 1290 in 290 steps, or in fewer of its own samples. */
+/* Like t^8 unconfirmed: 1.2 t at t = 1290 in 290 steps, or in fewer of its own samples. */
 static void one_layer_is_found_in_its_turn(void **state)
 {
     const struct turns turns[] = {
@@ -325,7 +325,8 @@ static void one_layer_is_found_in_its_turn(void **state)
     for (size_t i = 0; i < 5; i++) {
         size_t standings = 0;
         int64_t told = told_in_turn(&turns[i], &standings), turn = turns[i].blocks * turns[i].every;
-        assert_true(told > 1200 && told <= 1500 + 3 * turn + TOGETHER_LAG_STEPS * (turn > 300));
+        assert_true(
+            told > 1200 && told <= 1500 + 3 * turn + CROSS_SECTION_LAG_STEPS * (turn > 300));
     }
 }
 
@@ -451,9 +452,9 @@ static void a_layer_that_fell_silent_hides_no_other(void **state)
     stage_free(stage);
 }
 
-/* Activations come each second or fifth time that weights come: the witness stands meanwhile. Once
+/* Activations come each second or fifth time that weights come: the confirmation stands meanwhile. Once
  * there is none any more, one layer must grow like t^8: 0.2 + 0.006 * 0.2 t / ln(1 / 0.8) = 8, t = 1450. */
-static void a_witness_stands_between_its_samples(void **state)
+static void a_confirmation_stands_between_its_samples(void **state)
 {
     const int64_t intervals[] = {5, 10, 25, 5}, last[] = {2000, 2000, 2000, 900};
     for (size_t i = 0; i < 4; i++) {
@@ -470,16 +471,16 @@ static void a_witness_stands_between_its_samples(void **state)
             alert = alert_engine_open(stage->engine, RULE_SIGMA_GROWTH);
         }
         assert_non_null(alert);
-        bool witnessed = last[i] == 2000;
-        int64_t least = witnessed ? 1175 : 1446;
+        bool confirmed = last[i] == 2000;
+        int64_t least = confirmed ? 1175 : 1446;
         assert_true(alert->started_step >= least && alert->started_step <= least + 35);
-        assert_int_equal(alert->evidence_count, witnessed ? 2 : 1);
+        assert_int_equal(alert->evidence_count, confirmed ? 2 : 1);
         stage_free(stage);
     }
 }
 
 /* Of three layers one is turned off on the way: the others are a network of two. */
-static void a_layer_that_is_turned_off_is_no_company(void **state)
+static void a_layer_that_is_turned_off_is_in_no_quorum(void **state)
 {
     struct rule_settings settings;
     rule_settings_init(&settings);
@@ -534,11 +535,11 @@ static void it_does_not_matter_how_far_the_learning_rate_is_ahead(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(layers_that_grow_together_fire),
+        cmocka_unit_test(layers_that_all_grow_fire),
         cmocka_unit_test(the_half_of_the_layers_must_grow),
         cmocka_unit_test(two_layers_must_grow_faster),
         cmocka_unit_test(two_of_three_layers_are_no_pair),
-        cmocka_unit_test(one_layer_without_its_witness_must_grow_much_faster),
+        cmocka_unit_test(one_layer_that_is_unconfirmed_must_grow_much_faster),
         cmocka_unit_test(slow_growth_that_is_exponential_fires),
         cmocka_unit_test(growth_that_goes_on_becomes_critical),
         cmocka_unit_test(one_layer_is_judged_by_the_clock),
@@ -546,7 +547,7 @@ int main(void)
         cmocka_unit_test(a_warm_restart_is_healthy),
         cmocka_unit_test(a_tail_without_learning_rate_is_healthy),
         cmocka_unit_test(it_is_well_again_when_growth_is_as_before),
-        cmocka_unit_test(blocks_that_are_sampled_in_turn_are_company),
+        cmocka_unit_test(blocks_that_are_sampled_in_turn_are_a_quorum),
         cmocka_unit_test(one_layer_is_found_in_its_turn),
         cmocka_unit_test(others_do_not_make_a_layer_well),
         cmocka_unit_test(two_layers_are_not_one),
@@ -554,8 +555,8 @@ int main(void)
         cmocka_unit_test(the_half_of_the_layers_must_be_of_use),
         cmocka_unit_test(missing_samples_of_one_layer_are_no_good_ones),
         cmocka_unit_test(a_layer_that_fell_silent_hides_no_other),
-        cmocka_unit_test(a_witness_stands_between_its_samples),
-        cmocka_unit_test(a_layer_that_is_turned_off_is_no_company),
+        cmocka_unit_test(a_confirmation_stands_between_its_samples),
+        cmocka_unit_test(a_layer_that_is_turned_off_is_in_no_quorum),
         cmocka_unit_test(it_does_not_matter_how_far_the_learning_rate_is_ahead),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

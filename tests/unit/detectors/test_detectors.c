@@ -1,5 +1,5 @@
 /* Each rule on series made for it: what must fire, at which step, and what must not. */
-#include "stage.h"
+#include "tests/unit/alerts/stage.h"
 
 static void any_nonfinite_weight_fires_at_once(void **state)
 {
@@ -67,9 +67,9 @@ static struct stage *one_layer(void)
 {
     struct rule_settings settings;
     rule_settings_init(&settings);
-    settings.sigma_growth.elasticity = 1;
-    settings.sigma_growth.elasticity_resolve = 0.8;
-    settings.sigma_growth.lookback_samples = 4;
+    settings.detectors.sigma_growth.layer = 1;
+    settings.detectors.sigma_growth.layer_resolve = 0.8;
+    settings.detectors.sigma_growth.lookback_samples = 4;
     settings.patience[RULE_SIGMA_GROWTH].fire_samples = 3;
     struct stage *stage = stage_new(&settings);
     stage_layer(stage, 1, "q", "attn.q", "");
@@ -164,7 +164,7 @@ static void growth_in_proportion_is_healthy(void **state)
         assert_int_equal(actual_growth(intervals[i], 5000, 0.95, 5000, 0, 0.05), -1);
 }
 
-static void growth_without_its_witness_must_be_larger(void **state)
+static void growth_that_is_unconfirmed_must_be_larger(void **state)
 {
     assert_int_equal(actual_growth(5, 2000, 0.5, 1000, 0.003, 0.25), -1);
     struct stage *stage = one_layer();
@@ -209,9 +209,9 @@ static void weights_and_inputs_may_be_sampled_apart(void **state)
         } else
             stage_figure(stage, 1, "sa.diversity", t, 0.05);
     }
-    int64_t together = expected_growth(20, 2000, 0.5, 1000, 0.003);
+    int64_t median = expected_growth(20, 2000, 0.5, 1000, 0.003);
     int64_t started = stage_open(stage, RULE_SIGMA_GROWTH)->started_step;
-    assert_true(started >= together && started <= together + 20);
+    assert_true(started >= median && started <= median + 20);
     stage_free(stage);
 }
 
@@ -557,7 +557,7 @@ int main(void)
         cmocka_unit_test(growth_is_compared_over_four_samples_at_least),
         cmocka_unit_test(growth_that_was_always_as_fast_is_healthy),
         cmocka_unit_test(growth_in_proportion_is_healthy),
-        cmocka_unit_test(growth_without_its_witness_must_be_larger),
+        cmocka_unit_test(growth_that_is_unconfirmed_must_be_larger),
         cmocka_unit_test(samples_of_a_large_residual_are_left_out),
         cmocka_unit_test(weights_and_inputs_may_be_sampled_apart),
         cmocka_unit_test(a_resumed_attempt_counts_from_its_own_beginning),
