@@ -218,9 +218,9 @@ static int write_alert_row(struct apply *apply, struct store_alert *alert)
 /* With it goes what the notifiers are to be told of it. */
 static int put_alert(struct apply *apply, struct op_alert *op)
 {
-    if (!op->json.layers && alert_row_json_make(&op->json, op->record) != 0)
+    if (!op->json.layers && alert_row_json_make(&op->json, &op->record) != 0)
         return SQLITE_NOMEM;
-    op->row = alert_row(op->record, &op->json);
+    op->row = alert_row(&op->record, &op->json);
     int rc = silencer_covers(&apply->silencer, &op->row, &op->row.silenced);
     if (rc == SQLITE_OK)
         rc = write_alert_row(apply, &op->row);
@@ -461,7 +461,7 @@ static int apply_op(struct apply *apply, struct op *op, struct apply_result *res
     case OP_LAYER: return put_layer(apply, &op->layer);
     case OP_FIGURE: return put_figure(apply, op->figure, result);
     case OP_HISTOGRAM: return put_histogram(apply, op->histogram, result);
-    case OP_ALERT: return put_alert(apply, &op->alert);
+    case OP_ALERT: return put_alert(apply, op->alert);
     case OP_ALERT_END: return end_alert(apply, &op->alert_end);
     case OP_BASELINE: return put_baseline(apply, &op->baseline);
     case OP_TRACKER: return put_tracker(apply, &op->tracker);
@@ -554,7 +554,7 @@ static void tell_alert(
     sqlite3_stmt *statement = apply->statements[FIND_RUN_KEY];
     sqlite3_bind_int64(statement, 1, alert->row.run);
     if (sqlite3_step(statement) == SQLITE_ROW || !alert->row.recorded)
-        sink->alert(sink->ctx, alert->record->run_key, &alert->row);
+        sink->alert(sink->ctx, alert->record.run_key, &alert->row);
     sqlite3_reset(statement);
 }
 
@@ -583,7 +583,7 @@ void apply_tell(struct apply *apply, const struct store_batch *batch, const stru
         if (op->type == OP_RUN && sink->run)
             sink->run(sink->ctx, &op->run);
         else if (op->type == OP_ALERT && sink->alert)
-            tell_alert(apply, &op->alert, sink);
+            tell_alert(apply, op->alert, sink);
         else if (op->type == OP_DELETE_RUN && sink->gone)
             sink->gone(sink->ctx, op->delete_run);
     }

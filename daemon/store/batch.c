@@ -34,8 +34,8 @@ void store_batch_free(struct store_batch *batch)
     if (!batch)
         return;
     for (struct op *op = batch->ops; op; op = op->next)
-        if (op->type == OP_ALERT)
-            alert_row_json_free(&op->alert.json);
+        if (op->type == OP_ALERT && op->alert)
+            alert_row_json_free(&op->alert->json);
     while (batch->blocks) {
         struct batch_block *block = batch->blocks;
         batch->blocks = block->next;
@@ -174,7 +174,9 @@ void store_put_histogram(struct store_batch *batch, const struct histogram *hist
 void store_put_alert(struct store_batch *batch, const struct alert_record *record)
 {
     struct op spare, *op = op_add(batch, OP_ALERT, &spare);
-    op->alert = (struct op_alert){.record = copy_bytes(batch, record, sizeof *record)};
+    op->alert = batch_alloc(batch, sizeof *op->alert);
+    if (op->alert)
+        *op->alert = (struct op_alert){.record = *record};
     set_urgent(batch);
 }
 

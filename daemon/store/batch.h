@@ -35,7 +35,7 @@ struct op_ack {
 };
 
 struct op_alert {
-    struct alert_record *record;
+    struct alert_record record;
     struct alert_row_json json; /* the writer makes it once */
     struct store_alert row;     /* as the transaction in hand left it */
 };
@@ -73,7 +73,7 @@ struct op {
         struct store_layer layer;
         struct op_figure *figure;
         struct histogram *histogram;
-        struct op_alert alert;
+        struct op_alert *alert;
         struct op_alert_end alert_end;
         struct op_baseline baseline;
         struct store_tracker tracker;
