@@ -101,7 +101,7 @@ CREATE TABLE alert (
     resolved_at      REAL,
     acknowledged_at  REAL,
     silenced         INTEGER NOT NULL CHECK (silenced IN (0, 1)),  -- now, or when it was resolved
-    announced        INTEGER NOT NULL CHECK (announced IN (0, 1))  -- 1: its training was told that it fires
+    notified         INTEGER NOT NULL CHECK (notified IN (0, 1))   -- 1: its training was notified that it fires
 ) STRICT;
 CREATE INDEX alert_by_run ON alert (run_id, state);
 

@@ -365,7 +365,7 @@ static bool restore_alert(
         !alert_engine_bind(watch->engine, (enum alert_rule)rule, row->id))
         return false;
     make_record(watch, alert_engine_open(watch->engine, (enum alert_rule)rule), &record);
-    return journal_restore(evaluator->journal, &record, row->silenced, row->announced);
+    return journal_restore(evaluator->journal, &record, row->silenced, row->notified);
 }
 
 /* An alert that the store holds open: the engine has it too, or its figures are gone and nothing holds it up. */

@@ -59,12 +59,11 @@ static const char *const texts[STATEMENT_COUNT] = {
                       " ?4) ON CONFLICT (series_id, step) DO NOTHING",
     [PUT_ALERT] = "INSERT INTO alert (id, run_id, attempt, rule, severity, state, title,"
                   " summary, layers, evidence, observed, started_step, last_step, started_at,"
-                  " resolved_at, silenced, announced) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,"
+                  " resolved_at, silenced, notified) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,"
                   " ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17) ON CONFLICT (id) DO UPDATE SET attempt"
                   " = ?3, severity = ?5, state = ?6, title = ?7, summary = ?8, layers = ?9,"
                   " evidence = ?10, observed = ?11, started_step = ?12, last_step = ?13, started_at"
-                  " = ?14, resolved_at = ?15, silenced = ?16, announced = announced OR ?17"
-                  " RETURNING announced",
+                  " = ?14, resolved_at = ?15, silenced = ?16, notified = notified OR ?17",
     [END_ALERT] = "UPDATE alert SET state = 'resolved', resolved_at = ?2 WHERE id = ?1 AND state ="
                   " 'firing'",
     [FIND_BASELINE] = "SELECT attempt, step FROM baseline WHERE layer_id = ?",
@@ -185,10 +184,10 @@ static int put_layer(struct apply *apply, const struct store_layer *layer)
     return sql_run(statement);
 }
 
-static int write_alert_row(struct apply *apply, struct store_alert *alert)
+static int write_alert_row(struct apply *apply, const struct store_alert *alert)
 {
     sqlite3_stmt *statement = apply->statements[PUT_ALERT];
-    bool announced = strcmp(alert->state, "firing") == 0 && !alert->observed && !alert->silenced;
+    bool notified = strcmp(alert->state, "firing") == 0 && !alert->observed && !alert->silenced;
     sqlite3_bind_int64(statement, 1, alert->id);
     sqlite3_bind_int64(statement, 2, alert->run);
     sqlite3_bind_int64(statement, 3, alert->attempt);
@@ -208,11 +207,8 @@ static int write_alert_row(struct apply *apply, struct store_alert *alert)
     else
         sqlite3_bind_null(statement, 15);
     sqlite3_bind_int(statement, 16, alert->silenced);
-    sqlite3_bind_int(statement, 17, announced);
-    int rc = sqlite3_step(statement);
-    alert->announced = rc == SQLITE_ROW && sqlite3_column_int(statement, 0) != 0;
-    sqlite3_reset(statement);
-    return rc == SQLITE_ROW ? SQLITE_OK : rc;
+    sqlite3_bind_int(statement, 17, notified);
+    return sql_run(statement);
 }
 
 /* With it goes what the notifiers are to be told of it. */

@@ -61,7 +61,7 @@ struct store_alert rows_alert(sqlite3_stmt *statement)
         .resolved_at = sqlite3_column_double(statement, 14),
         .recorded = true,
         .silenced = sqlite3_column_int(statement, 15) != 0,
-        .announced = sqlite3_column_int(statement, 16) != 0,
+        .notified = sqlite3_column_int(statement, 16) != 0,
     };
 }
 

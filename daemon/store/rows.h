@@ -19,7 +19,7 @@
 #define ROWS_ALERT                                                                                 \
     "a.id, a.run_id, a.attempt, a.rule, a.severity, a.state, a.title, a.summary, a.layers, "       \
     "a.evidence, a.observed, a.started_step, a.last_step, a.started_at, coalesce(a.resolved_at, "  \
-    "0), a.silenced, a.announced"
+    "0), a.silenced, a.notified"
 #define ROWS_ALERT_COUNT 17
 #define ROWS_SILENCE                                                                               \
     "s.id, s.run, s.rule, s.layer, s.reason, s.created_by, s.created_at, s.expires_at"

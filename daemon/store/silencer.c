@@ -28,7 +28,7 @@ static const char *const texts[STATEMENT_COUNT] = {
     [NEXT_EXPIRY] = "SELECT min(expires_at) FROM silence",
     [FIRING] = "SELECT " ROWS_ALERT " FROM alert a JOIN run r ON r.id = a.run_id"
                " WHERE r.retired = 0 AND a.state = 'firing' ORDER BY a.id",
-    [MARK] = "UPDATE alert SET silenced = ?2, announced = ?3 WHERE id = ?1",
+    [MARK] = "UPDATE alert SET silenced = ?2, notified = ?3 WHERE id = ?1",
 };
 
 static int look_ahead(struct silencer *silencer)
@@ -111,10 +111,10 @@ static int review(struct silencer *silencer, struct store_alert *alert,
     if (rc != SQLITE_OK || covered == alert->silenced)
         return rc;
     alert->silenced = covered;
-    alert->announced |= !covered && !alert->observed;
+    alert->notified |= !covered && !alert->observed;
     sqlite3_bind_int64(mark, 1, alert->id);
     sqlite3_bind_int(mark, 2, alert->silenced);
-    sqlite3_bind_int(mark, 3, alert->announced);
+    sqlite3_bind_int(mark, 3, alert->notified);
     rc = sql_run(mark);
     return rc == SQLITE_OK ? changed(ctx, alert) : rc;
 }

@@ -76,9 +76,9 @@ struct store_alert {
     double started_at, resolved_at; /* resolved_at 0: not yet */
     uint64_t revision; /* of the record that was put; 0: the row was read, or changed in place */
     bool recorded;     /* the row is committed */
-    /* Silenced: now, or when it was resolved. Announced: it fired at some time while it was neither observed nor
-     * silenced. */
-    bool silenced, announced;
+    /* Silenced: now, or when it was resolved. Notified: it fired at some time while it was neither observed nor silenced;
+     * false in what the sink is told of a record. */
+    bool silenced, notified;
 };
 
 /* Alerts of this run and rule are not told before `expires_at`: all of them (`layer` NULL), or those

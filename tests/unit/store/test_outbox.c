@@ -262,12 +262,12 @@ static void test_silenced_from_the_start(void **state)
     put(*state, &alert);
     assert_string_equal(due(*state, "all"), "nothing");
     assert_int_equal(fixture_query(*state, "SELECT silenced FROM alert"), 1);
-    assert_int_equal(fixture_query(*state, "SELECT announced FROM alert"), 0);
+    assert_int_equal(fixture_query(*state, "SELECT notified FROM alert"), 0);
     assert_true(store_next_expiry(((struct fixture *)*state)->store) == 7000);
     expire(*state, 6999);
     assert_string_equal(due(*state, "all"), "nothing");
     expire(*state, 7000);
-    assert_int_equal(fixture_query(*state, "SELECT announced FROM alert"), 1);
+    assert_int_equal(fixture_query(*state, "SELECT notified FROM alert"), 1);
     deliver(*state, "all", "firing warning 1");
     alert = resolved(alert);
     put(*state, &alert);
