@@ -65,7 +65,7 @@ _Static_assert(CONFIG_ENDPOINTS_MAX <= LIMIT_ENDPOINTS, "every endpoint has its 
 /* What the store has committed goes to the event streams; alerts go to the notifiers too, and by the journal to the trainings.
  * On the writer thread. */
 
-static void sink_figures(void *ctx, const struct store_told_figure *figures, size_t count)
+static void sink_figures(void *ctx, const struct store_committed_figure *figures, size_t count)
 {
     struct daemon *daemon = ctx;
 
@@ -163,7 +163,7 @@ static int start_store(struct daemon *daemon)
             .ctx = daemon},
         .log = log_store,
     };
-    int rc = store_open(&daemon->store, &options, daemon->error.text);
+    int rc = store_open(&daemon->store, &options, &daemon->error);
 
     if (rc != STORE_OK)
         return rc == STORE_FAILED ? EXIT_FAILED : EXIT_STATE;
@@ -219,8 +219,8 @@ static int start_runs(struct daemon *daemon)
         error_set(&daemon->error, "memory is short");
         return EXIT_FAILED;
     }
-    return runs_restore(daemon->runs, daemon->error.text) ||
-                   evaluator_restore(daemon->evaluator, daemon->error.text)
+    return runs_restore(daemon->runs, &daemon->error) ||
+                   evaluator_restore(daemon->evaluator, &daemon->error)
                ? EXIT_FAILED
                : 0;
 }
@@ -313,7 +313,7 @@ static int start_http(struct daemon *daemon)
         return EXIT_STATE;
     daemon->run_control.mailbox = daemon->mailbox;
     daemon->run_control.ops = (struct run_control_ops){delete_run, end_run, daemon->runs};
-    rc = http_start(&daemon->http, &options, daemon->error.text);
+    rc = http_start(&daemon->http, &options, &daemon->error);
     return rc == HTTP_OK ? 0 : rc == HTTP_NOT_BOUND ? EXIT_ENDPOINT : EXIT_FAILED;
 }
 

@@ -49,9 +49,7 @@ FOREIGN_NAMES = {"accept", "accept4"}
 
 # What is not mended yet: patterns of findings (fnmatch).
 KNOWN = [
-    "circle: daemon/store/*",
     "header: daemon/analysis/*",
-    "header: daemon/store/*",
     "name: daemon/alerts/*",
     "name: daemon/analysis/*",
 ]

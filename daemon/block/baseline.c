@@ -17,13 +17,13 @@ static void mark_damaged(struct baseline *baseline, const struct place *place, c
 void baseline_map(
     struct baseline *baseline, const struct baseline_files *files, const struct place *place)
 {
-    char why[BASELINE_ERROR_MAX];
+    struct error error;
 
     if (!baseline->present || baseline->map)
         return;
-    baseline->map = files->map(files->ctx, &baseline->row, why);
+    baseline->map = files->map(files->ctx, &baseline->row, &error);
     if (!baseline->map)
-        mark_damaged(baseline, place, why);
+        mark_damaged(baseline, place, error.text);
 }
 
 struct matrix_view baseline_view(
@@ -37,16 +37,16 @@ struct matrix_view baseline_view(
 }
 
 static int write_snapshot(const struct baseline_files *files, const struct snapshot *snapshot,
-    struct baseline_row *row, char *why)
+    struct baseline_row *row, struct error *error)
 {
     size_t count;
     struct baseline_part *parts = snapshot_parts(snapshot, &count);
     int rc = -1;
 
     if (parts)
-        rc = files->write(files->ctx, row, parts, count, why);
+        rc = files->write(files->ctx, row, parts, count, error);
     else
-        snprintf(why, BASELINE_ERROR_MAX, "memory is short");
+        error_set(error, "memory is short");
     free(parts);
     return rc;
 }
@@ -61,18 +61,18 @@ void baseline_take(struct baseline *baseline, const struct baseline_files *files
         .attempt = snapshot->attempt,
         .bytes = shards_bytes(snapshot->shards),
     };
-    char why[BASELINE_ERROR_MAX];
+    struct error error;
     int rc;
 
     snprintf(row.dtype, sizeof row.dtype, "%s", dtype_name(snapshot->dtype));
-    rc = write_snapshot(files, snapshot, &row, why);
+    rc = write_snapshot(files, snapshot, &row, &error);
     if (rc == BASELINE_NO_ROOM && !initial) {
         log_limited(&limit, LOG_LEVEL_WARNING, "rotation will be measured from a later step",
-            LOG_INT("step", snapshot->step), LOG_STR("why", why));
+            LOG_INT("step", snapshot->step), LOG_STR("why", error.text));
         return;
     }
     if (rc != 0) {
-        mark_damaged(baseline, place, why);
+        mark_damaged(baseline, place, error.text);
         return;
     }
     baseline_unmap(baseline, files);

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define BASELINE_ERROR_MAX 512
+#include "daemon/core/error.h"
 
 enum { BASELINE_NO_ROOM = 1 }; /* on the disk; nothing was written */
 
@@ -23,14 +23,13 @@ struct baseline_part {
     size_t size;
 };
 
-/* `err` has BASELINE_ERROR_MAX bytes. */
 struct baseline_files {
     /* Writes the parts, row->bytes in all, one after the other, and syncs them. 0 and row->checksum; BASELINE_NO_ROOM or -1
-     * and `err`. */
+     * and `error`. */
     int (*write)(void *ctx, struct baseline_row *row, const struct baseline_part *parts,
-        size_t count, char *err);
-    /* Maps a file read-only after its length and checksum were found right. NULL and `err`: it is missing or damaged. */
-    const void *(*map)(void *ctx, const struct baseline_row *row, char *err);
+        size_t count, struct error *error);
+    /* Maps a file read-only after its length and checksum were found right. NULL and `error`: it is missing or damaged. */
+    const void *(*map)(void *ctx, const struct baseline_row *row, struct error *error);
     void (*unmap)(const void *map, uint64_t bytes);
     void *ctx;
 };

@@ -26,7 +26,7 @@ struct tracker_row {
 /* A layer whose kept w(0) cannot be used, or whose new one cannot be kept. */
 struct baseline_damage {
     int64_t layer;
-    char text[BASELINE_ERROR_MAX];
+    char text[ERROR_MAX];
 };
 
 /* Owns its arrays. All zero: empty. */

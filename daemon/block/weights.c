@@ -18,7 +18,7 @@ static int make_tracker(struct block_member *member, const struct weights_option
         .passes_small = options->passes_small,
         .passes_large = options->passes_large,
     };
-    char why[BASELINE_ERROR_MAX];
+    struct error why;
 
     if (member->spectrum)
         return 0;
@@ -28,7 +28,7 @@ static int make_tracker(struct block_member *member, const struct weights_option
     /* A state that cannot be read means a cold start, whose break in the sign is marked. */
     if (member->tracker)
         spectrum_import(member->spectrum, member->tracker, member->tracker_size,
-            member->tracker_stale, why, sizeof why);
+            member->tracker_stale, why.text, sizeof why.text);
     free(member->tracker);
     member->tracker = NULL;
     return 0;

@@ -381,15 +381,15 @@ static void on_open_alert(void *ctx, const struct store_alert *row)
     submit(evaluator, batch); /* or it is open still at the next start */
 }
 
-int evaluator_restore(struct evaluator *evaluator, char *err)
+int evaluator_restore(struct evaluator *evaluator, struct error *error)
 {
     const struct store_catalog open_alerts = {.alert = on_open_alert, .ctx = evaluator};
 
     for (struct run_watch *watch = evaluator->runs; watch; watch = watch->hh.next)
         if (store_replay(evaluator->store, watch->run, watch->attempt, alert_metric_names(),
-                replay_figure, watch, err))
+                replay_figure, watch, error))
             return -1;
-    if (store_catalog(evaluator->store, &open_alerts, err) != 0)
+    if (store_catalog(evaluator->store, &open_alerts, error) != 0)
         return -1;
     for (struct run_watch *watch = evaluator->runs; watch; watch = watch->hh.next)
         alert_engine_discard(watch->engine);

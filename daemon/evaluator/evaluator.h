@@ -8,6 +8,7 @@
 #define FORESHOCK_EVALUATOR_EVALUATOR_H
 
 #include "daemon/alerts/rules.h"
+#include "daemon/core/error.h"
 #include "daemon/evaluator/journal.h"
 #include "daemon/store/store.h"
 
@@ -19,8 +20,8 @@ struct evaluator *evaluator_new(
 void evaluator_free(struct evaluator *evaluator); /* safe on NULL */
 
 /* After all runs, attempts and layers are known again: the engines of runs that may go on see their stored figures again, and
- * open alerts are theirs; those that no engine has are resolved. 0, or -1 and `err` (STORE_ERROR_MAX bytes). */
-int evaluator_restore(struct evaluator *evaluator, char *err);
+ * open alerts are theirs; those that no engine has are resolved. 0, or -1 and `error`. */
+int evaluator_restore(struct evaluator *evaluator, struct error *error);
 
 /* New thresholds for what comes from now on. */
 void evaluator_retune(struct evaluator *evaluator, const struct rule_settings *settings);

@@ -6,6 +6,7 @@
 #include "daemon/http/api.h"
 #include "daemon/http/objects.h"
 #include "daemon/store/commit.h"
+#include "daemon/store/reader_runs.h"
 
 enum { LIMIT_DEFAULT = 1000, LIMIT_MAX = 10000, ACK_DEADLINE_MS = 5000 };
 

@@ -1,6 +1,7 @@
 /* GET /api/v1/runs/{run}/histogram. */
 #include "daemon/http/api.h"
 #include "daemon/http/selection.h"
+#include "daemon/store/reader_series.h"
 
 enum { COLUMNS_DEFAULT = 200, COLUMNS_MAX = 2000 };
 

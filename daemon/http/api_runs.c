@@ -6,6 +6,7 @@
 #include "daemon/http/grow.h"
 #include "daemon/http/objects.h"
 #include "daemon/store/commit.h"
+#include "daemon/store/reader_runs.h"
 
 enum { CONTROL_DEADLINE_MS = 5000 };
 

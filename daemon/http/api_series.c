@@ -4,6 +4,7 @@
 
 #include "daemon/http/api.h"
 #include "daemon/http/selection.h"
+#include "daemon/store/reader_series.h"
 
 enum {
     POINTS_DEFAULT = 1000,

@@ -6,6 +6,7 @@
 #include "daemon/http/objects.h"
 #include "daemon/http/silence_body.h"
 #include "daemon/store/commit.h"
+#include "daemon/store/reader_notify.h"
 
 enum { SILENCE_DEADLINE_MS = 5000 };
 

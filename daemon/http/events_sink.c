@@ -18,13 +18,14 @@ static void publish(
     free(text);
 }
 
-static bool same_sample(const struct store_told_figure *a, const struct store_told_figure *b)
+static bool same_sample(
+    const struct store_committed_figure *a, const struct store_committed_figure *b)
 {
     return a->figure->run == b->figure->run && a->figure->layer == b->figure->layer &&
            a->figure->step == b->figure->step && a->figure->attempt == b->figure->attempt;
 }
 
-static void tell_figures(void *ctx, const struct store_told_figure *figures, size_t count)
+static void tell_figures(void *ctx, const struct store_committed_figure *figures, size_t count)
 {
     size_t begin = 0;
 

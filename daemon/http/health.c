@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "daemon/core/clock.h"
+#include "daemon/store/reader_runs.h"
 
 static uint64_t age(uint64_t stamp_ms, uint64_t now_ms)
 {

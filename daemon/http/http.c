@@ -141,7 +141,7 @@ static void fill(struct http *http, const struct http_options *options)
     http->port = options->port;
 }
 
-static int start_threads(struct http *http, int fd, char *err)
+static int start_threads(struct http *http, int fd, struct error *error)
 {
     unsigned connections = http->options.connections_max;
 
@@ -155,41 +155,40 @@ static int start_threads(struct http *http, int fd, char *err)
         MHD_OPTION_NOTIFY_COMPLETED, on_completed, http, MHD_OPTION_END);
     if (http->mhd)
         return HTTP_OK;
-    snprintf(err, HTTP_ERROR_MAX, "HTTP threads on %s, port %u could not be started: %s",
-        http->options.address, (unsigned)http->port, strerror(errno));
+    error_set(error, "HTTP threads on %s, port %u could not be started: %s", http->options.address,
+        (unsigned)http->port, strerror(errno));
     return HTTP_FAILED;
 }
 
-int http_start(struct http **out, const struct http_options *options, char *err)
+int http_start(struct http **out, const struct http_options *options, struct error *error)
 {
-    char cause[STORE_ERROR_MAX];
     int code = HTTP_FAILED;
     struct http *http = calloc(1, sizeof *http);
 
     *out = NULL;
     if (!http) {
-        snprintf(err, HTTP_ERROR_MAX, "HTTP: out of memory");
+        error_set(error, "HTTP: out of memory");
         return HTTP_FAILED;
     }
     fill(http, options);
     readers_init(&http->readers, options->state_dir);
     /* Open one now: a database that cannot be read is an error of the start. */
-    struct reader *reader = readers_take(&http->readers, cause);
+    struct reader *reader = readers_take(&http->readers, error);
     if (!reader) {
-        snprintf(err, HTTP_ERROR_MAX, "HTTP: %.480s", cause);
+        error_at(error, "HTTP");
         goto fail;
     }
     readers_give(&http->readers, reader);
     if (lanes_start(http)) {
-        snprintf(err, HTTP_ERROR_MAX, "HTTP: threads for queries could not be started");
+        error_set(error, "HTTP: threads for queries could not be started");
         goto fail;
     }
-    int fd = listen_tcp(options->address, &http->port, err, HTTP_ERROR_MAX);
+    int fd = listen_tcp(options->address, &http->port, error);
     if (fd < 0) {
         code = HTTP_NOT_BOUND;
         goto fail_lanes;
     }
-    code = start_threads(http, fd, err);
+    code = start_threads(http, fd, error);
     if (code) {
         close(fd);
         goto fail_lanes;

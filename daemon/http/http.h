@@ -12,12 +12,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "daemon/core/error.h"
 #include "daemon/core/stats.h"
 #include "daemon/http/events.h"
 #include "daemon/http/run_control.h"
 #include "daemon/store/store.h"
-
-#define HTTP_ERROR_MAX 512
 
 struct http;
 
@@ -69,9 +68,9 @@ enum {
 /* Codes of http_start: HTTP_NOT_BOUND becomes exit code 4. */
 enum { HTTP_OK = 0, HTTP_FAILED = -1, HTTP_NOT_BOUND = -2 };
 
-/* Binds, opens a reader and starts the threads. On failure `err` (HTTP_ERROR_MAX bytes) says what,
+/* Binds, opens a reader and starts the threads. On failure `error` says what,
  * where and what was expected. */
-int http_start(struct http **http, const struct http_options *options, char *err);
+int http_start(struct http **http, const struct http_options *options, struct error *error);
 
 uint16_t http_port(const struct http *http); /* the bound port */
 

@@ -51,20 +51,18 @@ static int bind_and_listen(int fd, const union address *address, socklen_t size,
     return 0;
 }
 
-int listen_tcp(const char *address, uint16_t *port, char *err, size_t err_size)
+int listen_tcp(const char *address, uint16_t *port, struct error *error)
 {
     union address where;
     socklen_t size = parse_address(address, *port, &where);
 
     if (!size) {
-        snprintf(
-            err, err_size, "HTTP address \"%s\": expected a numeric IPv4 or IPv6 address", address);
-        return -1;
+        return error_set(
+            error, "HTTP address \"%s\": expected a numeric IPv4 or IPv6 address", address);
     }
     int fd = socket(where.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (fd < 0 || bind_and_listen(fd, &where, size, port)) {
-        snprintf(err, err_size, "HTTP address %s, port %u: %s", address, (unsigned)*port,
-            strerror(errno));
+        error_set(error, "HTTP address %s, port %u: %s", address, (unsigned)*port, strerror(errno));
         if (fd >= 0)
             close(fd);
         return -1;

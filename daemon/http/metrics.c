@@ -8,6 +8,8 @@
 
 #include "daemon/http/grow.h"
 #include "daemon/http/prometheus.h"
+#include "daemon/store/reader_notify.h"
+#include "daemon/store/reader_runs.h"
 
 enum { ALERTS_MAX = 10000 };
 

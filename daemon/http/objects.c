@@ -76,7 +76,8 @@ void objects_alert_members(
     emitter_raw(json, alert->evidence);
 }
 
-void objects_sample(struct emitter *json, const struct store_told_figure *figures, size_t count)
+void objects_sample(
+    struct emitter *json, const struct store_committed_figure *figures, size_t count)
 {
     const struct figure *first = figures[0].figure;
 

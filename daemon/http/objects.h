@@ -16,6 +16,7 @@ void objects_alert_members(
 void objects_time_or_null(struct emitter *json, double time);
 
 /* One `sample` event of figures that share run, layer, step and attempt. */
-void objects_sample(struct emitter *json, const struct store_told_figure *figures, size_t count);
+void objects_sample(
+    struct emitter *json, const struct store_committed_figure *figures, size_t count);
 
 #endif

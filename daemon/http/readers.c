@@ -14,7 +14,7 @@ void readers_close(struct readers *readers)
     pthread_mutex_destroy(&readers->lock);
 }
 
-struct reader *readers_take(struct readers *readers, char *err)
+struct reader *readers_take(struct readers *readers, struct error *error)
 {
     struct reader *reader = NULL;
 
@@ -22,7 +22,7 @@ struct reader *readers_take(struct readers *readers, char *err)
     if (readers->idle_count > 0)
         reader = readers->idle[--readers->idle_count];
     pthread_mutex_unlock(&readers->lock);
-    if (!reader && reader_open(&reader, readers->state_dir, err))
+    if (!reader && reader_open(&reader, readers->state_dir, error))
         return NULL;
     return reader;
 }

@@ -20,8 +20,8 @@ struct readers {
 void readers_init(struct readers *readers, const char *state_dir);
 void readers_close(struct readers *readers); /* when all were given back */
 
-/* NULL and a text (STORE_ERROR_MAX bytes) if none can be opened. */
-struct reader *readers_take(struct readers *readers, char *err);
+/* NULL and `error` if none can be opened. */
+struct reader *readers_take(struct readers *readers, struct error *error);
 void readers_give(struct readers *readers, struct reader *reader);
 
 #endif

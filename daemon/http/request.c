@@ -9,6 +9,7 @@
 
 #include "daemon/core/clock.h"
 #include "daemon/http/routes.h"
+#include "daemon/store/reader_runs.h"
 #include "proto/names.h"
 #include "proto/wire.h"
 
@@ -66,7 +67,7 @@ void request_work(struct request *request)
 
 static void log_line(const struct http *http, const char *what, const char *cause)
 {
-    char line[STORE_ERROR_MAX + 64];
+    char line[ERROR_MAX + 64];
 
     if (!http->options.log)
         return;
@@ -76,14 +77,14 @@ static void log_line(const struct http *http, const char *what, const char *caus
 
 struct reader *request_reader(struct request *request, struct problem *problem)
 {
-    char err[STORE_ERROR_MAX];
+    struct error error;
 
     if (request->reader)
         return request->reader;
     request->reader_since_ns = clock_ns();
-    request->reader = readers_take(&request->http->readers, err);
+    request->reader = readers_take(&request->http->readers, &error);
     if (!request->reader) {
-        log_line(request->http, "no reader", err);
+        log_line(request->http, "no reader", error.text);
         problem_set(problem, 503, "the database cannot be read now");
         return NULL;
     }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "daemon/http/grow.h"
+#include "daemon/store/reader_runs.h"
 
 struct layer_names {
     char **names;

@@ -18,6 +18,7 @@
 #include "daemon/notify/webhook.h"
 #include "daemon/store/commit.h"
 #include "daemon/store/reader.h"
+#include "daemon/store/reader_notify.h"
 
 #define IDLE_SECONDS  30.0 /* looks at least so often */
 #define COMMIT_MS     100  /* how soon a stop is noticed while the store is slow */
@@ -312,13 +313,13 @@ static double turn(struct sender *sender)
 static void *work(void *ctx)
 {
     struct sender *sender = ctx;
-    char err[STORE_ERROR_MAX];
+    struct error error;
 
     while (!sender->reader && !atomic_load(&sender->stopping)) {
-        if (reader_open(&sender->reader, sender->state_dir, err) == 0)
+        if (reader_open(&sender->reader, sender->state_dir, &error) == 0)
             break;
         log_error("a notifier cannot open the database and goes on trying",
-            LOG_STR("notifier", sender->settings.name), LOG_STR("why", err));
+            LOG_STR("notifier", sender->settings.name), LOG_STR("why", error.text));
         rest(sender, IDLE_SECONDS);
     }
     while (!atomic_load(&sender->stopping)) {

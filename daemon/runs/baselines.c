@@ -5,8 +5,6 @@
 #include <stdlib.h>
 
 _Static_assert((int)BASELINE_NO_ROOM == (int)STORE_NO_ROOM, "the code is handed on as it is");
-_Static_assert(BASELINE_ERROR_MAX >= STORE_ERROR_MAX, "the store's errors fit");
-
 static struct store_baseline stored(const struct baseline_row *row)
 {
     return (struct store_baseline){
@@ -49,27 +47,27 @@ static struct store_part *parts_of(const struct baseline_part *parts, size_t cou
     return copied;
 }
 
-static int write_file(
-    void *ctx, struct baseline_row *row, const struct baseline_part *parts, size_t count, char *err)
+static int write_file(void *ctx, struct baseline_row *row, const struct baseline_part *parts,
+    size_t count, struct error *error)
 {
     struct store_baseline baseline = stored(row);
     struct store_part *copied = parts_of(parts, count);
     int rc = -1;
 
     if (copied)
-        rc = store_baseline_write(ctx, &baseline, copied, count, err);
+        rc = store_baseline_write(ctx, &baseline, copied, count, error);
     else
-        snprintf(err, BASELINE_ERROR_MAX, "memory is short");
+        error_set(error, "memory is short");
     row->checksum = baseline.checksum;
     free(copied);
     return rc;
 }
 
-static const void *map_file(void *ctx, const struct baseline_row *row, char *err)
+static const void *map_file(void *ctx, const struct baseline_row *row, struct error *error)
 {
     struct store_baseline baseline = stored(row);
 
-    return store_baseline_map(ctx, &baseline, err);
+    return store_baseline_map(ctx, &baseline, error);
 }
 
 struct baseline_files baselines_of(struct store *store)

@@ -165,7 +165,7 @@ static void announce_run(const struct run *run)
         out->begins(out->ctx, run->id, run->attempt.first_step);
 }
 
-int restore_runs(struct registry *registry, char *err)
+int restore_runs(struct registry *registry, struct error *error)
 {
     /* These two are published for every sample, whatever is undefined. */
     static const char *const always[] = {"weights.nonfinite", "activation.nonfinite", NULL};
@@ -180,19 +180,19 @@ int restore_runs(struct registry *registry, char *err)
         .ctx = &restore,
     };
     struct run *run, *next;
-    int rc = store_catalog(registry->options->store, &catalog, err);
+    int rc = store_catalog(registry->options->store, &catalog, error);
 
     HASH_ITER (by_id, registry->by_id, run, next) {
         if (rc == 0 && may_go_on(run))
             rc = store_replay(registry->options->store, run->id, run->attempt.number, always,
-                on_stored, &restore, err);
+                on_stored, &restore, error);
         put_into_blocks(&restore, run);
         if (may_go_on(run))
             announce_run(run);
     }
     HASH_CLEAR(by_id, restore.layers);
     if (rc == 0 && restore.failed) {
-        snprintf(err, STORE_ERROR_MAX, "memory is short for the runs that the database holds");
+        error_set(error, "memory is short for the runs that the database holds");
         rc = -1;
     }
     return rc;

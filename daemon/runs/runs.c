@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "daemon/core/clock.h"
 #include "daemon/core/limits.h"
 #include "daemon/runs/barriers.h"
 #include "daemon/runs/messages.h"
@@ -44,7 +45,7 @@ static void serve_sessions(struct runs *runs)
 static void on_tick(uv_timer_t *timer)
 {
     struct runs *runs = timer->data;
-    uint64_t now = uv_now(timer->loop), passed = now - runs->tick_at_ms;
+    uint64_t now = clock_ms(), passed = now - runs->tick_at_ms;
 
     runs->tick_at_ms = now;
     sessions_watch_disk(&runs->registry);
@@ -72,14 +73,14 @@ struct runs *runs_new(const struct runs_options *options)
     samples_init(&runs->samples, &runs->registry, on_worked, runs);
     uv_timer_init(options->loop, &runs->tick);
     runs->tick.data = runs;
-    runs->tick_at_ms = uv_now(options->loop);
+    runs->tick_at_ms = clock_ms();
     uv_timer_start(&runs->tick, on_tick, LIMIT_TICK_MS, LIMIT_TICK_MS);
     return runs;
 }
 
-int runs_restore(struct runs *runs, char *err)
+int runs_restore(struct runs *runs, struct error *error)
 {
-    return restore_runs(&runs->registry, err);
+    return restore_runs(&runs->registry, error);
 }
 
 struct ingest_ops runs_ingest_ops(struct runs *runs)

@@ -10,6 +10,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "daemon/core/error.h"
 #include "daemon/ingest/ingest.h"
 #include "daemon/runs/options.h"
 
@@ -18,8 +19,8 @@ struct runs;
 /* NULL: memory is short. */
 struct runs *runs_new(const struct runs_options *options);
 
-/* Restores everything that the store has. Before runs_attach. 0, or -1 and `err`. */
-int runs_restore(struct runs *runs, char *err);
+/* Restores everything that the store has. Before runs_attach. 0, or -1 and `error`. */
+int runs_restore(struct runs *runs, struct error *error);
 
 /* The ops for ingest_options, and then the ingest itself, which gets a lease for each session that was live. */
 struct ingest_ops runs_ingest_ops(struct runs *runs);

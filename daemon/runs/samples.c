@@ -240,7 +240,7 @@ static void close_waiting(const struct run *run, uint64_t now_ms, double deadlin
 void samples_pass(struct samples *samples, uint64_t ms)
 {
     const struct runs_options *options = samples->registry->options;
-    uint64_t now_ms = uv_now(options->loop);
+    uint64_t now_ms = clock_ms();
 
     stats_set(&options->stats->worker_since_ms, workers_oldest_ms(&samples->workers));
     gather_pass(&samples->gathers, ms);

@@ -4,6 +4,8 @@
 #include <malloc.h>
 #include <utlist.h>
 
+#include "daemon/core/clock.h"
+
 void workers_init(struct workers *workers, uv_loop_t *loop, struct work_line *line, unsigned count,
     struct workers_ops ops)
 {
@@ -33,7 +35,7 @@ static void on_job_done(uv_work_t *work, int status)
 
     (void)status; /* work is never cancelled */
     queue->open = job->findings.waiting;
-    queue->open_since_ms = uv_now(workers->loop);
+    queue->open_since_ms = clock_ms();
     workers->ops.done(workers->ops.ctx, queue, job->items, &job->findings);
     findings_clear(&job->findings);
     job->queue = NULL;
@@ -55,7 +57,7 @@ static void begin_job(struct workers *workers, struct job *job, struct work_queu
     job->workers = workers;
     job->queue = queue;
     job->items = work_queue_take(queue);
-    job->since_ms = uv_now(workers->loop);
+    job->since_ms = clock_ms();
     job->work.data = job;
     workers->busy++;
     uv_queue_work(workers->loop, &job->work, on_job, on_job_done);

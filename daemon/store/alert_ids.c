@@ -23,14 +23,13 @@ static int reserve(struct alert_ids *ids, int64_t from)
     return rc;
 }
 
-int alert_ids_open(struct alert_ids *ids, sqlite3 *db, char *err)
+int alert_ids_open(struct alert_ids *ids, sqlite3 *db, struct error *error)
 {
     int64_t last = 0;
     *ids = (struct alert_ids){.db = db};
     if (sql_get_int(db, "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'alert'",
             &last) != SQLITE_OK) {
-        snprintf(
-            err, STORE_ERROR_MAX, "the numbers of alerts cannot be read: %s", sqlite3_errmsg(db));
+        error_set(error, "the numbers of alerts cannot be read: %s", sqlite3_errmsg(db));
         ids->db = NULL;
         return -1;
     }

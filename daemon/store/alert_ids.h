@@ -9,6 +9,8 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "daemon/core/error.h"
+
 #define ALERT_IDS_AHEAD 8192
 
 struct alert_ids {
@@ -17,8 +19,9 @@ struct alert_ids {
     int64_t reserved;     /* in the database; the writer's */
 };
 
-int alert_ids_open(struct alert_ids *ids, sqlite3 *db, char *err); /* 0, or -1 and `err` */
-void alert_ids_close(struct alert_ids *ids); /* after the writer; safe on zeros */
+int alert_ids_open(
+    struct alert_ids *ids, sqlite3 *db, struct error *error); /* 0, or -1 and `error` */
+void alert_ids_close(struct alert_ids *ids);                  /* after the writer; safe on zeros */
 
 int64_t alert_ids_next(struct alert_ids *ids); /* any thread */
 

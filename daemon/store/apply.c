@@ -8,7 +8,7 @@
 #include <unistd.h>
 
 #include "daemon/core/clock.h"
-#include "daemon/store/baseline.h"
+#include "daemon/store/baseline_file.h"
 #include "daemon/store/rows.h"
 #include "daemon/store/sql.h"
 
@@ -85,13 +85,14 @@ static const char *const texts[STATEMENT_COUNT] = {
     [RETIRE_RUN] = "UPDATE run SET retired = 1, key = char(10) || id WHERE id = ? AND retired = 0",
 };
 
-int apply_open(struct apply *apply, sqlite3 *db, char *err)
+int apply_open(struct apply *apply, sqlite3 *db, struct error *error)
 {
     *apply = (struct apply){.db = db};
-    if (sql_prepare_all(db, texts, apply->statements, STATEMENT_COUNT, err))
+    if (sql_prepare_all(db, texts, apply->statements, STATEMENT_COUNT, error))
         return -1;
-    return alert_ids_open(&apply->alert_ids, db, err) || silencer_open(&apply->silencer, db, err) ||
-                   outbox_open(&apply->outbox, db, err)
+    return alert_ids_open(&apply->alert_ids, db, error) ||
+                   silencer_open(&apply->silencer, db, error) ||
+                   outbox_open(&apply->outbox, db, error)
                ? -1
                : 0;
 }
@@ -103,9 +104,9 @@ void apply_close(struct apply *apply)
     silencer_close(&apply->silencer);
     outbox_close(&apply->outbox);
     series_cache_clear(&apply->series);
-    free(apply->told);
+    free(apply->committed);
     free(apply->reviewed);
-    apply->told = NULL;
+    apply->committed = NULL;
     apply->reviewed = NULL;
 }
 
@@ -211,7 +212,7 @@ static int write_alert_row(struct apply *apply, const struct store_alert *alert)
     return sql_run(statement);
 }
 
-/* With it goes what the notifiers are to be told of it. */
+/* With it go its notifications. */
 static int put_alert(struct apply *apply, struct op_alert *op)
 {
     if (!op->json.layers && alert_row_json_make(&op->json, &op->record) != 0)
@@ -226,7 +227,7 @@ static int put_alert(struct apply *apply, struct op_alert *op)
     return rc == SQLITE_OK ? outbox_alert(&apply->outbox, &op->row, false, clock_wall()) : rc;
 }
 
-/* Notes an alert whose row was changed in place, to be told after the commit. */
+/* Notes an alert whose row was changed in place, for the sink after the commit. */
 static int note_reviewed(struct apply *apply, int64_t alert)
 {
     if (apply->reviewed_count == apply->reviewed_size) {
@@ -273,14 +274,14 @@ static int end_alert(struct apply *apply, const struct op_alert_end *end)
 }
 
 /* After a change of the silences, whose code is `rc`. */
-static int review(struct apply *apply, int rc)
+static int review_silenced(struct apply *apply, int rc)
 {
     return rc == SQLITE_OK ? silencer_review(&apply->silencer, on_reviewed, apply) : rc;
 }
 
-int apply_settle(struct apply *apply)
+int apply_resolve_ended(struct apply *apply)
 {
-    return outbox_settle(&apply->outbox, clock_wall());
+    return outbox_resolve_ended(&apply->outbox, clock_wall());
 }
 
 /* The file of a layer's row. SQLITE_ROW, SQLITE_DONE (it has none), or an error. */
@@ -338,7 +339,7 @@ static int retire_run(struct apply *apply, int64_t run)
     sqlite3_bind_int64(apply->statements[RETIRE_RUN], 1, run);
     int rc = sql_run(apply->statements[RETIRE_RUN]);
     apply_forget(apply);
-    return rc == SQLITE_OK ? apply_settle(apply) : rc;
+    return rc == SQLITE_OK ? apply_resolve_ended(apply) : rc;
 }
 
 static void bind_series(sqlite3_stmt *statement, const struct series *key)
@@ -463,10 +464,11 @@ static int apply_op(struct apply *apply, struct op *op, struct apply_result *res
     case OP_TRACKER: return put_tracker(apply, &op->tracker);
     case OP_DELETE_RUN: return retire_run(apply, op->delete_run);
     case OP_ACK: return put_ack(apply, &op->ack);
-    case OP_SILENCE: return review(apply, silencer_add(&apply->silencer, &op->silence));
-    case OP_END_SILENCE: return review(apply, silencer_end(&apply->silencer, op->end_silence));
+    case OP_SILENCE: return review_silenced(apply, silencer_add(&apply->silencer, &op->silence));
+    case OP_END_SILENCE:
+        return review_silenced(apply, silencer_end(&apply->silencer, op->end_silence));
     case OP_EXPIRE_SILENCES:
-        return review(apply, silencer_expire(&apply->silencer, op->expire_silences));
+        return review_silenced(apply, silencer_expire(&apply->silencer, op->expire_silences));
     case OP_NOTIFIERS:
         return outbox_register(
             &apply->outbox, op->notifiers.list, op->notifiers.count, op->notifiers.now);
@@ -503,16 +505,16 @@ static size_t stored_figures(const struct store_batch *batch)
     return count;
 }
 
-static void tell_figures(
+static void notify_figures(
     struct apply *apply, const struct store_batch *batch, const struct store_sink *sink)
 {
     size_t room = stored_figures(batch), count = 0;
-    if (room > apply->told_size) {
-        struct store_told_figure *told = realloc(apply->told, room * sizeof *told);
-        if (!told)
+    if (room > apply->committed_size) {
+        struct store_committed_figure *grown = realloc(apply->committed, room * sizeof *grown);
+        if (!grown)
             return; /* those who listen miss some; the database has them */
-        apply->told = told;
-        apply->told_size = room;
+        apply->committed = grown;
+        apply->committed_size = room;
     }
     for (const struct op *op = batch->ops; op; op = op->next) {
         if (op->type != OP_FIGURE || !op->figure->stored)
@@ -520,15 +522,15 @@ static void tell_figures(
         const struct series key = figure_key(&op->figure->figure);
         const struct series *series;
         if (find_series(apply, &key, &series) == SQLITE_OK && series)
-            apply->told[count++] = (struct store_told_figure){
+            apply->committed[count++] = (struct store_committed_figure){
                 series->run_key, series->layer_name, series->metric, &op->figure->figure};
     }
     if (count > 0)
-        sink->figures(sink->ctx, apply->told, count);
+        sink->figures(sink->ctx, apply->committed, count);
 }
 
 /* Alerts that a change of the silences has let out or taken in, and those that were ended in place. */
-static void tell_reviewed(struct apply *apply, const struct store_sink *sink)
+static void notify_reviewed(struct apply *apply, const struct store_sink *sink)
 {
     sqlite3_stmt *row = apply->statements[FIND_ALERT];
     for (size_t i = 0; i < apply->reviewed_count; i++) {
@@ -542,9 +544,9 @@ static void tell_reviewed(struct apply *apply, const struct store_sink *sink)
     apply->reviewed_count = 0;
 }
 
-/* One that the schema refused is told too, as not recorded: it waits for an answer. Of a run that is retired nothing is
- * told but that it is gone. */
-static void tell_alert(
+/* One that the schema refused goes to the sink too, as not recorded: it waits for an answer. Of a run that is retired the
+ * sink hears only that it is gone. */
+static void notify_alert(
     struct apply *apply, const struct op_alert *alert, const struct store_sink *sink)
 {
     sqlite3_stmt *statement = apply->statements[FIND_RUN_KEY];
@@ -558,7 +560,7 @@ void apply_unlink_replaced(struct apply *apply, const struct store_batch *batch,
 {
     for (const struct op *op = batch->ops; op; op = op->next) {
         const struct op_baseline *baseline = &op->baseline;
-        char name[BASELINE_NAME_MAX];
+        char name[BASELINE_FILE_NAME_MAX];
         uint32_t attempt;
         int64_t step;
         if (op->type != OP_BASELINE || !baseline->replaces ||
@@ -566,23 +568,24 @@ void apply_unlink_replaced(struct apply *apply, const struct store_batch *batch,
             continue;
         if (attempt == baseline->old_attempt && step == baseline->old_step)
             continue; /* the row was refused, or a later one names the old file again */
-        baseline_name(name, baseline->row.layer, baseline->old_attempt, baseline->old_step);
+        baseline_file_name(name, baseline->row.layer, baseline->old_attempt, baseline->old_step);
         unlinkat(baselines_fd, name, 0);
     }
 }
 
-void apply_tell(struct apply *apply, const struct store_batch *batch, const struct store_sink *sink)
+void apply_notify_sink(
+    struct apply *apply, const struct store_batch *batch, const struct store_sink *sink)
 {
     if (sink->figures)
-        tell_figures(apply, batch, sink);
+        notify_figures(apply, batch, sink);
     for (const struct op *op = batch->ops; op; op = op->next) {
         if (op->type == OP_RUN && sink->run)
             sink->run(sink->ctx, &op->run);
         else if (op->type == OP_ALERT && sink->alert)
-            tell_alert(apply, op->alert, sink);
+            notify_alert(apply, op->alert, sink);
         else if (op->type == OP_DELETE_RUN && sink->gone)
             sink->gone(sink->ctx, op->delete_run);
     }
     if (sink->alert)
-        tell_reviewed(apply, sink);
+        notify_reviewed(apply, sink);
 }

@@ -5,6 +5,7 @@
 
 #include <sqlite3.h>
 
+#include "daemon/core/error.h"
 #include "daemon/store/alert_ids.h"
 #include "daemon/store/batch.h"
 #include "daemon/store/outbox.h"
@@ -23,18 +24,18 @@ struct apply {
     bool without_figures; /* the disk is short of room */
     int64_t *reviewed;    /* alerts whose rows the transaction in hand changed in place */
     size_t reviewed_count, reviewed_size;
-    struct store_told_figure *told; /* room to tell the figures of one batch */
-    size_t told_size;
+    struct store_committed_figure *committed; /* room for the figures of one batch */
+    size_t committed_size;
 };
 
 struct apply_result {
-    uint64_t figures;              /* points and histograms that were new */
-    uint64_t left_out;             /* points and histograms, for want of room on the disk */
-    uint64_t refused;              /* rows that break a rule of the schema and were left out */
-    char refusal[STORE_ERROR_MAX]; /* of the last of them */
+    uint64_t figures;        /* points and histograms that were new */
+    uint64_t left_out;       /* points and histograms, for want of room on the disk */
+    uint64_t refused;        /* rows that break a rule of the schema and were left out */
+    char refusal[ERROR_MAX]; /* of the last of them */
 };
 
-int apply_open(struct apply *apply, sqlite3 *db, char *err); /* 0, or -1 and `err` */
+int apply_open(struct apply *apply, sqlite3 *db, struct error *error); /* 0, or -1 and `error` */
 void apply_close(struct apply *apply);
 
 /* A transaction begins, or begins anew after a rollback. */
@@ -48,13 +49,13 @@ int apply_batch(struct apply *apply, struct store_batch *batch, struct apply_res
 /* Removes the baseline files whose rows a committed batch has replaced. */
 void apply_unlink_replaced(struct apply *apply, const struct store_batch *batch, int baselines_fd);
 
-/* Tells what a committed batch has changed. */
-void apply_tell(
+/* Hands what a committed batch has changed to the sink. */
+void apply_notify_sink(
     struct apply *apply, const struct store_batch *batch, const struct store_sink *sink);
 
-/* After a run was retired by another than a batch: its alerts are to be told as resolved. An SQLite
+/* After a run was retired by another than a batch: its alerts are to be notified as resolved. An SQLite
  * code. */
-int apply_settle(struct apply *apply);
+int apply_resolve_ended(struct apply *apply);
 
 /* Must be called after a rollback, and when series were deleted: ids that are remembered may be
  * wrong now. */

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "daemon/store/reader.h"
+#include "daemon/store/reader_series.h"
 
 /* Cells of `width` steps from `first` on. */
 struct bucket_grid {

@@ -1,20 +1,20 @@
 /* What is read back after a start, on a connection of its own: the writer may already be at
  * work. */
+#include "daemon/store/catalog.h"
+
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/store/internal.h"
 #include "daemon/store/rows.h"
 #include "daemon/store/sql.h"
 
-static int open_snapshot(struct store *store, sqlite3 **db, char *err)
+static int open_snapshot(const char *path, sqlite3 **db, struct error *error)
 {
-    if (sql_open_reader(db, store->db_path, err))
+    if (sql_open_reader(db, path, error))
         return -1;
     if (sql_exec(*db, "BEGIN") == SQLITE_OK)
         return 0;
-    snprintf(err, STORE_ERROR_MAX, "database %s: cannot be read: %s", store->db_path,
-        sqlite3_errmsg(*db));
+    error_set(error, "database %s: cannot be read: %s", path, sqlite3_errmsg(*db));
     sqlite3_close(*db);
     return -1;
 }
@@ -121,10 +121,10 @@ static const struct {
                 " WHERE r.retired = 0 AND a.state = 'firing' ORDER BY a.id"},
 };
 
-int store_catalog(struct store *store, const struct store_catalog *visitor, char *err)
+int catalog_read(const char *path, const struct store_catalog *visitor, struct error *error)
 {
     sqlite3 *db;
-    if (open_snapshot(store, &db, err))
+    if (open_snapshot(path, &db, error))
         return -1;
     int rc = SQLITE_DONE;
     for (size_t i = 0; i < sizeof kinds / sizeof *kinds && rc == SQLITE_DONE; i++) {
@@ -138,8 +138,7 @@ int store_catalog(struct store *store, const struct store_catalog *visitor, char
         sqlite3_finalize(statement);
     }
     if (rc != SQLITE_DONE)
-        snprintf(err, STORE_ERROR_MAX, "database %s: cannot be read: %s", store->db_path,
-            sqlite3_errmsg(db));
+        error_set(error, "database %s: cannot be read: %s", path, sqlite3_errmsg(db));
     sqlite3_close(db);
     return rc == SQLITE_DONE ? 0 : -1;
 }
@@ -172,15 +171,15 @@ static struct figure replay_figure(sqlite3_stmt *row, int64_t run, uint32_t atte
     return figure;
 }
 
-int store_replay(struct store *store, int64_t run, uint32_t attempt, const char *const *metrics,
-    void (*each)(void *ctx, const struct figure *), void *ctx, char *err)
+int catalog_replay(const char *path, int64_t run, uint32_t attempt, const char *const *metrics,
+    void (*each)(void *ctx, const struct figure *), void *ctx, struct error *error)
 {
     sqlite3 *db;
     sqlite3_stmt *statement = NULL;
     size_t count = 0;
     while (metrics[count])
         count++;
-    if (open_snapshot(store, &db, err))
+    if (open_snapshot(path, &db, error))
         return -1;
     char *text = replay_text(count);
     int rc = text ? sqlite3_prepare_v2(db, text, -1, &statement, NULL) : SQLITE_NOMEM;
@@ -196,8 +195,7 @@ int store_replay(struct store *store, int64_t run, uint32_t attempt, const char 
         each(ctx, &figure);
     }
     if (rc != SQLITE_DONE)
-        snprintf(err, STORE_ERROR_MAX, "database %s: cannot be read: %s", store->db_path,
-            sqlite3_errmsg(db));
+        error_set(error, "database %s: cannot be read: %s", path, sqlite3_errmsg(db));
     sqlite3_finalize(statement);
     sqlite3_free(text);
     sqlite3_close(db);

@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <sys/statvfs.h>
 
-#include "daemon/store/internal.h"
+#include "daemon/store/store_log.h"
 
 #define LOOK_MS 1000
 
@@ -17,8 +17,8 @@ bool disk_judge(uint64_t available, uint64_t free_min, bool was_short)
     return available < free_min || available - free_min < margin;
 }
 
-/* False: it cannot be told. */
-static bool measure(const struct disk *disk, uint64_t *available)
+/* False: unknown. */
+static bool free_bytes(const struct disk *disk, uint64_t *available)
 {
     struct statvfs found;
 
@@ -28,7 +28,7 @@ static bool measure(const struct disk *disk, uint64_t *available)
     return true;
 }
 
-static void tell(const struct disk *disk, bool is_short, uint64_t available)
+static void log_change(const struct disk *disk, bool is_short, uint64_t available)
 {
     uint64_t mib = (uint64_t)1 << 20;
 
@@ -52,7 +52,7 @@ bool disk_is_short(struct disk *disk, uint64_t now_ms)
     if (now_ms < disk->look_at_ms)
         return disk->is_short;
     disk->look_at_ms = now_ms + LOOK_MS;
-    if (!measure(disk, &available))
+    if (!free_bytes(disk, &available))
         return disk->is_short;
     disk->is_short = disk_judge(available, disk->options->disk_free_min, was_short);
     stats_set(&stats->store_disk_short, disk->is_short);
@@ -61,7 +61,7 @@ bool disk_is_short(struct disk *disk, uint64_t now_ms)
     else if (!was_short)
         stats_set(&stats->disk_short_since_ms, now_ms);
     if (disk->is_short != was_short)
-        tell(disk, disk->is_short, available);
+        log_change(disk, disk->is_short, available);
     return disk->is_short;
 }
 
@@ -69,7 +69,7 @@ bool disk_has_room(const struct disk *disk, uint64_t bytes)
 {
     uint64_t available;
 
-    if (!measure(disk, &available))
+    if (!free_bytes(disk, &available))
         return true;
     return available >= bytes &&
            !disk_judge(available - bytes, disk->options->disk_free_min, false);

@@ -8,69 +8,68 @@
 #include "daemon/store/sql.h"
 #include "daemon/store/store.h"
 
-struct found {
+struct migrate_found {
     int64_t application, version, tables;
 };
 
-static int refuse(sqlite3 *db, const char *path, const char *what, char *err)
+static int fail_with_cause(sqlite3 *db, const char *path, const char *what, struct error *error)
 {
-    snprintf(err, STORE_ERROR_MAX, "database %s: %s: %s", path, what, sqlite3_errmsg(db));
-    return -1;
+    return error_set(error, "database %s: %s: %s", path, what, sqlite3_errmsg(db));
 }
 
-static int look(sqlite3 *db, const char *path, struct found *found, char *err)
+static int read_versions(
+    sqlite3 *db, const char *path, struct migrate_found *found, struct error *error)
 {
     if (sql_get_int(db, "PRAGMA application_id", &found->application) != SQLITE_OK ||
         sql_get_int(db, "PRAGMA user_version", &found->version) != SQLITE_OK ||
         sql_get_int(db, "SELECT count(*) FROM sqlite_schema", &found->tables) != SQLITE_OK)
-        return refuse(db, path, "cannot be read", err);
+        return fail_with_cause(db, path, "cannot be read", error);
     return 0;
 }
 
-static int check(const char *path, const struct found *found, size_t newest, char *err)
+static int check_version(
+    const char *path, const struct migrate_found *found, size_t newest, struct error *error)
 {
     if (found->application != MIGRATE_APPLICATION_ID) {
-        snprintf(err, STORE_ERROR_MAX,
+        return error_set(error,
             "database %s is not foreshock's: its application_id is %#" PRIx64 ", expected %#x",
             path, (uint64_t)found->application, (unsigned)MIGRATE_APPLICATION_ID);
-        return -1;
     }
     if (found->version < 1 || (uint64_t)found->version > newest) {
-        snprintf(err, STORE_ERROR_MAX,
+        return error_set(error,
             "database %s has schema version %" PRId64
             ", this foreshockd knows versions 1 to %zu: a newer one made it",
             path, found->version, newest);
-        return -1;
     }
     return 0;
 }
 
 /* What can be set only before the first table. */
-static int set_up(sqlite3 *db, const char *path, char *err)
+static int set_up(sqlite3 *db, const char *path, struct error *error)
 {
     if (sql_exec(db, "PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA "
                      "journal_mode = WAL;") != SQLITE_OK)
-        return refuse(db, path, "cannot be set up", err);
+        return fail_with_cause(db, path, "cannot be set up", error);
     return 0;
 }
 
-static int keep_copy(sqlite3 *db, const char *path, int64_t version, char *err)
+static int keep_copy(sqlite3 *db, const char *path, int64_t version, struct error *error)
 {
     int rc = -1;
     char *copy = sqlite3_mprintf("%s.v%lld", path, (long long)version);
     char *partial = sqlite3_mprintf("%s.v%lld.tmp", path, (long long)version);
     char *text = sqlite3_mprintf("VACUUM INTO %Q", partial);
     if (!copy || !partial || !text) {
-        snprintf(err, STORE_ERROR_MAX, "database %s: cannot be copied: memory is short", path);
+        error_set(error, "database %s: cannot be copied: memory is short", path);
         goto done;
     }
     remove(partial); /* of a copy that a crash cut short; usually there is none */
     if (sql_exec(db, text) != SQLITE_OK) {
-        refuse(db, path, "cannot be copied before its migration", err);
+        fail_with_cause(db, path, "cannot be copied before its migration", error);
         goto done;
     }
     if (rename(partial, copy)) {
-        snprintf(err, STORE_ERROR_MAX, "database %s: its copy cannot be renamed to %s", path, copy);
+        error_set(error, "database %s: its copy cannot be renamed to %s", path, copy);
         goto done;
     }
     rc = 0;
@@ -82,7 +81,7 @@ done:
 }
 
 static int step_up(
-    sqlite3 *db, const char *path, const struct schema_migration *migration, char *err)
+    sqlite3 *db, const char *path, const struct schema_migration *migration, struct error *error)
 {
     char versions[128], what[128];
     int64_t broken = 0;
@@ -101,31 +100,31 @@ static int step_up(
         return 0;
     snprintf(what, sizeof what, "migration %d (%.60s) failed with %" PRId64 " broken references",
         migration->version, migration->name, broken);
-    refuse(db, path, what, err);
+    fail_with_cause(db, path, what, error);
     sql_rollback(db);
     return -1;
 }
 
 int migrate(sqlite3 *db, const char *path, const struct schema_migration *migrations, size_t count,
-    char *err)
+    struct error *error)
 {
-    struct found found;
-    if (look(db, path, &found, err))
+    struct migrate_found found;
+    if (read_versions(db, path, &found, error))
         return -1;
     bool fresh = found.application == 0 && found.version == 0 && found.tables == 0;
-    if (!fresh && check(path, &found, count, err))
+    if (!fresh && check_version(path, &found, count, error))
         return -1;
-    if (fresh && set_up(db, path, err))
+    if (fresh && set_up(db, path, error))
         return -1;
-    if (!fresh && (size_t)found.version < count && keep_copy(db, path, found.version, err))
+    if (!fresh && (size_t)found.version < count && keep_copy(db, path, found.version, error))
         return -1;
     if (sql_exec(db, "PRAGMA foreign_keys = OFF") != SQLITE_OK)
-        return refuse(db, path, "foreign keys cannot be switched off", err);
+        return fail_with_cause(db, path, "foreign keys cannot be switched off", error);
     for (size_t i = (size_t)found.version; i < count; i++) {
-        if (step_up(db, path, &migrations[i], err))
+        if (step_up(db, path, &migrations[i], error))
             return -1;
     }
     if (sql_exec(db, "PRAGMA foreign_keys = ON") != SQLITE_OK)
-        return refuse(db, path, "foreign keys cannot be enforced", err);
+        return fail_with_cause(db, path, "foreign keys cannot be enforced", error);
     return 0;
 }

@@ -20,7 +20,7 @@ enum {
     COUNT_ROWS,
     PUT_NOTICE,
     DROP_NOTICE,
-    SETTLE,
+    RESOLVE_ENDED,
     PUT_OFF,
     ADD_COUNTS,
     FIRING,
@@ -33,7 +33,7 @@ enum {
 };
 _Static_assert(STATEMENT_COUNT <= OUTBOX_STATEMENT_MAX, "room for all statements");
 
-/* What makes two states of an alert that fires different for those who are told, and what makes a
+/* What makes two states of an alert that fires different for receivers, and what makes a
  * lane. */
 #define FACE ", '$.severity', '$.title', '$.summary', '$.layers')"
 #define LANE ", '$.run', '$.rule')"
@@ -75,15 +75,16 @@ static const char *const texts[STATEMENT_COUNT] = {
                    " ON CONFLICT DO UPDATE SET alert = ?3",
     [DROP_NOTICE] = "DELETE FROM notice WHERE notifier_id = ?1 AND alert_id = ?2",
     /* ?2 and ?3 NULL: all notices. */
-    [SETTLE] = "INSERT INTO outbox (notifier_id, alert_id, event, alert, lane, created_at, tries,"
-               " next_at) SELECT t.notifier_id, t.alert_id, 'resolved', json_set(t.alert,"
-               " '$.resolved_at', coalesce(a.resolved_at, ?1)), json_extract(t.alert" LANE
-               ", ?1, 0, 0 FROM notice t"
-               " LEFT JOIN alert a ON a.id = t.alert_id LEFT JOIN run r ON r.id = a.run_id"
-               " WHERE (?2 IS NULL OR (t.notifier_id = ?2 AND t.alert_id = ?3))"
-               " AND (a.id IS NULL OR r.retired = 1 OR a.state != 'firing' OR a.observed = 1)"
-               " AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.notifier_id = t.notifier_id"
-               " AND o.alert_id = t.alert_id AND o.event = 'resolved')",
+    [RESOLVE_ENDED] =
+        "INSERT INTO outbox (notifier_id, alert_id, event, alert, lane, created_at, tries,"
+        " next_at) SELECT t.notifier_id, t.alert_id, 'resolved', json_set(t.alert,"
+        " '$.resolved_at', coalesce(a.resolved_at, ?1)), json_extract(t.alert" LANE
+        ", ?1, 0, 0 FROM notice t"
+        " LEFT JOIN alert a ON a.id = t.alert_id LEFT JOIN run r ON r.id = a.run_id"
+        " WHERE (?2 IS NULL OR (t.notifier_id = ?2 AND t.alert_id = ?3))"
+        " AND (a.id IS NULL OR r.retired = 1 OR a.state != 'firing' OR a.observed = 1)"
+        " AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.notifier_id = t.notifier_id"
+        " AND o.alert_id = t.alert_id AND o.event = 'resolved')",
     [PUT_OFF] = "UPDATE outbox SET tries = tries + 1, next_at = ?4 WHERE notifier_id = ?1 AND"
                 " alert_id = ?2 AND (event = 'resolved') = (?3 = 'resolved')",
     [ADD_COUNTS] = "UPDATE notifier SET delivered = delivered + ?2, failed = failed + ?3,"
@@ -98,10 +99,10 @@ static const char *const texts[STATEMENT_COUNT] = {
     [ALL_DUE] = "UPDATE outbox SET next_at = 0 WHERE notifier_id = ?1",
 };
 
-int outbox_open(struct outbox *outbox, sqlite3 *db, char *err)
+int outbox_open(struct outbox *outbox, sqlite3 *db, struct error *error)
 {
     *outbox = (struct outbox){.db = db};
-    return sql_prepare_all(db, texts, outbox->statements, STATEMENT_COUNT, err);
+    return sql_prepare_all(db, texts, outbox->statements, STATEMENT_COUNT, error);
 }
 
 void outbox_close(struct outbox *outbox)
@@ -110,7 +111,8 @@ void outbox_close(struct outbox *outbox)
 }
 
 /* The statement with its first two parameters: a notifier and an alert (or a row). */
-static sqlite3_stmt *bound(struct outbox *outbox, int statement, int64_t notifier, int64_t second)
+static sqlite3_stmt *bind_two(
+    struct outbox *outbox, int statement, int64_t notifier, int64_t second)
 {
     sqlite3_stmt *bound = outbox->statements[statement];
     sqlite3_bind_int64(bound, 1, notifier);
@@ -119,13 +121,13 @@ static sqlite3_stmt *bound(struct outbox *outbox, int statement, int64_t notifie
     return bound;
 }
 
-struct counts {
+struct outbox_counts {
     int delivered, failed, dropped, retries;
 };
 
-static int add_counts(struct outbox *outbox, int64_t notifier, struct counts counts)
+static int add_to_counts(struct outbox *outbox, int64_t notifier, struct outbox_counts counts)
 {
-    sqlite3_stmt *statement = bound(outbox, ADD_COUNTS, notifier, counts.delivered);
+    sqlite3_stmt *statement = bind_two(outbox, ADD_COUNTS, notifier, counts.delivered);
     sqlite3_bind_int(statement, 3, counts.failed);
     sqlite3_bind_int(statement, 4, counts.dropped);
     sqlite3_bind_int(statement, 5, counts.retries);
@@ -139,26 +141,26 @@ static int count_dropped(struct outbox *outbox, const struct outbox_notifier *no
         return SQLITE_OK;
     outbox->dropped += (uint64_t)dropped;
     memcpy(outbox->dropped_of, notifier->name, sizeof notifier->name);
-    return add_counts(outbox, notifier->id, (struct counts){.dropped = dropped});
+    return add_to_counts(outbox, notifier->id, (struct outbox_counts){.dropped = dropped});
 }
 
 static int keep_bound(struct outbox *outbox, const struct outbox_notifier *notifier)
 {
-    sqlite3_stmt *count = bound(outbox, COUNT_ROWS, notifier->id, 0);
+    sqlite3_stmt *count = bind_two(outbox, COUNT_ROWS, notifier->id, 0);
     int rc = sqlite3_step(count);
     bool over = rc == SQLITE_ROW && sqlite3_column_int64(count, 0) > LIMIT_OUTBOX_ROWS;
     sqlite3_reset(count);
     if (!over)
         return rc == SQLITE_ROW ? SQLITE_OK : rc;
-    rc = sql_run(bound(outbox, DROP_OLDEST, notifier->id, 0));
+    rc = sql_run(bind_two(outbox, DROP_OLDEST, notifier->id, 0));
     return rc == SQLITE_OK ? count_dropped(outbox, notifier) : rc;
 }
 
 /* `at`: not before this time; 0: at once. */
-static int put(struct outbox *outbox, const struct outbox_notifier *notifier, int64_t alert,
+static int put_row(struct outbox *outbox, const struct outbox_notifier *notifier, int64_t alert,
     const char *event, const char *snapshot, double now, double at)
 {
-    sqlite3_stmt *statement = bound(outbox, PUT, notifier->id, alert);
+    sqlite3_stmt *statement = bind_two(outbox, PUT, notifier->id, alert);
     sql_bind_text(statement, 3, event);
     sql_bind_text(statement, 4, snapshot);
     sqlite3_bind_double(statement, 5, now);
@@ -167,11 +169,11 @@ static int put(struct outbox *outbox, const struct outbox_notifier *notifier, in
     return rc == SQLITE_OK ? keep_bound(outbox, notifier) : rc;
 }
 
-/* `notifier` NULL: whatever is told for firing and fires no more. */
-static int settle(
+/* `notifier` NULL: whatever was notified as firing and fires no more. */
+static int resolve_ended(
     struct outbox *outbox, const struct outbox_notifier *notifier, int64_t alert, double now)
 {
-    sqlite3_stmt *statement = outbox->statements[SETTLE];
+    sqlite3_stmt *statement = outbox->statements[RESOLVE_ENDED];
     sqlite3_clear_bindings(statement);
     sqlite3_bind_double(statement, 1, now);
     if (notifier) {
@@ -181,12 +183,12 @@ static int settle(
     return sql_run(statement);
 }
 
-int outbox_settle(struct outbox *outbox, double now)
+int outbox_resolve_ended(struct outbox *outbox, double now)
 {
-    return settle(outbox, NULL, 0, now);
+    return resolve_ended(outbox, NULL, 0, now);
 }
 
-static bool wants(const struct outbox_notifier *notifier, const struct store_alert *alert)
+static bool is_wanted_by(const struct outbox_notifier *notifier, const struct store_alert *alert)
 {
     char rule[80];
     snprintf(rule, sizeof rule, ",%.70s,", alert->rule);
@@ -194,21 +196,21 @@ static bool wants(const struct outbox_notifier *notifier, const struct store_ale
            (!notifier->rules[0] || strstr(notifier->rules, rule));
 }
 
-/* What a notifier was told of an alert, and what waits to be told. */
-struct state {
+/* What a notifier was notified of, and what is pending for it. */
+struct outbox_state {
     bool noticed, noticed_same, noticed_severity; /* a notice; it looks, or is as severe, as now */
     bool open, open_same, open_is_first; /* a row that it fires; it has the event "firing" */
     bool closing;                        /* a row that it is resolved */
 };
 
 static int read_state(struct outbox *outbox, const struct outbox_notifier *notifier, int64_t alert,
-    const char *snapshot, struct state *state)
+    const char *snapshot, struct outbox_state *state)
 {
-    sqlite3_stmt *row = bound(outbox, STATE, notifier->id, alert);
+    sqlite3_stmt *row = bind_two(outbox, STATE, notifier->id, alert);
     sql_bind_text(row, 3, snapshot);
     int rc = sqlite3_step(row);
     if (rc == SQLITE_ROW)
-        *state = (struct state){
+        *state = (struct outbox_state){
             .noticed = sqlite3_column_int(row, 0) != 0,
             .noticed_same = sqlite3_column_int(row, 1) != 0,
             .noticed_severity = sqlite3_column_int(row, 2) != 0,
@@ -221,8 +223,8 @@ static int read_state(struct outbox *outbox, const struct outbox_notifier *notif
     return rc == SQLITE_ROW ? SQLITE_OK : rc;
 }
 
-/* The event that a notifier is to be told of an alert that fires; NULL: nothing new. */
-static const char *event_of(const struct state *state, bool again)
+/* The event to notify of, for an alert that fires; NULL: nothing new. */
+static const char *event_of(const struct outbox_state *state, bool again)
 {
     if (again || state->closing)
         return "firing";
@@ -233,41 +235,41 @@ static const char *event_of(const struct state *state, bool again)
     return state->noticed_same ? NULL : "updated";
 }
 
-static int tell_firing(struct outbox *outbox, const struct outbox_notifier *notifier,
-    const struct store_alert *alert, const struct state *state, const char *snapshot, bool again,
-    double now)
+static int queue_firing(struct outbox *outbox, const struct outbox_notifier *notifier,
+    const struct store_alert *alert, const struct outbox_state *state, const char *snapshot,
+    bool again, double now)
 {
-    const char *event = wants(notifier, alert) ? event_of(state, again) : NULL;
+    const char *event = is_wanted_by(notifier, alert) ? event_of(state, again) : NULL;
     bool waits = event && strcmp(event, "updated") == 0 && state->noticed_severity;
     if (!event)
         return SQLITE_OK;
-    return put(
+    return put_row(
         outbox, notifier, alert->id, event, snapshot, now, waits ? now + LIMIT_UPDATE_SECONDS : 0);
 }
 
-/* A change that nobody was told of yet goes with the end. */
-static int tell_resolved(struct outbox *outbox, const struct outbox_notifier *notifier,
-    int64_t alert, const struct state *state, const char *snapshot, double now)
+/* A pending change goes with the end. */
+static int queue_resolved(struct outbox *outbox, const struct outbox_notifier *notifier,
+    int64_t alert, const struct outbox_state *state, const char *snapshot, double now)
 {
     if (!state->noticed && !state->open)
         return SQLITE_OK;
-    int rc = sql_run(bound(outbox, DROP_UPDATE, notifier->id, alert));
-    return rc == SQLITE_OK ? put(outbox, notifier, alert, "resolved", snapshot, now, 0) : rc;
+    int rc = sql_run(bind_two(outbox, DROP_UPDATE, notifier->id, alert));
+    return rc == SQLITE_OK ? put_row(outbox, notifier, alert, "resolved", snapshot, now, 0) : rc;
 }
 
-static int tell(struct outbox *outbox, const struct outbox_notifier *notifier,
+static int queue_change(struct outbox *outbox, const struct outbox_notifier *notifier,
     const struct store_alert *alert, const char *snapshot, bool again, double now)
 {
-    struct state state = {0};
+    struct outbox_state state = {0};
     int rc = read_state(outbox, notifier, alert->id, snapshot, &state);
     if (rc != SQLITE_OK)
         return rc;
     if (strcmp(alert->state, "firing") != 0)
-        return tell_resolved(outbox, notifier, alert->id, &state, snapshot, now);
+        return queue_resolved(outbox, notifier, alert->id, &state, snapshot, now);
     if (!alert->silenced && !alert->observed)
-        return tell_firing(outbox, notifier, alert, &state, snapshot, again, now);
-    rc = sql_run(bound(outbox, DROP_OPEN, notifier->id, alert->id));
-    return rc == SQLITE_OK ? settle(outbox, notifier, alert->id, now) : rc;
+        return queue_firing(outbox, notifier, alert, &state, snapshot, again, now);
+    rc = sql_run(bind_two(outbox, DROP_OPEN, notifier->id, alert->id));
+    return rc == SQLITE_OK ? resolve_ended(outbox, notifier, alert->id, now) : rc;
 }
 
 int outbox_alert(struct outbox *outbox, const struct store_alert *alert, bool again, double now)
@@ -281,7 +283,7 @@ int outbox_alert(struct outbox *outbox, const struct store_alert *alert, bool ag
         const char *snapshot = sql_text(row, 0);
         rc = SQLITE_OK;
         for (size_t i = 0; i < outbox->count && rc == SQLITE_OK; i++)
-            rc = tell(outbox, &outbox->list[i], alert, snapshot, again, now);
+            rc = queue_change(outbox, &outbox->list[i], alert, snapshot, again, now);
     } else if (rc == SQLITE_DONE) {
         rc = SQLITE_OK; /* of a run that is retired */
     }
@@ -289,7 +291,7 @@ int outbox_alert(struct outbox *outbox, const struct store_alert *alert, bool ag
     return rc;
 }
 
-static const struct store_notifier *named(
+static const struct store_notifier *find_notifier(
     const struct store_notifier *list, size_t count, const char *name, const char *kind)
 {
     for (size_t i = 0; i < count; i++)
@@ -304,8 +306,8 @@ static int drop_others(struct outbox *outbox, const struct store_notifier *list,
     int rc = sqlite3_step(row);
     while (rc == SQLITE_ROW) {
         rc = SQLITE_OK;
-        if (!named(list, count, sql_text(row, 1), sql_text(row, 2)))
-            rc = sql_run(bound(outbox, DROP_NOTIFIER, sqlite3_column_int64(row, 0), 0));
+        if (!find_notifier(list, count, sql_text(row, 1), sql_text(row, 2)))
+            rc = sql_run(bind_two(outbox, DROP_NOTIFIER, sqlite3_column_int64(row, 0), 0));
         if (rc == SQLITE_OK)
             rc = sqlite3_step(row);
     }
@@ -313,7 +315,7 @@ static int drop_others(struct outbox *outbox, const struct store_notifier *list,
     return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
-static int add(struct outbox *outbox, const struct store_notifier *notifier)
+static int add_notifier(struct outbox *outbox, const struct store_notifier *notifier)
 {
     struct outbox_notifier *added = &outbox->list[outbox->count];
     sqlite3_stmt *add = outbox->statements[ADD_NOTIFIER], *row = outbox->statements[FIND_NOTIFIER];
@@ -332,10 +334,10 @@ static int add(struct outbox *outbox, const struct store_notifier *notifier)
     if (rc != SQLITE_ROW)
         return rc;
     outbox->count++;
-    return notifier->changed ? sql_run(bound(outbox, ALL_DUE, added->id, 0)) : SQLITE_OK;
+    return notifier->changed ? sql_run(bind_two(outbox, ALL_DUE, added->id, 0)) : SQLITE_OK;
 }
 
-/* Tells what fires to those who were not told of it yet. */
+/* Queues what fires for those who were not notified of it yet. */
 static int catch_up(struct outbox *outbox, double now)
 {
     sqlite3_stmt *row = outbox->statements[FIRING];
@@ -356,38 +358,39 @@ int outbox_register(
     int rc = drop_others(outbox, list, count);
     outbox->count = 0;
     for (size_t i = 0; rc == SQLITE_OK && i < count && i < STORE_NOTIFIERS_MAX; i++)
-        rc = add(outbox, &list[i]);
+        rc = add_notifier(outbox, &list[i]);
     if (rc == SQLITE_OK)
-        rc = outbox_settle(outbox, now);
+        rc = outbox_resolve_ended(outbox, now);
     return rc == SQLITE_OK ? catch_up(outbox, now) : rc;
 }
 
 /* The receiver has it. While it was on its way the alert may have ended without a word, silenced. */
-static int delivered(struct outbox *outbox, const struct outbox_notifier *notifier,
+static int note_delivered(struct outbox *outbox, const struct outbox_notifier *notifier,
     const struct store_delivery *delivery)
 {
     bool closes = strcmp(delivery->event, "resolved") == 0;
     sqlite3_stmt *notice =
-        bound(outbox, closes ? DROP_NOTICE : PUT_NOTICE, notifier->id, delivery->alert_id);
+        bind_two(outbox, closes ? DROP_NOTICE : PUT_NOTICE, notifier->id, delivery->alert_id);
     if (!closes)
         sql_bind_text(notice, 3, delivery->alert);
     int rc = sql_run(notice);
     if (rc == SQLITE_OK)
-        rc = sql_run(bound(outbox, DROP_ROW, notifier->id, delivery->row));
+        rc = sql_run(bind_two(outbox, DROP_ROW, notifier->id, delivery->row));
     if (rc == SQLITE_OK)
-        rc = add_counts(outbox, notifier->id, (struct counts){.delivered = 1});
-    return rc == SQLITE_OK ? settle(outbox, notifier, delivery->alert_id, delivery->now) : rc;
+        rc = add_to_counts(outbox, notifier->id, (struct outbox_counts){.delivered = 1});
+    return rc == SQLITE_OK ? resolve_ended(outbox, notifier, delivery->alert_id, delivery->now)
+                           : rc;
 }
 
-static int put_off(struct outbox *outbox, const struct outbox_notifier *notifier,
+static int retry_later(struct outbox *outbox, const struct outbox_notifier *notifier,
     const struct store_delivery *delivery)
 {
-    sqlite3_stmt *statement = bound(outbox, PUT_OFF, notifier->id, delivery->alert_id);
+    sqlite3_stmt *statement = bind_two(outbox, PUT_OFF, notifier->id, delivery->alert_id);
     sql_bind_text(statement, 3, delivery->event);
     sqlite3_bind_double(statement, 4, delivery->next_at);
     int rc = sql_run(statement);
     if (rc == SQLITE_OK)
-        rc = add_counts(outbox, notifier->id, (struct counts){.retries = 1});
+        rc = add_to_counts(outbox, notifier->id, (struct outbox_counts){.retries = 1});
     if (rc != SQLITE_OK)
         return rc;
     statement = outbox->statements[DROP_AGED];
@@ -397,13 +400,15 @@ static int put_off(struct outbox *outbox, const struct outbox_notifier *notifier
     return rc == SQLITE_OK ? count_dropped(outbox, notifier) : rc;
 }
 
-static int give_up(struct outbox *outbox, const struct outbox_notifier *notifier,
+static int drop_failed(struct outbox *outbox, const struct outbox_notifier *notifier,
     const struct store_delivery *delivery)
 {
-    int rc = sql_run(bound(outbox, DROP_ROW, notifier->id, delivery->row));
+    int rc = sql_run(bind_two(outbox, DROP_ROW, notifier->id, delivery->row));
     if (rc == SQLITE_OK && strcmp(delivery->event, "resolved") == 0)
-        rc = sql_run(bound(outbox, DROP_NOTICE, notifier->id, delivery->alert_id));
-    return rc == SQLITE_OK ? add_counts(outbox, notifier->id, (struct counts){.failed = 1}) : rc;
+        rc = sql_run(bind_two(outbox, DROP_NOTICE, notifier->id, delivery->alert_id));
+    return rc == SQLITE_OK
+               ? add_to_counts(outbox, notifier->id, (struct outbox_counts){.failed = 1})
+               : rc;
 }
 
 int outbox_delivery(struct outbox *outbox, const struct store_delivery *delivery)
@@ -413,9 +418,9 @@ int outbox_delivery(struct outbox *outbox, const struct store_delivery *delivery
         if (strcmp(notifier->name, delivery->notifier) != 0)
             continue;
         switch (delivery->outcome) {
-        case STORE_DELIVERED: return delivered(outbox, notifier, delivery);
-        case STORE_TRY_AGAIN: return put_off(outbox, notifier, delivery);
-        case STORE_GIVEN_UP: return give_up(outbox, notifier, delivery);
+        case STORE_DELIVERED: return note_delivered(outbox, notifier, delivery);
+        case STORE_TRY_AGAIN: return retry_later(outbox, notifier, delivery);
+        case STORE_GIVEN_UP: return drop_failed(outbox, notifier, delivery);
         }
     }
     return SQLITE_OK; /* of a notifier that is gone */

@@ -1,5 +1,5 @@
-/* What the notifiers are to be told: rows that are written in the transaction of the alert that they
- * tell of. Belongs to the writer thread, inside its transaction. All functions return an SQLite code.
+/* Pending notifications: rows that are written in the transaction of the alert that they are about.
+ * Belongs to the writer thread, inside its transaction. All functions return an SQLite code.
  *
  *              fires                    delivered                 resolved
  *     nothing ───────▶ row "firing" ──────────────▶ notice ─────────────────▶ row "resolved"
@@ -9,8 +9,8 @@
  *        └────────────────────────────────────────────────────────────────────────┘
  *
  * A notice is what the receiver holds for firing. An alert that is silenced while it fires is not
- * told further, but its end is told to those who hold a notice; so is that of an alert that is only
- * observed from now on. Of an alert there is at most one row that it fires (the newest state) and one
+ * notified further, but those who hold a notice are notified of its end; so it is with an alert that
+ * is only observed from now on. Of an alert there is at most one row that it fires (the newest state) and one
  * that it is resolved, so that a receiver that is away for long costs two rows an alert. A change of words or layers alone
  * waits LIMIT_UPDATE_SECONDS for more of the kind. */
 #ifndef FORESHOCK_STORE_OUTBOX_H
@@ -38,20 +38,20 @@ struct outbox {
     char dropped_of[OUTBOX_NAME_MAX];
 };
 
-int outbox_open(struct outbox *outbox, sqlite3 *db, char *err); /* 0, or -1 and `err` */
+int outbox_open(struct outbox *outbox, sqlite3 *db, struct error *error); /* 0, or -1 and `error` */
 void outbox_close(struct outbox *outbox);
 
 /* From here on these are the notifiers; see store_put_notifiers. */
 int outbox_register(
     struct outbox *outbox, const struct store_notifier *list, size_t count, double now);
 
-/* An alert whose row is stored as it is told here. `again`: it is told as firing even to those who
- * hold a notice of it. */
+/* An alert as its row is stored. `again`: also those who hold a notice of it are notified that it
+ * fires. */
 int outbox_alert(struct outbox *outbox, const struct store_alert *alert, bool again, double now);
 
 /* Whatever a receiver holds for firing that fires no more, such as the alerts of a run that was
- * retired, is to be told as resolved. */
-int outbox_settle(struct outbox *outbox, double now);
+ * retired, is queued as resolved. */
+int outbox_resolve_ended(struct outbox *outbox, double now);
 
 int outbox_delivery(struct outbox *outbox, const struct store_delivery *delivery);
 

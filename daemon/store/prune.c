@@ -20,11 +20,11 @@ static const char *const texts[PRUNE_TABLES][PRUNE_STATEMENTS] = {
     [PRUNE_HISTOGRAMS] = TEXTS_OF("histogram"),
 };
 
-int prune_open(struct prune *prune, sqlite3 *db, char *err)
+int prune_open(struct prune *prune, sqlite3 *db, struct error *error)
 {
     *prune = (struct prune){.db = db};
     for (size_t table = 0; table < PRUNE_TABLES; table++) {
-        if (sql_prepare_all(db, texts[table], prune->statements[table], PRUNE_STATEMENTS, err)) {
+        if (sql_prepare_all(db, texts[table], prune->statements[table], PRUNE_STATEMENTS, error)) {
             prune_close(prune);
             return -1;
         }

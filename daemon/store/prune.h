@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "daemon/core/error.h"
+
 enum prune_table { PRUNE_POINTS, PRUNE_HISTOGRAMS, PRUNE_TABLES };
 
 #define PRUNE_STATEMENTS 4
@@ -16,7 +18,7 @@ struct prune {
     sqlite3_stmt *statements[PRUNE_TABLES][PRUNE_STATEMENTS];
 };
 
-int prune_open(struct prune *prune, sqlite3 *db, char *err); /* 0, or -1 and `err` */
+int prune_open(struct prune *prune, sqlite3 *db, struct error *error); /* 0, or -1 and `error` */
 void prune_close(struct prune *prune);
 
 /* The last step of the oldest eighth of the series, sparing the newest `keep` rows. An SQLite

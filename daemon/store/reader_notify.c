@@ -1,14 +1,9 @@
 /* Silences, notifiers, and what those have to deliver. */
-#include "daemon/store/reader_internal.h"
+#include "daemon/store/reader_notify.h"
+
+#include "daemon/store/reader_query.h"
 #include "daemon/store/rows.h"
 #include "daemon/store/sql.h"
-
-/* The first step of a statement whose parameters are bound, in a snapshot of its own. */
-static int begin(struct reader *reader, enum reader_statement statement)
-{
-    int rc = reader_begin(reader);
-    return rc == SQLITE_OK ? sqlite3_step(reader->statements[statement]) : rc;
-}
 
 int reader_silences(struct reader *reader, int64_t id,
     void (*each)(void *ctx, const struct store_silence *), void *ctx)
@@ -16,20 +11,20 @@ int reader_silences(struct reader *reader, int64_t id,
     sqlite3_stmt *row = reader->statements[READ_SILENCES];
     bool found = id == 0;
     sqlite3_bind_int64(row, 1, id);
-    int rc = begin(reader, READ_SILENCES);
+    int rc = reader_query_first(reader, READ_SILENCES);
     for (; rc == SQLITE_ROW; rc = sqlite3_step(row)) {
         const struct store_silence silence = rows_silence(row);
         found = true;
         each(ctx, &silence);
     }
-    return reader_end(reader, rc, found);
+    return reader_query_end(reader, rc, found);
 }
 
 int reader_notifiers(
     struct reader *reader, void (*each)(void *ctx, const struct reader_notifier *), void *ctx)
 {
     sqlite3_stmt *row = reader->statements[READ_NOTIFIERS];
-    int rc = begin(reader, READ_NOTIFIERS);
+    int rc = reader_query_first(reader, READ_NOTIFIERS);
     for (; rc == SQLITE_ROW; rc = sqlite3_step(row)) {
         const struct reader_notifier notifier = {
             .name = sql_text(row, 0),
@@ -41,7 +36,7 @@ int reader_notifiers(
         };
         each(ctx, &notifier);
     }
-    return reader_end(reader, rc, true);
+    return reader_query_end(reader, rc, true);
 }
 
 int reader_due(struct reader *reader, const char *notifier,
@@ -50,7 +45,7 @@ int reader_due(struct reader *reader, const char *notifier,
     sqlite3_stmt *row = reader->statements[READ_DUE];
     bool found = false;
     sql_bind_text(row, 1, notifier);
-    int rc = begin(reader, READ_DUE);
+    int rc = reader_query_first(reader, READ_DUE);
     for (; rc == SQLITE_ROW; rc = sqlite3_step(row)) {
         const struct reader_due due = {
             .row = sqlite3_column_int64(row, 0),
@@ -65,7 +60,7 @@ int reader_due(struct reader *reader, const char *notifier,
         found = true;
         each(ctx, &due);
     }
-    return reader_end(reader, rc, found);
+    return reader_query_end(reader, rc, found);
 }
 
 int reader_notices(struct reader *reader, const char *notifier, int64_t after, size_t limit,
@@ -75,11 +70,11 @@ int reader_notices(struct reader *reader, const char *notifier, int64_t after, s
     sql_bind_text(row, 1, notifier);
     sqlite3_bind_int64(row, 2, after);
     sqlite3_bind_int64(row, 3, (int64_t)limit);
-    int rc = begin(reader, READ_NOTICES);
+    int rc = reader_query_first(reader, READ_NOTICES);
     for (; rc == SQLITE_ROW; rc = sqlite3_step(row)) {
         const struct reader_notice notice = {
             .alert_id = sqlite3_column_int64(row, 0), .alert = sql_text(row, 1)};
         each(ctx, &notice);
     }
-    return reader_end(reader, rc, true);
+    return reader_query_end(reader, rc, true);
 }

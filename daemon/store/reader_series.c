@@ -1,21 +1,23 @@
 /* Series and histograms for plots: the attempts of a series laid over each other, then put on
  * one grid. */
+#include "daemon/store/reader_series.h"
+
 #include <stdlib.h>
 
 #include "daemon/store/bucket.h"
-#include "daemon/store/reader_internal.h"
+#include "daemon/store/reader_query.h"
 #include "daemon/store/rows.h"
 
 /* The part of one attempt's series that is seen. */
-struct part {
+struct series_part {
     int64_t series;
     uint32_t attempt;
     int64_t first, last; /* steps, inclusive */
     bool empty;
 };
 
-struct parts {
-    struct part *list;
+struct series_parts {
+    struct series_part *list;
     size_t count, room;
 };
 
@@ -31,7 +33,7 @@ static const struct series_statements histograms_source = {
 
 /* All helpers give SQLITE_DONE when they went well, another code when not. */
 static int list_parts(
-    struct reader *reader, const struct reader_series_query *query, struct parts *parts)
+    struct reader *reader, const struct reader_series_query *query, struct series_parts *parts)
 {
     sqlite3_stmt *row = reader->statements[READ_SERIES];
     sqlite3_bind_int64(row, 1, query->run);
@@ -42,13 +44,13 @@ static int list_parts(
     for (; rc == SQLITE_ROW; rc = sqlite3_step(row)) {
         if (parts->count == parts->room) {
             size_t room = parts->room ? parts->room * 2 : 4;
-            struct part *list = realloc(parts->list, room * sizeof *list);
+            struct series_part *list = realloc(parts->list, room * sizeof *list);
             if (!list)
                 return SQLITE_NOMEM;
             parts->list = list;
             parts->room = room;
         }
-        parts->list[parts->count++] = (struct part){.series = sqlite3_column_int64(row, 0),
+        parts->list[parts->count++] = (struct series_part){.series = sqlite3_column_int64(row, 0),
             .attempt = (uint32_t)sqlite3_column_int64(row, 1)};
     }
     return rc;
@@ -72,7 +74,7 @@ static int find_step(
 /* From the newest attempt back: each is seen up to where a later one begins, also where that
  * lies outside the range. */
 static int limit_parts(struct reader *reader, const struct series_statements *source,
-    const struct reader_series_query *query, struct parts *parts)
+    const struct reader_series_query *query, struct series_parts *parts)
 {
     sqlite3_stmt *first = reader->statements[source->first],
                  *last = reader->statements[source->last];
@@ -80,7 +82,7 @@ static int limit_parts(struct reader *reader, const struct series_statements *so
     int rc = SQLITE_DONE;
     bool free_steps = query->from <= query->to;
     for (size_t i = parts->count; i-- > 0 && rc == SQLITE_DONE;) {
-        struct part *part = &parts->list[i];
+        struct series_part *part = &parts->list[i];
         int64_t begin = 0;
         bool found = false;
         part->empty = true;
@@ -101,12 +103,12 @@ static int limit_parts(struct reader *reader, const struct series_statements *so
 }
 
 /* The grid over what all parts show. False: they show nothing. */
-static bool grid_of(const struct parts *parts, size_t cells, struct bucket_grid *grid)
+static bool grid_of(const struct series_parts *parts, size_t cells, struct bucket_grid *grid)
 {
     bool any = false;
     int64_t first = 0, last = 0;
     for (size_t i = 0; i < parts->count; i++) {
-        const struct part *part = &parts->list[i];
+        const struct series_part *part = &parts->list[i];
         if (part->empty)
             continue;
         first = !any || part->first < first ? part->first : first;
@@ -119,13 +121,13 @@ static bool grid_of(const struct parts *parts, size_t cells, struct bucket_grid 
 }
 
 /* The number of cells that a part can fill. */
-static size_t cells_of(const struct part *part, const struct bucket_grid *grid)
+static size_t cells_of(const struct series_part *part, const struct bucket_grid *grid)
 {
     return (size_t)(bucket_cell(grid, part->last) - bucket_cell(grid, part->first)) + 1;
 }
 
 static sqlite3_stmt *rows_of(
-    struct reader *reader, const struct series_statements *source, const struct part *part)
+    struct reader *reader, const struct series_statements *source, const struct series_part *part)
 {
     sqlite3_stmt *rows = reader->statements[source->rows];
     sqlite3_bind_int64(rows, 1, part->series);
@@ -153,7 +155,7 @@ static int fill_buckets(
     return rc;
 }
 
-static void add_counts(struct reader_column *column, const unsigned char *bytes)
+static void sum_counts(struct reader_column *column, const unsigned char *bytes)
 {
     for (size_t i = 0; i < HISTOGRAM_BINS; i++) {
         uint32_t count = 0;
@@ -180,7 +182,7 @@ static int fill_columns(
         const unsigned char *bytes = sqlite3_column_blob(row, 2);
         if (!bytes || sqlite3_column_bytes(row, 2) != 4 * HISTOGRAM_BINS)
             return SQLITE_CORRUPT;
-        add_counts(column, bytes);
+        sum_counts(column, bytes);
     }
     sqlite3_reset(row);
     return rc;
@@ -188,10 +190,10 @@ static int fill_columns(
 
 /* Finds the parts and the grid of a query. `shown`: there is something to read. */
 static int plan(struct reader *reader, const struct series_statements *source,
-    const struct reader_series_query *query, struct parts *parts, struct bucket_grid *grid,
+    const struct reader_series_query *query, struct series_parts *parts, struct bucket_grid *grid,
     bool *shown)
 {
-    int rc = reader_begin(reader);
+    int rc = reader_query_begin(reader);
     if (rc == SQLITE_OK)
         rc = list_parts(reader, query, parts);
     if (rc == SQLITE_DONE)
@@ -204,12 +206,12 @@ int reader_series(struct reader *reader, const struct reader_series_query *query
     void (*series)(void *ctx, uint32_t attempt, const struct reader_bucket *buckets, size_t count),
     void *ctx)
 {
-    struct parts parts = {0};
+    struct series_parts parts = {0};
     struct bucket_grid grid = {0};
     bool shown;
     int rc = plan(reader, &points_source, query, &parts, &grid, &shown);
     for (size_t i = 0; shown && i < parts.count && rc == SQLITE_DONE; i++) {
-        const struct part *part = &parts.list[i];
+        const struct series_part *part = &parts.list[i];
         size_t count = 0;
         if (part->empty)
             continue;
@@ -221,19 +223,19 @@ int reader_series(struct reader *reader, const struct reader_series_query *query
         free(buckets);
     }
     free(parts.list);
-    return reader_end(reader, rc, parts.count > 0);
+    return reader_query_end(reader, rc, parts.count > 0);
 }
 
 int reader_histogram(struct reader *reader, const struct reader_series_query *query,
     void (*each)(void *ctx, uint32_t attempt, const struct reader_column *columns, size_t count),
     void *ctx)
 {
-    struct parts parts = {0};
+    struct series_parts parts = {0};
     struct bucket_grid grid = {0};
     bool shown;
     int rc = plan(reader, &histograms_source, query, &parts, &grid, &shown);
     for (size_t i = 0; shown && i < parts.count && rc == SQLITE_DONE; i++) {
-        const struct part *part = &parts.list[i];
+        const struct series_part *part = &parts.list[i];
         size_t count = 0;
         if (part->empty)
             continue;
@@ -246,5 +248,5 @@ int reader_histogram(struct reader *reader, const struct reader_series_query *qu
         free(columns);
     }
     free(parts.list);
-    return reader_end(reader, rc, parts.count > 0);
+    return reader_query_end(reader, rc, parts.count > 0);
 }

@@ -5,14 +5,14 @@
 #include <unistd.h>
 
 #include "daemon/core/clock.h"
-#include "daemon/store/baseline.h"
-#include "daemon/store/internal.h"
+#include "daemon/store/baseline_file.h"
 #include "daemon/store/sql.h"
+#include "daemon/store/store_log.h"
 
 #define LOOK_MS           1000    /* between two looks at the sizes */
 #define LOOK_EXHAUSTED_MS 10000   /* when nothing was left to take */
 #define SLICE_MS          4       /* one transaction of deletions */
-#define TELL_MS           3600000 /* between two lines about trimming */
+#define LOG_MS            3600000 /* between two lines about trimming */
 
 enum {
     PAGE_COUNT,
@@ -62,18 +62,18 @@ static const char *const texts[STATEMENT_COUNT] = {
     [VACUUM] = "PRAGMA incremental_vacuum(128)",
 };
 
-struct sizes {
+struct store_sizes {
     uint64_t file, used, baselines; /* bytes; `used` is `file` without its free pages */
 };
 
 int retention_open(struct retention *retention, const struct store_options *options,
-    int baselines_fd, struct apply *apply, char *err)
+    int baselines_fd, struct apply *apply, struct error *error)
 {
     *retention = (struct retention){
         .options = options, .apply = apply, .baselines_fd = baselines_fd, .db = apply->db};
-    if (prune_open(&retention->prune, apply->db, err))
+    if (prune_open(&retention->prune, apply->db, error))
         return -1;
-    return sql_prepare_all(apply->db, texts, retention->statements, STATEMENT_COUNT, err);
+    return sql_prepare_all(apply->db, texts, retention->statements, STATEMENT_COUNT, error);
 }
 
 void retention_close(struct retention *retention)
@@ -84,7 +84,7 @@ void retention_close(struct retention *retention)
 
 /* The first columns (at most two) of the statement's first row. SQLITE_ROW, SQLITE_DONE, or an
  * error. */
-static int get(sqlite3_stmt *statement, int64_t *first, int64_t *second)
+static int first_row(sqlite3_stmt *statement, int64_t *first, int64_t *second)
 {
     int rc = sqlite3_step(statement);
     if (rc == SQLITE_ROW) {
@@ -96,12 +96,12 @@ static int get(sqlite3_stmt *statement, int64_t *first, int64_t *second)
     return rc;
 }
 
-static int measure(struct retention *retention, struct sizes *sizes)
+static int measure_sizes(struct retention *retention, struct store_sizes *sizes)
 {
     int64_t pages = 0, free_pages = 0, baselines = 0, page_bytes = 0;
-    if (get(retention->statements[PAGE_COUNT], &pages, NULL) != SQLITE_ROW ||
-        get(retention->statements[FREE_COUNT], &free_pages, NULL) != SQLITE_ROW ||
-        get(retention->statements[BASELINE_BYTES], &baselines, NULL) != SQLITE_ROW ||
+    if (first_row(retention->statements[PAGE_COUNT], &pages, NULL) != SQLITE_ROW ||
+        first_row(retention->statements[FREE_COUNT], &free_pages, NULL) != SQLITE_ROW ||
+        first_row(retention->statements[BASELINE_BYTES], &baselines, NULL) != SQLITE_ROW ||
         sql_get_int(retention->db, "PRAGMA page_size", &page_bytes) != SQLITE_OK)
         return -1;
     sizes->file = (uint64_t)(pages * page_bytes);
@@ -111,7 +111,7 @@ static int measure(struct retention *retention, struct sizes *sizes)
     return 0;
 }
 
-static void rest(struct retention *retention, uint64_t until_ms)
+static void rest_until(struct retention *retention, uint64_t until_ms)
 {
     retention->phase = RETENTION_REST;
     retention->look_at_ms = until_ms;
@@ -125,17 +125,17 @@ static void remove_up_to(struct retention *retention, int64_t run, int64_t attem
 }
 
 /* The text that a statement finds, cut to the length of a line of the log. */
-static void get_text(sqlite3_stmt *statement, char text[STORE_ERROR_MAX])
+static void get_text(sqlite3_stmt *statement, char text[ERROR_MAX])
 {
     bool found = sqlite3_step(statement) == SQLITE_ROW;
-    snprintf(text, STORE_ERROR_MAX, "%s", found ? sql_text(statement, 0) : "");
+    snprintf(text, ERROR_MAX, "%s", found ? sql_text(statement, 0) : "");
     sqlite3_reset(statement);
 }
 
 /* Hides a run from all readers; its rows go afterwards. Its key goes at once. */
-static int retire(struct retention *retention, int64_t run, const char *why)
+static int retire_run(struct retention *retention, int64_t run, const char *why)
 {
-    char key[STORE_ERROR_MAX];
+    char key[ERROR_MAX];
     sqlite3_bind_int64(retention->statements[RUN_KEY], 1, run);
     get_text(retention->statements[RUN_KEY], key);
     sqlite3_bind_int64(retention->statements[RETIRE], 1, run);
@@ -143,7 +143,7 @@ static int retire(struct retention *retention, int64_t run, const char *why)
     if (rc == SQLITE_OK)
         rc = sql_run(retention->statements[RETIRE]);
     if (rc == SQLITE_OK)
-        rc = apply_settle(retention->apply);
+        rc = apply_resolve_ended(retention->apply);
     if (rc == SQLITE_OK)
         rc = sql_exec(retention->db, "COMMIT");
     if (rc != SQLITE_OK) {
@@ -161,16 +161,16 @@ static int retire(struct retention *retention, int64_t run, const char *why)
 static bool choose_due(struct retention *retention, bool *forget)
 {
     int64_t run;
-    if (get(retention->statements[FIND_RETIRED], &run, NULL) == SQLITE_ROW) {
+    if (first_row(retention->statements[FIND_RETIRED], &run, NULL) == SQLITE_ROW) {
         remove_up_to(retention, run, INT64_MAX);
         return true;
     }
     double limit = retention->options->retention_seconds;
     sqlite3_bind_double(retention->statements[FIND_AGED], 1, clock_wall() - limit);
-    if (limit <= 0 || get(retention->statements[FIND_AGED], &run, NULL) != SQLITE_ROW)
+    if (limit <= 0 || first_row(retention->statements[FIND_AGED], &run, NULL) != SQLITE_ROW)
         return false;
     *forget = true;
-    return retire(retention, run, "by its age") == SQLITE_OK;
+    return retire_run(retention, run, "by its age") == SQLITE_OK;
 }
 
 /* What goes next because there is too much. */
@@ -178,10 +178,10 @@ static void choose_victim(struct retention *retention, uint64_t now_ms, bool *fo
 {
     int64_t run, attempt;
     *forget = true;
-    if (get(retention->statements[FIND_ENDED], &run, NULL) == SQLITE_ROW) {
-        if (retire(retention, run, "to make room") != SQLITE_OK)
-            rest(retention, now_ms + LOOK_MS);
-    } else if (get(retention->statements[FIND_OLD_ATTEMPT], &run, &attempt) == SQLITE_ROW) {
+    if (first_row(retention->statements[FIND_ENDED], &run, NULL) == SQLITE_ROW) {
+        if (retire_run(retention, run, "to make room") != SQLITE_OK)
+            rest_until(retention, now_ms + LOOK_MS);
+    } else if (first_row(retention->statements[FIND_OLD_ATTEMPT], &run, &attempt) == SQLITE_ROW) {
         remove_up_to(retention, run, attempt);
     } else {
         retention->phase = RETENTION_TRIM;
@@ -192,12 +192,12 @@ static void choose_victim(struct retention *retention, uint64_t now_ms, bool *fo
     }
 }
 
-static void choose(struct retention *retention, uint64_t now_ms, bool *forget)
+static void choose_next(struct retention *retention, uint64_t now_ms, bool *forget)
 {
-    struct sizes sizes;
+    struct store_sizes sizes;
     uint64_t limit = retention->options->retention_bytes;
-    rest(retention, now_ms + LOOK_MS);
-    if (measure(retention, &sizes) || choose_due(retention, forget))
+    rest_until(retention, now_ms + LOOK_MS);
+    if (measure_sizes(retention, &sizes) || choose_due(retention, forget))
         return;
     /* On a disk that is short of room the pages that are free anyhow go back to it. */
     bool shrink = sizes.file + sizes.baselines > limit ||
@@ -211,11 +211,11 @@ static void choose(struct retention *retention, uint64_t now_ms, bool *forget)
 static int delete_run(struct retention *retention)
 {
     sqlite3_stmt *files = retention->statements[LIST_BASELINES];
-    char name[BASELINE_NAME_MAX];
+    char name[BASELINE_FILE_NAME_MAX];
     sqlite3_bind_int64(files, 1, retention->run);
     int rc = sqlite3_step(files);
     for (; rc == SQLITE_ROW; rc = sqlite3_step(files)) {
-        baseline_name(name, sqlite3_column_int64(files, 0),
+        baseline_file_name(name, sqlite3_column_int64(files, 0),
             (uint32_t)sqlite3_column_int64(files, 1), sqlite3_column_int64(files, 2));
         unlinkat(retention->baselines_fd, name, 0);
     }
@@ -233,7 +233,7 @@ static int remove_some(struct retention *retention, bool *forget)
     int64_t series = 0;
     sqlite3_bind_int64(next, 1, retention->run);
     sqlite3_bind_int64(next, 2, retention->attempt);
-    int rc = get(next, &series, NULL);
+    int rc = first_row(next, &series, NULL);
     if (rc == SQLITE_DONE && retention->attempt == INT64_MAX)
         rc = delete_run(retention) == SQLITE_OK ? SQLITE_DONE
                                                 : sqlite3_extended_errcode(retention->db);
@@ -259,7 +259,7 @@ static int trim_next(struct retention *retention)
     } else {
         sqlite3_stmt *next = retention->statements[NEXT_SERIES];
         sqlite3_bind_int64(next, 1, retention->series);
-        int rc = get(next, &retention->series, NULL);
+        int rc = first_row(next, &retention->series, NULL);
         if (rc != SQLITE_ROW)
             return rc;
         retention->table = PRUNE_POINTS;
@@ -292,7 +292,7 @@ static int vacuum_some(struct retention *retention)
     return rc;
 }
 
-static int step(struct retention *retention, bool *forget)
+static int run_step(struct retention *retention, bool *forget)
 {
     switch (retention->phase) {
     case RETENTION_REMOVE: return remove_some(retention, forget);
@@ -304,11 +304,11 @@ static int step(struct retention *retention, bool *forget)
 }
 
 /* One transaction of steps. An SQLite code; SQLITE_DONE: the phase is over. */
-static int slice(struct retention *retention, uint64_t now_ms, bool *forget)
+static int run_slice(struct retention *retention, uint64_t now_ms, bool *forget)
 {
     int rc = sql_exec(retention->db, "BEGIN IMMEDIATE");
     while (rc == SQLITE_OK && clock_ms() <= now_ms + SLICE_MS)
-        rc = step(retention, forget);
+        rc = run_step(retention, forget);
     int end = rc == SQLITE_OK || rc == SQLITE_DONE ? sql_exec(retention->db, "COMMIT") : rc;
     if (end == SQLITE_OK)
         return rc;
@@ -316,52 +316,52 @@ static int slice(struct retention *retention, uint64_t now_ms, bool *forget)
     return end;
 }
 
-static void tell_trim(struct retention *retention, uint64_t now_ms)
+static void log_trim(struct retention *retention, uint64_t now_ms)
 {
-    char keys[STORE_ERROR_MAX];
-    if (retention->told_ms > 0 && now_ms < retention->told_ms + TELL_MS)
+    char keys[ERROR_MAX];
+    if (retention->logged_ms > 0 && now_ms < retention->logged_ms + LOG_MS)
         return;
-    retention->told_ms = now_ms;
+    retention->logged_ms = now_ms;
     get_text(retention->statements[ALL_KEYS], keys);
     store_log(retention->options, false, "retention trims the oldest points of %s", keys);
 }
 
-static void finish(struct retention *retention, uint64_t now_ms, bool *forget)
+static void finish_phase(struct retention *retention, uint64_t now_ms, bool *forget)
 {
     bool took = retention->phase != RETENTION_TRIM || retention->trimmed;
     if (retention->phase != RETENTION_VACUUM && took)
         stats_add(&retention->options->stats->store_retired_runs_total, 1);
     if (retention->phase == RETENTION_TRIM && took)
-        tell_trim(retention, now_ms);
+        log_trim(retention, now_ms);
     if (took) {
         retention->exhausted = false;
-        choose(retention, now_ms, forget);
+        choose_next(retention, now_ms, forget);
         return;
     }
     if (!retention->exhausted)
         store_log(retention->options, true,
             "the store is over its limit and nothing is left that retention may take");
     retention->exhausted = true;
-    rest(retention, now_ms + LOOK_EXHAUSTED_MS);
+    rest_until(retention, now_ms + LOOK_EXHAUSTED_MS);
 }
 
 bool retention_turn(struct retention *retention, uint64_t now_ms, bool *forget)
 {
     if (retention->phase == RETENTION_REST) {
         if (now_ms >= retention->look_at_ms)
-            choose(retention, now_ms, forget);
+            choose_next(retention, now_ms, forget);
         return retention->phase != RETENTION_REST;
     }
-    int rc = slice(retention, now_ms, forget);
+    int rc = run_slice(retention, now_ms, forget);
     if (rc == SQLITE_DONE) {
-        finish(retention, now_ms, forget);
+        finish_phase(retention, now_ms, forget);
     } else if (rc != SQLITE_OK) {
         if (!retention->failing)
             store_log(retention->options, true, "retention failed and is tried again: %s",
                 sqlite3_errmsg(retention->db));
         stats_add(&retention->options->stats->store_errors_total, 1);
         *forget = true;
-        rest(retention, now_ms + LOOK_MS);
+        rest_until(retention, now_ms + LOOK_MS);
     }
     retention->failing = rc != SQLITE_OK && rc != SQLITE_DONE;
     return retention->phase != RETENTION_REST;

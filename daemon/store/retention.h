@@ -20,6 +20,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "daemon/store/apply.h"
 #include "daemon/store/prune.h"
 #include "daemon/store/store.h"
 
@@ -27,8 +28,6 @@
 #define RETENTION_STATEMENT_MAX 16
 
 enum retention_phase { RETENTION_REST, RETENTION_REMOVE, RETENTION_TRIM, RETENTION_VACUUM };
-
-struct apply;
 
 struct retention {
     const struct store_options *options;
@@ -44,13 +43,13 @@ struct retention {
     enum prune_table table; /* TRIM: of which rows go */
     int64_t last;           /* TRIM: up to this step; less than 0: not chosen yet */
     bool trimmed;           /* TRIM: this pass has taken something */
-    uint64_t told_ms;       /* TRIM: when a pass was last logged; 0: never */
+    uint64_t logged_ms;     /* TRIM: when a pass was last logged; 0: never */
     bool exhausted;         /* nothing was left to take, and that was logged */
     bool failing;           /* the last slice failed, and that was logged */
 };
 
 int retention_open(struct retention *retention, const struct store_options *options,
-    int baselines_fd, struct apply *apply, char *err); /* 0, or -1 and `err` */
+    int baselines_fd, struct apply *apply, struct error *error); /* 0, or -1 and `error` */
 void retention_close(struct retention *retention);
 
 /* One slice. True: there is more to do, call again soon. `forget`: series were deleted,

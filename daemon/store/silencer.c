@@ -42,14 +42,14 @@ static int look_ahead(struct silencer *silencer)
     return rc == SQLITE_ROW ? SQLITE_OK : rc;
 }
 
-int silencer_open(struct silencer *silencer, sqlite3 *db, char *err)
+int silencer_open(struct silencer *silencer, sqlite3 *db, struct error *error)
 {
     *silencer = (struct silencer){.db = db};
-    if (sql_prepare_all(db, texts, silencer->statements, STATEMENT_COUNT, err))
+    if (sql_prepare_all(db, texts, silencer->statements, STATEMENT_COUNT, error))
         return -1;
     if (look_ahead(silencer) == SQLITE_OK)
         return 0;
-    snprintf(err, STORE_ERROR_MAX, "the silences cannot be read: %s", sqlite3_errmsg(db));
+    error_set(error, "the silences cannot be read: %s", sqlite3_errmsg(db));
     silencer_close(silencer);
     return -1;
 }

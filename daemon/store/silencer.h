@@ -17,7 +17,8 @@ struct silencer {
     _Atomic double next_expiry; /* read by any thread; INFINITY: none */
 };
 
-int silencer_open(struct silencer *silencer, sqlite3 *db, char *err); /* 0, or -1 and `err` */
+int silencer_open(
+    struct silencer *silencer, sqlite3 *db, struct error *error); /* 0, or -1 and `error` */
 void silencer_close(struct silencer *silencer);
 
 /* Whether the silences that are there cover an alert: its run, rule, layers and evidence. */

@@ -6,7 +6,7 @@
 
 #include "daemon/store/store.h"
 
-int sql_open(sqlite3 **db, const char *path, int flags, char *err)
+int sql_open(sqlite3 **db, const char *path, int flags, struct error *error)
 {
     int rc = sqlite3_open_v2(path, db, flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE, NULL);
     if (rc == SQLITE_OK)
@@ -16,20 +16,20 @@ int sql_open(sqlite3 **db, const char *path, int flags, char *err)
             "PRAGMA mmap_size = 0; PRAGMA wal_autocheckpoint = 0; PRAGMA temp_store = MEMORY;");
     if (rc == SQLITE_OK)
         return 0;
-    snprintf(err, STORE_ERROR_MAX, "%s: cannot be opened: %s", path,
-        *db ? sqlite3_errmsg(*db) : sqlite3_errstr(rc));
+    error_set(
+        error, "%s: cannot be opened: %s", path, *db ? sqlite3_errmsg(*db) : sqlite3_errstr(rc));
     sqlite3_close(*db);
     *db = NULL;
     return -1;
 }
 
-int sql_open_reader(sqlite3 **db, const char *path, char *err)
+int sql_open_reader(sqlite3 **db, const char *path, struct error *error)
 {
-    if (sql_open(db, path, SQLITE_OPEN_READONLY, err))
+    if (sql_open(db, path, SQLITE_OPEN_READONLY, error))
         return -1;
     if (sql_exec(*db, "PRAGMA query_only = 1; PRAGMA cache_size = -8192;") == SQLITE_OK)
         return 0;
-    snprintf(err, STORE_ERROR_MAX, "%s: cannot be read: %s", path, sqlite3_errmsg(*db));
+    error_set(error, "%s: cannot be read: %s", path, sqlite3_errmsg(*db));
     sqlite3_close(*db);
     *db = NULL;
     return -1;
@@ -60,16 +60,16 @@ int sql_rollback(sqlite3 *db)
     return sqlite3_get_autocommit(db) ? SQLITE_OK : sql_exec(db, "ROLLBACK");
 }
 
-int sql_prepare_all(
-    sqlite3 *db, const char *const *texts, sqlite3_stmt **statements, size_t count, char *err)
+int sql_prepare_all(sqlite3 *db, const char *const *texts, sqlite3_stmt **statements, size_t count,
+    struct error *error)
 {
     memset(statements, 0, count * sizeof *statements);
     for (size_t i = 0; i < count; i++) {
         if (sqlite3_prepare_v3(db, texts[i], -1, SQLITE_PREPARE_PERSISTENT, &statements[i], NULL) ==
             SQLITE_OK)
             continue;
-        snprintf(err, STORE_ERROR_MAX, "the database refuses a statement: %s (%.200s)",
-            sqlite3_errmsg(db), texts[i]);
+        error_set(
+            error, "the database refuses a statement: %s (%.200s)", sqlite3_errmsg(db), texts[i]);
         sql_finalize_all(statements, count);
         return -1;
     }

@@ -25,32 +25,30 @@ static int make_path(char *path)
     return mkdir(path, 0700) && errno != EEXIST ? -1 : 0;
 }
 
-static int unusable(const char *path, const char *what, char *err)
+static int unusable(const char *path, const char *what, struct error *error)
 {
-    snprintf(err, STORE_ERROR_MAX, "state directory %s: %s: %s", path, what, strerror(errno));
+    error_set(error, "state directory %s: %s: %s", path, what, strerror(errno));
     return STORE_UNUSABLE;
 }
 
-static int take_lock(struct statedir *dir, char *err)
+static int take_lock(struct statedir *dir, struct error *error)
 {
     char text[32] = "";
     bool taken = flock(dir->lock_fd, LOCK_EX | LOCK_NB) == 0;
     if (!taken && errno != EWOULDBLOCK)
-        return unusable(dir->path, "the file `lock` cannot be locked", err);
+        return unusable(dir->path, "the file `lock` cannot be locked", error);
     ssize_t length = pread(dir->lock_fd, text, sizeof text - 1, 0);
     long pid = length > 0 ? strtol(text, NULL, 10) : 0;
     if (!taken && pid > 0)
-        snprintf(
-            err, STORE_ERROR_MAX, "state directory %s is in use by process %ld", dir->path, pid);
+        error_set(error, "state directory %s is in use by process %ld", dir->path, pid);
     else if (!taken)
-        snprintf(
-            err, STORE_ERROR_MAX, "state directory %s is in use by another process", dir->path);
+        error_set(error, "state directory %s is in use by another process", dir->path);
     if (!taken)
         return STORE_IN_USE;
     dir->unclean = length > 0;
     length = snprintf(text, sizeof text, "%ld\n", (long)getpid());
     if (ftruncate(dir->lock_fd, 0) || pwrite(dir->lock_fd, text, (size_t)length, 0) != length)
-        return unusable(dir->path, "the file `lock` cannot be written", err);
+        return unusable(dir->path, "the file `lock` cannot be written", error);
     return STORE_OK;
 }
 
@@ -72,90 +70,89 @@ static const char *objection(const struct stat *found, bool folder)
     return NULL;
 }
 
-static int refuse(const char *path, const char *name, const char *why, char *err)
+static int refuse_entry(const char *path, const char *name, const char *why, struct error *error)
 {
-    snprintf(err, STORE_ERROR_MAX,
-        "state directory %s: `%s` %s; expected one of the daemon's own, or nothing", path, name,
-        why);
+    error_set(error, "state directory %s: `%s` %s; expected one of the daemon's own, or nothing",
+        path, name, why);
     return STORE_UNUSABLE;
 }
 
 /* A name in the directory that is not there is good. */
-static int check_entry(const struct statedir *dir, const char *name, bool folder, char *err)
+static int check_entry(
+    const struct statedir *dir, const char *name, bool folder, struct error *error)
 {
     struct stat found;
     if (fstatat(dir->fd, name, &found, AT_SYMLINK_NOFOLLOW) == 0) {
         const char *why = objection(&found, folder);
-        return why ? refuse(dir->path, name, why, err) : STORE_OK;
+        return why ? refuse_entry(dir->path, name, why, error) : STORE_OK;
     }
     if (errno == ENOENT)
         return STORE_OK;
-    snprintf(err, STORE_ERROR_MAX, "state directory %s: `%s` cannot be looked at: %s", dir->path,
-        name, strerror(errno));
+    error_set(error, "state directory %s: `%s` cannot be looked at: %s", dir->path, name,
+        strerror(errno));
     return STORE_UNUSABLE;
 }
 
-int statedir_check(const struct statedir *dir, const char *name, char *err)
+int statedir_check(const struct statedir *dir, const char *name, struct error *error)
 {
-    return check_entry(dir, name, false, err) == STORE_OK ? 0 : -1;
+    return check_entry(dir, name, false, error) == STORE_OK ? 0 : -1;
 }
 
 /* A link to the directory is good if we or the administrator have set it: another disk, systemd's /var/lib/private. */
-static int open_directory(struct statedir *dir, char *err)
+static int open_directory(struct statedir *dir, struct error *error)
 {
     struct stat link, found;
     if (make_path(dir->path))
-        return unusable(dir->path, "cannot be made", err);
+        return unusable(dir->path, "cannot be made", error);
     dir->fd = open(dir->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (dir->fd < 0 || fstat(dir->fd, &found) || lstat(dir->path, &link))
-        return unusable(dir->path, "cannot be opened", err);
+        return unusable(dir->path, "cannot be opened", error);
     const char *why = objection(&found, true);
     if (S_ISLNK(link.st_mode) && link.st_uid != geteuid() && link.st_uid != 0)
         why = "is a symbolic link of another user";
     if (!why)
         return STORE_OK;
-    snprintf(err, STORE_ERROR_MAX,
-        "state directory %s: %s; expected one of the daemon's user (uid %ld) alone", dir->path, why,
-        (long)geteuid());
+    error_set(error, "state directory %s: %s; expected one of the daemon's user (uid %ld) alone",
+        dir->path, why, (long)geteuid());
     return STORE_UNUSABLE;
 }
 
-static int open_lock(struct statedir *dir, char *err)
+static int open_lock(struct statedir *dir, struct error *error)
 {
-    int rc = check_entry(dir, "lock", false, err);
+    int rc = check_entry(dir, "lock", false, error);
     if (rc != STORE_OK)
         return rc;
     dir->lock_fd = openat(dir->fd, "lock", O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (dir->lock_fd < 0)
-        return unusable(dir->path, "the file `lock` cannot be written", err);
-    return take_lock(dir, err);
+        return unusable(dir->path, "the file `lock` cannot be written", error);
+    return take_lock(dir, error);
 }
 
-static int open_baselines(struct statedir *dir, char *err)
+static int open_baselines(struct statedir *dir, struct error *error)
 {
     if (mkdirat(dir->fd, "baselines", 0700) && errno != EEXIST)
-        return unusable(dir->path, "the folder `baselines` cannot be made", err);
-    int rc = check_entry(dir, "baselines", true, err);
+        return unusable(dir->path, "the folder `baselines` cannot be made", error);
+    int rc = check_entry(dir, "baselines", true, error);
     if (rc != STORE_OK)
         return rc;
     dir->baselines_fd =
         openat(dir->fd, "baselines", O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     return dir->baselines_fd < 0
-               ? unusable(dir->path, "the folder `baselines` cannot be opened", err)
+               ? unusable(dir->path, "the folder `baselines` cannot be opened", error)
                : STORE_OK;
 }
 
-int statedir_open(struct statedir *dir, const char *path, char *err)
+int statedir_open(struct statedir *dir, const char *path, struct error *error)
 {
     *dir = STATEDIR_CLOSED;
     dir->path = strdup(path);
     if (!dir->path)
-        return unusable(path, "memory is short", err);
-    int rc = open_directory(dir, err);
+        return unusable(path, "memory is short", error);
+    int rc = open_directory(dir, error);
     if (rc == STORE_OK)
-        rc = open_lock(dir, err);
+        rc = open_lock(dir, error);
     if (rc == STORE_OK)
-        rc = open_baselines(dir, err);
+        rc = open_baselines(dir, error);
     return rc;
 }
 

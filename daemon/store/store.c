@@ -4,33 +4,43 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
-#include <stdarg.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "daemon/core/clock.h"
-#include "daemon/store/baseline.h"
-#include "daemon/store/internal.h"
+#include "daemon/store/apply.h"
+#include "daemon/store/baseline_file.h"
+#include "daemon/store/catalog.h"
+#include "daemon/store/disk.h"
 #include "daemon/store/migrate.h"
+#include "daemon/store/queue.h"
+#include "daemon/store/retention.h"
 #include "daemon/store/sql.h"
+#include "daemon/store/statedir.h"
 #include "daemon/store/writer.h"
 
 #define CHECK_LIMIT_MS 5000 /* the check after an unclean end stops here */
 
-void store_log(const struct store_options *options, bool error, const char *format, ...)
-{
-    char text[STORE_ERROR_MAX * 2];
-    va_list arguments;
-    va_start(arguments, format);
-    vsnprintf(text, sizeof text, format, arguments);
-    va_end(arguments);
-    if (options->log)
-        options->log(options->log_ctx, error, text);
-    else
-        fprintf(stderr, "%s\n", text);
-}
+struct store {
+    struct store_options options; /* state_dir is dir.path */
+    struct statedir dir;
+    struct disk disk;
+    char *db_path;
+    int64_t last_run_id, last_layer_id;
+    _Atomic int64_t last_silence_id;
+    int64_t notifiers; /* when it was opened */
+    struct queue queue;
+    bool queue_made, writer_started;
+    pthread_t thread;
+    struct writer writer;
+    /* Below: the writer thread's, once it runs (but for apply.silencer.next_expiry and apply.alert_ids.last). */
+    sqlite3 *db;
+    struct apply apply;
+    struct retention retention;
+};
 
 static int past_deadline(void *deadline_ms)
 {
@@ -39,7 +49,7 @@ static int past_deadline(void *deadline_ms)
 
 /* Looks for damage, as far as time allows: a large database is not read to its end before the
  * daemon starts. */
-static int check(struct store *store, char *err)
+static int check_database(struct store *store, struct error *error)
 {
     uint64_t deadline_ms = clock_ms() + CHECK_LIMIT_MS;
     sqlite3_stmt *statement = NULL;
@@ -50,7 +60,7 @@ static int check(struct store *store, char *err)
     bool sound =
         rc == SQLITE_INTERRUPT || (rc == SQLITE_ROW && strcmp(sql_text(statement, 0), "ok") == 0);
     if (!sound)
-        snprintf(err, STORE_ERROR_MAX, "database %s is damaged: %s; expected quick_check to say ok",
+        error_set(error, "database %s is damaged: %s; expected quick_check to say ok",
             store->db_path, rc == SQLITE_ROW ? sql_text(statement, 0) : sqlite3_errmsg(store->db));
     sqlite3_finalize(statement);
     sqlite3_progress_handler(store->db, 0, NULL, NULL);
@@ -58,12 +68,11 @@ static int check(struct store *store, char *err)
 }
 
 /* Makes the file with mode 0600: SQLite would leave it to the umask. */
-static int make_file(const char *path, char *err)
+static int make_database_file(const char *path, struct error *error)
 {
     int fd = open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0 && errno != EEXIST) {
-        snprintf(err, STORE_ERROR_MAX, "database %s: cannot be made: %s", path, strerror(errno));
-        return -1;
+        return error_set(error, "database %s: cannot be made: %s", path, strerror(errno));
     }
     if (fd >= 0)
         close(fd);
@@ -71,103 +80,105 @@ static int make_file(const char *path, char *err)
 }
 
 /* SQLite would follow a link and write to whatever it finds behind these names. */
-static int check_files(const struct store *store, char *err)
+static int check_files(const struct store *store, struct error *error)
 {
-    static const char *const names[] = {
-        STORE_DATABASE, STORE_DATABASE "-wal", STORE_DATABASE "-shm", STORE_DATABASE "-journal"};
+    static const char *const names[] = {STATEDIR_DATABASE, STATEDIR_DATABASE "-wal",
+        STATEDIR_DATABASE "-shm", STATEDIR_DATABASE "-journal"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
-        if (statedir_check(&store->dir, names[i], err))
+        if (statedir_check(&store->dir, names[i], error))
             return -1;
     return 0;
 }
 
-static int open_database(struct store *store, char *err)
+static int open_database(struct store *store, struct error *error)
 {
-    store->db_path = statedir_file(store->dir.path, STORE_DATABASE);
+    store->db_path = statedir_file(store->dir.path, STATEDIR_DATABASE);
     if (!store->db_path) {
-        snprintf(err, STORE_ERROR_MAX, "state directory %s: memory is short", store->dir.path);
-        return -1;
+        return error_set(error, "state directory %s: memory is short", store->dir.path);
     }
-    if (check_files(store, err) || make_file(store->db_path, err) ||
-        sql_open(&store->db, store->db_path, SQLITE_OPEN_READWRITE, err))
+    if (check_files(store, error) || make_database_file(store->db_path, error) ||
+        sql_open(&store->db, store->db_path, SQLITE_OPEN_READWRITE, error))
         return -1;
-    if (migrate(store->db, store->db_path, schema_migrations, schema_migration_count, err))
+    if (migrate(store->db, store->db_path, schema_migrations, schema_migration_count, error))
         return -1;
     /* Deleted content need not be overwritten: that would write every page that retention frees. */
     if (sql_exec(store->db,
             "PRAGMA synchronous = NORMAL; PRAGMA cache_size = -65536; PRAGMA secure_delete = OFF;"
             "PRAGMA journal_size_limit = 67108864;") != SQLITE_OK) {
-        snprintf(
-            err, STORE_ERROR_MAX, "database %s: %s", store->db_path, sqlite3_errmsg(store->db));
-        return -1;
+        return error_set(error, "database %s: %s", store->db_path, sqlite3_errmsg(store->db));
     }
-    return store->dir.unclean ? check(store, err) : 0;
+    return store->dir.unclean ? check_database(store, error) : 0;
 }
 
-static int last_id(struct store *store, const char *table, int64_t *id, char *err)
+static int last_id(struct store *store, const char *table, int64_t *id, struct error *error)
 {
     char text[96];
     snprintf(text, sizeof text,
         "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = '%s'", table);
     if (sql_get_int(store->db, text, id) == SQLITE_OK)
         return 0;
-    snprintf(err, STORE_ERROR_MAX, "database %s: cannot be read: %s", store->db_path,
-        sqlite3_errmsg(store->db));
-    return -1;
+    return error_set(
+        error, "database %s: cannot be read: %s", store->db_path, sqlite3_errmsg(store->db));
 }
 
-static int look_at_notices(struct store *store, char *err)
+static int look_at_notices(struct store *store, struct error *error)
 {
     int64_t id = 0;
-    if (last_id(store, "silence", &id, err))
+    if (last_id(store, "silence", &id, error))
         return -1;
     atomic_store(&store->last_silence_id, id);
     if (sql_get_int(store->db, "SELECT count(*) FROM notifier", &store->notifiers) == SQLITE_OK)
         return 0;
-    snprintf(err, STORE_ERROR_MAX, "database %s: cannot be read: %s", store->db_path,
-        sqlite3_errmsg(store->db));
-    return -1;
+    return error_set(
+        error, "database %s: cannot be read: %s", store->db_path, sqlite3_errmsg(store->db));
 }
 
-static int start_writer(struct store *store, char *err)
+static int start_writer(struct store *store, struct error *error)
 {
+    store->writer = (struct writer){.options = &store->options,
+        .db = store->db,
+        .queue = &store->queue,
+        .disk = &store->disk,
+        .apply = &store->apply,
+        .retention = &store->retention,
+        .baselines_fd = store->dir.baselines_fd};
     store->queue_made = queue_init(&store->queue) == 0;
     if (store->queue_made)
-        store->writer_started = pthread_create(&store->writer, NULL, writer_main, store) == 0;
+        store->writer_started =
+            pthread_create(&store->thread, NULL, writer_main, &store->writer) == 0;
     if (store->writer_started)
         return 0;
-    snprintf(err, STORE_ERROR_MAX, "the store's writer thread cannot be started");
-    return -1;
+    return error_set(error, "the store's writer thread cannot be started");
 }
 
-static int open_parts(struct store *store, char *err)
+static int open_parts(struct store *store, struct error *error)
 {
-    int rc = statedir_open(&store->dir, store->options.state_dir, err);
+    int rc = statedir_open(&store->dir, store->options.state_dir, error);
     if (rc != STORE_OK)
         return rc;
     store->options.state_dir = store->dir.path;
     store->disk = (struct disk){.options = &store->options, .fd = store->dir.baselines_fd};
-    if (open_database(store, err) || last_id(store, "run", &store->last_run_id, err) ||
-        last_id(store, "layer", &store->last_layer_id, err) || look_at_notices(store, err) ||
-        baseline_sweep(store->dir.baselines_fd, store->db, err) ||
-        apply_open(&store->apply, store->db, err) ||
+    if (open_database(store, error) || last_id(store, "run", &store->last_run_id, error) ||
+        last_id(store, "layer", &store->last_layer_id, error) || look_at_notices(store, error) ||
+        baseline_file_sweep(store->dir.baselines_fd, store->db, error) ||
+        apply_open(&store->apply, store->db, error) ||
         retention_open(
-            &store->retention, &store->options, store->dir.baselines_fd, &store->apply, err))
+            &store->retention, &store->options, store->dir.baselines_fd, &store->apply, error))
         return STORE_UNUSABLE;
-    return start_writer(store, err) ? STORE_FAILED : STORE_OK;
+    return start_writer(store, error) ? STORE_FAILED : STORE_OK;
 }
 
-int store_open(struct store **out, const struct store_options *options, char *err)
+int store_open(struct store **out, const struct store_options *options, struct error *error)
 {
     struct store *store = calloc(1, sizeof *store);
     *out = store;
     if (!store) {
-        snprintf(err, STORE_ERROR_MAX, "the store cannot be opened: memory is short");
+        error_set(error, "the store cannot be opened: memory is short");
         return STORE_FAILED;
     }
     store->options = *options;
     store->dir = STATEDIR_CLOSED;
-    int rc = open_parts(store, err);
+    int rc = open_parts(store, error);
     if (rc != STORE_OK)
         store_close(out);
     return rc;
@@ -181,7 +192,7 @@ void store_close(struct store **out)
         return;
     if (store->writer_started) {
         queue_close(&store->queue);
-        pthread_join(store->writer, NULL);
+        pthread_join(store->thread, NULL);
     }
     if (store->queue_made)
         queue_destroy(&store->queue);
@@ -245,4 +256,32 @@ bool store_has_room(struct store *store)
 uint64_t store_stalled_ms(struct store *store)
 {
     return queue_stalled_ms(&store->queue);
+}
+
+int store_catalog(struct store *store, const struct store_catalog *visitor, struct error *error)
+{
+    return catalog_read(store->db_path, visitor, error);
+}
+
+int store_replay(struct store *store, int64_t run, uint32_t attempt, const char *const *metrics,
+    void (*figure)(void *ctx, const struct figure *), void *ctx, struct error *error)
+{
+    return catalog_replay(store->db_path, run, attempt, metrics, figure, ctx, error);
+}
+
+int store_baseline_write(struct store *store, struct store_baseline *row,
+    const struct store_part *parts, size_t count, struct error *error)
+{
+    return baseline_file_write(store->dir.baselines_fd, &store->disk, row, parts, count, error);
+}
+
+const void *store_baseline_map(
+    struct store *store, const struct store_baseline *row, struct error *error)
+{
+    return baseline_file_map(store->dir.baselines_fd, row, error);
+}
+
+void store_baseline_unmap(const void *map, uint64_t bytes)
+{
+    baseline_file_unmap(map, bytes);
 }

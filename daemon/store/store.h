@@ -18,10 +18,10 @@
 #include <stdint.h>
 
 #include "daemon/core/alert_record.h"
+#include "daemon/core/error.h"
 #include "daemon/core/figure.h"
 #include "daemon/core/stats.h"
 
-#define STORE_ERROR_MAX       512
 #define STORE_QUEUE_MAX       16384                 /* batches that wait */
 #define STORE_QUEUE_BYTES_MAX ((uint64_t)256 << 20) /* and their memory */
 /* Of both, this share is for what cannot wait: results of work that is in hand, rows of runs and layers, alerts. */
@@ -54,7 +54,7 @@ struct store_session {
     const char *key, *client;
     uint32_t attempt, rank, world;
     const char *state; /* "open", "closed" (it said bye) or "lost" (its lease ran out) */
-    uint64_t dropped;  /* samples that its client dropped, as last told */
+    uint64_t dropped;  /* samples that its client dropped, as it last said */
 };
 
 struct store_layer {
@@ -81,7 +81,7 @@ struct store_alert {
     bool silenced, notified;
 };
 
-/* Alerts of this run and rule are not told before `expires_at`: all of them (`layer` NULL), or those
+/* Alerts of this run and rule notify nobody before `expires_at`: all of them (`layer` NULL), or those
  * of which each layer fits a silence that has a layer, and that are not about the run itself.
  * `run` and `layer`: a name, or a pattern of SQLite's GLOB. */
 struct store_silence {
@@ -90,7 +90,7 @@ struct store_silence {
     double created_at, expires_at;
 };
 
-/* Who is told of alerts: those of at least this severity, of these rules. */
+/* Who is notified of alerts: those of at least this severity, of these rules. */
 struct store_notifier {
     const char *name, *kind; /* of another kind: another notifier, which begins anew */
     bool critical_only;
@@ -120,9 +120,9 @@ struct store_tracker {
     size_t size;
 };
 
-/* What was committed, for those who tell others. All pointers live for the call. `run_key` and
+/* What was committed, for those who hand it on. All pointers live for the call. `run_key` and
  * `layer` are names. */
-struct store_told_figure {
+struct store_committed_figure {
     const char *run_key, *layer, *metric; /* layer "": the run itself */
     const struct figure *figure;
 };
@@ -130,7 +130,7 @@ struct store_told_figure {
 /* Called on the writer thread after each commit. Must not block and must not call the store.
  * Members may be NULL. */
 struct store_sink {
-    void (*figures)(void *ctx, const struct store_told_figure *figures, size_t count);
+    void (*figures)(void *ctx, const struct store_committed_figure *figures, size_t count);
     void (*alert)(void *ctx, const char *run_key, const struct store_alert *alert);
     void (*run)(void *ctx, const struct store_run *run);
     void (*gone)(void *ctx, int64_t run); /* deleted, by store_put_delete_run or by retention */
@@ -154,9 +154,9 @@ struct store_options {
 enum { STORE_OK = 0, STORE_FAILED = -1, STORE_IN_USE = -2, STORE_UNUSABLE = -3 };
 
 /* Takes the lock, opens or makes the database, migrates it, starts the writer thread. On failure
- * `err` (STORE_ERROR_MAX bytes) says what, where and what was expected. Not for a loop that
+ * `error` says what, where and what was expected. Not for a loop that
  * already runs: it does I/O. */
-int store_open(struct store **store, const struct store_options *options, char *err);
+int store_open(struct store **store, const struct store_options *options, struct error *error);
 
 /* Commits what waits, stops the writer, closes everything. Safe on NULL. */
 void store_close(struct store **store);
@@ -175,7 +175,7 @@ struct store_catalog {
     void (*alert)(void *ctx, const struct store_alert *); /* those that fire */
     void *ctx;
 };
-int store_catalog(struct store *store, const struct store_catalog *visitor, char *err);
+int store_catalog(struct store *store, const struct store_catalog *visitor, struct error *error);
 /* The highest ids ever given when the store was opened, deleted ones included; 0: none. */
 int64_t store_last_run_id(const struct store *store);
 int64_t store_last_layer_id(const struct store *store);
@@ -191,9 +191,9 @@ double store_next_expiry(struct store *store);
 
 /* Figures of one attempt of a run whose metric is in `metrics` (a NULL-terminated list), in
  * order of step, to rebuild detectors. Any thread, also beside the writer; reads what is
- * committed. 0, or -1 and `err`. */
+ * committed. 0, or -1 and `error`. */
 int store_replay(struct store *store, int64_t run, uint32_t attempt, const char *const *metrics,
-    void (*figure)(void *ctx, const struct figure *), void *ctx, char *err);
+    void (*figure)(void *ctx, const struct figure *), void *ctx, struct error *error);
 
 /* A batch: made, filled and handed over by one thread. Filling copies. Memory that is short
  * makes the batch fail as a whole: store_submit then returns -1 and counts it. */
@@ -216,12 +216,12 @@ void store_put_delete_run(
     struct store_batch *, int64_t run); /* unseen at once; all that belongs to it goes in slices */
 void store_put_ack(struct store_batch *, int64_t alert, double time);
 /* A silence begins, ends early, or those end whose time has come. The alerts whose being silenced
- * changes by it are told to the sink; those that may be told again are put into the outbox. */
+ * changes by it go to the sink; those that may be notified again go into the outbox. */
 void store_put_silence(struct store_batch *, const struct store_silence *);
 void store_put_end_silence(struct store_batch *, int64_t silence);
 void store_put_expire_silences(struct store_batch *, double now);
-/* From here on each alert that is put also puts what these (at most STORE_NOTIFIERS_MAX) are to be
- * told of it into the outbox. Those that are not in the list go, with their rows; those that are new
+/* From here on each alert that is put also puts the notifications of these (at most
+ * STORE_NOTIFIERS_MAX) into the outbox. Those that are not in the list go, with their rows; those that are new
  * begin with the alerts that fire now. */
 void store_put_notifiers(
     struct store_batch *, const struct store_notifier *, size_t count, double now);
@@ -241,7 +241,7 @@ uint64_t store_stalled_ms(struct store *store);
 
 /* Baseline files. Called by workers; each works on a file of its own. */
 /* Writes the parts one after the other, row->bytes in all, to a temporary file, syncs, renames,
- * syncs the folder. 0 and row->checksum, or -1 and `err`. The file counts once the row is committed; without, the next start
+ * syncs the folder. 0 and row->checksum, or -1 and `error`. The file counts once the row is committed; without, the next start
  * removes it. The file of a row that was there before goes after that commit. */
 struct store_part {
     const void *data;
@@ -249,11 +249,12 @@ struct store_part {
 };
 enum { STORE_NO_ROOM = 1 }; /* of the disk: nothing was tried (disk_free_min) */
 int store_baseline_write(struct store *store, struct store_baseline *row,
-    const struct store_part *parts, size_t count, char *err);
-/* Maps a baseline read-only after its length and checksum were found right. NULL and `err`
+    const struct store_part *parts, size_t count, struct error *error);
+/* Maps a baseline read-only after its length and checksum were found right. NULL and `error`
  * (naming the file, what was found and what was expected) if it is missing or torn. Unmap with
  * store_baseline_unmap. */
-const void *store_baseline_map(struct store *store, const struct store_baseline *row, char *err);
+const void *store_baseline_map(
+    struct store *store, const struct store_baseline *row, struct error *error);
 void store_baseline_unmap(const void *map, uint64_t bytes);
 
 #endif

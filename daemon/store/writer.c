@@ -2,8 +2,8 @@
 #include "daemon/store/writer.h"
 
 #include "daemon/core/clock.h"
-#include "daemon/store/internal.h"
 #include "daemon/store/sql.h"
+#include "daemon/store/store_log.h"
 
 #define COMMIT_INTERVAL_MS 500                /* between commits that nobody waits for */
 #define COMMIT_BYTES       ((size_t)16 << 20) /* batches of one: some 40,000 figures */
@@ -16,16 +16,6 @@
 #define TRUNCATE_BYTES     ((uint64_t)64 << 20)
 #define TRUNCATE_WAIT_MS   50 /* for readers, and at most once a second */
 
-struct writer {
-    struct store *store;
-    struct queue_times times;
-    uint64_t retry_ms;           /* pause before the next try; 0: the last commit went well */
-    uint64_t wal_bytes;          /* of the log since it was last begun anew */
-    uint64_t checkpointed_bytes; /* of these, already in the database */
-    uint64_t truncate_from_ms;
-    bool retention_busy;
-};
-
 static int note_wal(void *ctx, sqlite3 *db, const char *name, int pages)
 {
     struct writer *writer = ctx;
@@ -33,13 +23,13 @@ static int note_wal(void *ctx, sqlite3 *db, const char *name, int pages)
     writer->wal_bytes = (uint64_t)pages * frame_bytes;
     if (writer->wal_bytes < writer->checkpointed_bytes)
         writer->checkpointed_bytes = 0;
-    stats_set(&writer->store->options.stats->store_wal_bytes, writer->wal_bytes);
+    stats_set(&writer->options->stats->store_wal_bytes, writer->wal_bytes);
     return SQLITE_OK;
 }
 
 static void checkpoint(struct writer *writer, uint64_t now)
 {
-    sqlite3 *db = writer->store->db;
+    sqlite3 *db = writer->db;
     if (writer->wal_bytes > TRUNCATE_BYTES && now >= writer->truncate_from_ms) {
         sqlite3_busy_timeout(db, TRUNCATE_WAIT_MS);
         int rc = sqlite3_wal_checkpoint_v2(db, NULL, SQLITE_CHECKPOINT_TRUNCATE, NULL, NULL);
@@ -53,59 +43,61 @@ static void checkpoint(struct writer *writer, uint64_t now)
     }
 }
 
-static int commit(struct store *store, struct store_batch *group, struct apply_result *result)
+static int commit_group(
+    struct writer *writer, struct store_batch *group, struct apply_result *result)
 {
-    int rc = sql_exec(store->db, "BEGIN IMMEDIATE");
-    store->apply.without_figures = disk_is_short(&store->disk, clock_ms());
-    apply_begin(&store->apply);
+    int rc = sql_exec(writer->db, "BEGIN IMMEDIATE");
+    writer->apply->without_figures = disk_is_short(writer->disk, clock_ms());
+    apply_begin(writer->apply);
     for (struct store_batch *batch = group; batch && rc == SQLITE_OK; batch = batch->next)
-        rc = apply_batch(&store->apply, batch, result);
+        rc = apply_batch(writer->apply, batch, result);
     if (rc == SQLITE_OK)
-        rc = sql_exec(store->db, "COMMIT");
+        rc = sql_exec(writer->db, "COMMIT");
     return rc;
 }
 
-static void count_commit(struct store *store, const struct apply_result *result, uint64_t began_ns)
+static void count_commit(
+    struct writer *writer, const struct apply_result *result, uint64_t began_ns)
 {
     uint64_t us = (clock_ns() - began_ns) / 1000;
-    stats_add(&store->options.stats->store_commits_total, 1);
-    stats_add(&store->options.stats->store_commit_microseconds_total, us);
-    stats_add(&store->options.stats->figures_stored_total, result->figures);
-    stats_add(&store->options.stats->figures_dropped_disk_total, result->left_out);
+    stats_add(&writer->options->stats->store_commits_total, 1);
+    stats_add(&writer->options->stats->store_commit_microseconds_total, us);
+    stats_add(&writer->options->stats->figures_stored_total, result->figures);
+    stats_add(&writer->options->stats->figures_dropped_disk_total, result->left_out);
     if (result->refused)
-        store_log(&store->options, true,
+        store_log(writer->options, true,
             "the store left out %llu rows that the schema refuses, the last: %s",
             (unsigned long long)result->refused, result->refusal);
-    const struct outbox *outbox = &store->apply.outbox;
+    const struct outbox *outbox = &writer->apply->outbox;
     if (outbox->dropped)
-        store_log(&store->options, true,
+        store_log(writer->options, true,
             "the outbox is at its bounds and dropped %llu rows, the last for the notifier %s",
             (unsigned long long)outbox->dropped, outbox->dropped_of);
 }
 
 /* The group no longer counts as waiting. Before its fences pass: who waits for one may look at
  * the gauge. */
-static void count_out(struct store *store, const struct store_batch *group)
+static void count_out(struct writer *writer, const struct store_batch *group)
 {
     size_t count = 0, bytes = 0;
     for (; group; group = group->next) {
         count++;
         bytes += group->bytes;
     }
-    queue_done(&store->queue, count, bytes);
-    stats_sub(&store->options.stats->store_queue, count);
+    queue_done(writer->queue, count, bytes);
+    stats_sub(&writer->options->stats->store_queue, count);
 }
 
 /* Tells what a group changed (`ok`), or only its fences that it is lost, and frees it. */
-static void settle(struct store *store, struct store_batch *group, bool ok)
+static void release_group(struct writer *writer, struct store_batch *group, bool ok)
 {
-    count_out(store, group);
+    count_out(writer, group);
     while (group) {
         struct store_batch *batch = group;
         group = batch->next;
         if (ok) {
-            apply_unlink_replaced(&store->apply, batch, store->dir.baselines_fd);
-            apply_tell(&store->apply, batch, &store->options.sink);
+            apply_unlink_replaced(writer->apply, batch, writer->baselines_fd);
+            apply_notify_sink(writer->apply, batch, &writer->options->sink);
         }
         if (batch->fence)
             batch->fence(batch->fence_ctx, ok);
@@ -114,66 +106,62 @@ static void settle(struct store *store, struct store_batch *group, bool ok)
 }
 
 /* The group goes back to the head of the queue, and the log says so once an outage. */
-static void put_off(struct writer *writer, struct store_batch *group, int rc)
+static void return_group(struct writer *writer, struct store_batch *group, int rc)
 {
-    struct store *store = writer->store;
     if (writer->retry_ms == 0)
-        store_log(&store->options, true,
+        store_log(writer->options, true,
             "the store cannot write and goes on trying; what comes is kept in memory: %s (%d)",
-            sqlite3_errmsg(store->db), rc);
-    stats_add(&store->options.stats->store_errors_total, 1);
-    sql_rollback(store->db);
-    apply_forget(&store->apply);
-    queue_return(&store->queue, group);
+            sqlite3_errmsg(writer->db), rc);
+    stats_add(&writer->options->stats->store_errors_total, 1);
+    sql_rollback(writer->db);
+    apply_forget(writer->apply);
+    queue_return(writer->queue, group);
     writer->retry_ms = writer->retry_ms ? writer->retry_ms * 2 : RETRY_MIN_MS;
     if (writer->retry_ms > RETRY_MAX_MS)
         writer->retry_ms = RETRY_MAX_MS;
     writer->times.urgent_ms = writer->times.commit_ms = clock_ms() + writer->retry_ms;
     /* A log that is in the database can be begun anew: on a full disk that is the room to delete
      * something. */
-    sqlite3_wal_checkpoint_v2(store->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
+    sqlite3_wal_checkpoint_v2(writer->db, NULL, SQLITE_CHECKPOINT_PASSIVE, NULL, NULL);
 }
 
 /* One transaction of what waits. An SQLite code; `more`: something is left. */
 static int commit_waiting(struct writer *writer, bool *more)
 {
-    struct store *store = writer->store;
-    struct store_batch *group = queue_take(&store->queue, COMMIT_BYTES, more);
+    struct store_batch *group = queue_take(writer->queue, COMMIT_BYTES, more);
     struct apply_result result = {0};
     if (!group)
         return SQLITE_OK;
     uint64_t began_ns = clock_ns();
-    int rc = commit(store, group, &result);
+    int rc = commit_group(writer, group, &result);
     if (rc != SQLITE_OK) {
-        put_off(writer, group, rc);
+        return_group(writer, group, rc);
         return rc;
     }
-    count_commit(store, &result, began_ns);
+    count_commit(writer, &result, began_ns);
     if (writer->retry_ms > 0)
-        store_log(&store->options, false, "the store writes again");
+        store_log(writer->options, false, "the store writes again");
     writer->retry_ms = 0;
     writer->times.urgent_ms = 0;
     writer->times.commit_ms = *more ? 0 : clock_ms() + COMMIT_INTERVAL_MS;
-    settle(store, group, true);
+    release_group(writer, group, true);
     return SQLITE_OK;
 }
 
-static void tidy(struct writer *writer)
+static void tidy_up(struct writer *writer)
 {
-    struct store *store = writer->store;
     bool forget = false;
     uint64_t now = clock_ms();
     checkpoint(writer, now);
-    disk_is_short(&store->disk, now); /* so that it is known without a commit too */
-    writer->retention_busy = retention_turn(&store->retention, now, &forget);
+    disk_is_short(writer->disk, now); /* so that it is known without a commit too */
+    writer->retention_busy = retention_turn(writer->retention, now, &forget);
     if (forget)
-        apply_forget(&store->apply);
+        apply_forget(writer->apply);
 }
 
 /* The end: what waits is committed, or given up after some tries. */
-static void drain(struct writer *writer)
+static void commit_rest(struct writer *writer)
 {
-    struct store *store = writer->store;
     bool more = true;
     for (int tries = 0; more && tries < CLOSE_TRIES;) {
         if (commit_waiting(writer, &more) == SQLITE_OK)
@@ -184,28 +172,27 @@ static void drain(struct writer *writer)
     }
     if (!more)
         return; /* a closed queue takes nothing new */
-    store_log(&store->options, true,
+    store_log(writer->options, true,
         "the store is closed with batches that it could not write: they are lost");
-    settle(store, queue_take(&store->queue, SIZE_MAX, &more), false);
+    release_group(writer, queue_take(writer->queue, SIZE_MAX, &more), false);
 }
 
 void *writer_main(void *ctx)
 {
-    struct writer writer = {.store = ctx};
-    struct store *store = writer.store;
+    struct writer *writer = ctx;
     bool closing = false, more;
-    sqlite3_wal_hook(store->db, note_wal, &writer);
+    sqlite3_wal_hook(writer->db, note_wal, writer);
     while (!closing) {
         uint64_t now = clock_ms();
-        if (writer.retry_ms == 0) /* else it turns and gets nothing done */
-            stats_set(&store->options.stats->writer_turn_ms, now);
-        writer.times.turn_ms = now + (writer.retention_busy ? BUSY_TURN_MS : TURN_MS);
-        bool due = queue_wait(&store->queue, &writer.times, &closing);
+        if (writer->retry_ms == 0) /* else it turns and gets nothing done */
+            stats_set(&writer->options->stats->writer_turn_ms, now);
+        writer->times.turn_ms = now + (writer->retention_busy ? BUSY_TURN_MS : TURN_MS);
+        bool due = queue_wait(writer->queue, &writer->times, &closing);
         if (due)
-            commit_waiting(&writer, &more);
-        tidy(&writer);
+            commit_waiting(writer, &more);
+        tidy_up(writer);
     }
-    drain(&writer);
-    sqlite3_wal_hook(store->db, NULL, NULL);
+    commit_rest(writer);
+    sqlite3_wal_hook(writer->db, NULL, NULL);
     return NULL;
 }

@@ -28,15 +28,15 @@ static unsigned writes, maps, unmaps;
 static int write_answer;
 static bool map_fails;
 
-static int write_file(
-    void *ctx, struct baseline_row *row, const struct baseline_part *parts, size_t count, char *err)
+static int write_file(void *ctx, struct baseline_row *row, const struct baseline_part *parts,
+    size_t count, struct error *error)
 {
     size_t at = 0;
 
     assert_ptr_equal(ctx, &stats);
     writes++;
     if (write_answer != 0) {
-        snprintf(err, BASELINE_ERROR_MAX, "the test says so");
+        error_set(error, "the test says so");
         return write_answer;
     }
     for (size_t i = 0; i < count; i++) {
@@ -49,11 +49,11 @@ static int write_file(
     return 0;
 }
 
-static const void *map_file(void *ctx, const struct baseline_row *row, char *err)
+static const void *map_file(void *ctx, const struct baseline_row *row, struct error *error)
 {
     assert_ptr_equal(ctx, &stats);
     if (map_fails) {
-        snprintf(err, BASELINE_ERROR_MAX, "torn");
+        error_set(error, "torn");
         return NULL;
     }
     maps++;

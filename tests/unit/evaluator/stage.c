@@ -88,7 +88,7 @@ static void start_evaluator(struct stage *stage)
 {
     struct store_batch *batch = store_batch_new();
     struct rule_settings settings;
-    char err[STORE_ERROR_MAX] = "";
+    struct error error = {0};
 
     put_rows(batch);
     fixture_submit(stage->fixture, batch);
@@ -98,8 +98,8 @@ static void start_evaluator(struct stage *stage)
     assert_non_null(stage->evaluator);
     for (int64_t run = FIRST; run < RUNS; run++)
         evaluator_attempt(stage->evaluator, run, keys[run], 1);
-    if (evaluator_restore(stage->evaluator, err) != 0)
-        fail_msg("evaluator_restore: %s", err);
+    if (evaluator_restore(stage->evaluator, &error) != 0)
+        fail_msg("evaluator_restore: %s", error.text);
 }
 
 struct stage *stage_new(uint64_t patience_ms)

@@ -86,7 +86,7 @@ static void stamp_turn(struct stats *stats)
 
 static int start(struct server *server, const char *state_dir)
 {
-    char err[STORE_ERROR_MAX + HTTP_ERROR_MAX];
+    struct error error = {0};
     static const char *const hosts[] = {"monitor.example"};
 
     stamp_turn(&server->stats);
@@ -97,8 +97,8 @@ static int start(struct server *server, const char *state_dir)
         .stats = &server->stats,
         .sink = events_sink(server->events),
     };
-    if (store_open(&server->store, &store, err)) {
-        fprintf(stderr, "%s\n", err);
+    if (store_open(&server->store, &store, &error)) {
+        fprintf(stderr, "%s\n", error.text);
         return -1;
     }
     const struct http_options http = {
@@ -120,8 +120,8 @@ static int start(struct server *server, const char *state_dir)
         .log = log_line,
         .ctx = server,
     };
-    if (fill(server) || http_start(&server->http, &http, err)) {
-        fprintf(stderr, "not started: %s\n", err);
+    if (fill(server) || http_start(&server->http, &http, &error)) {
+        fprintf(stderr, "not started: %s\n", error.text);
         return -1;
     }
     printf("port %u\n", (unsigned)http_port(server->http));

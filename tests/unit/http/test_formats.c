@@ -118,7 +118,7 @@ static void test_sample(void **state)
     struct figure loss = {.step = 7, .attempt = 2, .time = 3.5, .value = 1.25, .metric = "loss"};
     struct figure norm = {
         .step = 7, .attempt = 2, .time = 3.5, .value = NAN, .metric = "grad_norm"};
-    const struct store_told_figure told[] = {
+    const struct store_committed_figure told[] = {
         {"r", "a\"b", "loss", &loss}, {"r", "a\"b", "grad_norm", &norm}};
     struct emitter out = {0};
 

@@ -106,11 +106,10 @@ static void start(struct room *room)
     const struct store_options store = {
         .state_dir = room->dir, .retention_bytes = UINT64_MAX, .stats = &room->stats};
     const char *endpoints[] = {room->endpoint};
-    char err[STORE_ERROR_MAX] = "";
     struct error error;
 
-    if (store_open(&room->store, &store, err) != STORE_OK)
-        fail_msg("store_open: %s", err);
+    if (store_open(&room->store, &store, &error) != STORE_OK)
+        fail_msg("store_open: %s", error.text);
     uv_loop_init(&room->loop);
     room->mailbox = mailbox_new(&room->loop);
     room->options.loop = &room->loop;
@@ -118,8 +117,8 @@ static void start(struct room *room)
     room->options.store = room->store;
     room->runs = runs_new(&room->options);
     assert_non_null(room->runs);
-    if (runs_restore(room->runs, err) != 0)
-        fail_msg("runs_restore: %s", err);
+    if (runs_restore(room->runs, &error) != 0)
+        fail_msg("runs_restore: %s", error.text);
     room->ops = runs_ingest_ops(room->runs);
     room->ingest = ingest_new(&room->loop,
         &(struct ingest_options){.endpoints = endpoints,

@@ -32,14 +32,14 @@ static int64_t last_step[QUEUES];
 static size_t done_items, done_jobs, norms;
 static unsigned most_busy;
 
-static int write_file(
-    void *ctx, struct baseline_row *row, const struct baseline_part *parts, size_t count, char *err)
+static int write_file(void *ctx, struct baseline_row *row, const struct baseline_part *parts,
+    size_t count, struct error *error)
 {
     (void)ctx;
     (void)row;
     (void)parts;
     (void)count;
-    snprintf(err, BASELINE_ERROR_MAX, "no disk in this test");
+    error_set(error, "no disk in this test");
     return BASELINE_NO_ROOM;
 }
 

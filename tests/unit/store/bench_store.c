@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "daemon/store/reader.h"
+#include "daemon/store/reader_series.h"
 
 static double now(void)
 {
@@ -94,10 +95,10 @@ static void put_step(struct store *store, int layers, int metrics, int64_t step)
 
 static void write_all(const struct store_options *options, int series, int64_t steps, long pause_ms)
 {
-    char err[STORE_ERROR_MAX] = "";
+    struct error error = {0};
     struct store *store;
-    if (store_open(&store, options, err)) {
-        fprintf(stderr, "%s\n", err);
+    if (store_open(&store, options, &error)) {
+        fprintf(stderr, "%s\n", error.text);
         exit(1);
     }
     double begin = now(), cpu = cpu_seconds();
@@ -131,7 +132,7 @@ static void count_buckets(
 
 static void read_one(const char *dir, const char *what)
 {
-    char err[STORE_ERROR_MAX] = "";
+    struct error error = {0};
     struct reader *reader;
     size_t buckets = 0;
     const struct reader_series_query query = {.run = 1,
@@ -140,8 +141,8 @@ static void read_one(const char *dir, const char *what)
         .from = 0,
         .to = INT64_MAX,
         .points = 1000};
-    if (reader_open(&reader, dir, err)) {
-        fprintf(stderr, "%s\n", err);
+    if (reader_open(&reader, dir, &error)) {
+        fprintf(stderr, "%s\n", error.text);
         exit(1);
     }
     for (int i = 0; i < 3; i++) {

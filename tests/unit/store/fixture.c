@@ -18,9 +18,9 @@
 
 void fixture_open(struct fixture *fixture)
 {
-    char err[STORE_ERROR_MAX] = "";
-    if (store_open(&fixture->store, &fixture->options, err) != STORE_OK)
-        fail_msg("store_open: %s", err);
+    struct error error = {0};
+    if (store_open(&fixture->store, &fixture->options, &error) != STORE_OK)
+        fail_msg("store_open: %s", error.text);
 }
 
 void fixture_reopen(struct fixture *fixture)

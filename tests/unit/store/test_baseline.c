@@ -35,12 +35,12 @@ static unsigned char *some_bytes(void)
 static struct store_baseline write_baseline_at(
     struct fixture *fixture, int64_t layer, int64_t step, const unsigned char *data)
 {
-    char err[STORE_ERROR_MAX] = "";
+    struct error error = {0};
     struct store_baseline row = {
         .layer = layer, .attempt = 2, .step = step, .dtype = "fp32", .bytes = BYTES};
     const struct store_part parts[] = {{data, 7}, {data + 7, 0}, {data + 7, BYTES - 7}};
-    if (store_baseline_write(fixture->store, &row, parts, 3, err))
-        fail_msg("%s", err);
+    if (store_baseline_write(fixture->store, &row, parts, 3, &error))
+        fail_msg("%s", error.text);
     return row;
 }
 
@@ -52,20 +52,20 @@ static struct store_baseline write_baseline(
 
 static void assert_torn(struct fixture *fixture, const struct store_baseline *row, const char *text)
 {
-    char err[STORE_ERROR_MAX] = "";
-    assert_null(store_baseline_map(fixture->store, row, err));
-    if (!strstr(err, text) || !strstr(err, "7-2-1.w0"))
-        fail_msg("\"%s\" does not say \"%s\"", err, text);
+    struct error error = {0};
+    assert_null(store_baseline_map(fixture->store, row, &error));
+    if (!strstr(error.text, text) || !strstr(error.text, "7-2-1.w0"))
+        fail_msg("\"%s\" does not say \"%s\"", error.text, text);
 }
 
 static void a_baseline_comes_back(void **state)
 {
     struct fixture *fixture = *state;
-    char err[STORE_ERROR_MAX] = "";
+    struct error error = {0};
     unsigned char *data = some_bytes();
     const struct store_baseline row = write_baseline(fixture, 7, data);
     assert_true(row.checksum == XXH3_64bits(data, BYTES));
-    const void *map = store_baseline_map(fixture->store, &row, err);
+    const void *map = store_baseline_map(fixture->store, &row, &error);
     assert_non_null(map);
     assert_memory_equal(map, data, BYTES);
     store_baseline_unmap(map, BYTES);
@@ -228,8 +228,8 @@ static void what_lies_in_the_way_is_not_written_through(void **state)
         struct store_baseline row = write_baseline(fixture, 7, data);
         assert_int_equal(size_of(precious), 8);
         assert_int_equal(size_of(whole), BYTES);
-        char err[STORE_ERROR_MAX] = "";
-        const void *map = store_baseline_map(fixture->store, &row, err);
+        struct error error = {0};
+        const void *map = store_baseline_map(fixture->store, &row, &error);
         assert_non_null(map);
         store_baseline_unmap(map, row.bytes);
         assert_int_equal(unlink(whole), 0);

@@ -57,12 +57,12 @@ static struct store_batch *numbered_batch(int64_t number)
 /* The child: batches from `number` on, every third with a fence, until it is killed. */
 static void write_until_killed(const struct store_options *options, int fd, int64_t number)
 {
-    char err[STORE_ERROR_MAX] = "";
+    struct error error = {0};
     struct store *store = NULL;
     struct store_run run = fixture_run(1, "alpha");
     struct store_layer layer = fixture_layer(1, 1, "up");
-    if (store_open(&store, options, err)) {
-        fprintf(stderr, "the child cannot open the store: %s\n", err);
+    if (store_open(&store, options, &error)) {
+        fprintf(stderr, "the child cannot open the store: %s\n", error.text);
         _exit(1);
     }
     struct store_batch *batch = store_batch_new();
@@ -136,7 +136,7 @@ static void what_a_fence_promised_survives_kill_9(void **state)
 struct outage {
     int lines;
     bool error[4];
-    char text[4][STORE_ERROR_MAX];
+    char text[4][ERROR_MAX];
 };
 
 static void note(void *ctx, bool error, const char *text)
@@ -144,7 +144,7 @@ static void note(void *ctx, bool error, const char *text)
     struct outage *outage = ctx;
     if (outage->lines < 4) {
         outage->error[outage->lines] = error;
-        snprintf(outage->text[outage->lines], STORE_ERROR_MAX, "%s", text);
+        snprintf(outage->text[outage->lines], ERROR_MAX, "%s", text);
     }
     outage->lines++;
 }

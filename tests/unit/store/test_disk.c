@@ -29,7 +29,7 @@ static void the_state_does_not_flicker(void **state)
 
 struct lines {
     atomic_int errors, others;
-    char last[STORE_ERROR_MAX];
+    char last[ERROR_MAX];
 };
 
 static void note(void *ctx, bool error, const char *text)
@@ -95,29 +95,30 @@ static void figures_are_left_out_and_rows_are_kept(void **state)
     assert_int_equal(stats_get(&fixture->stats.disk_short_since_ms), 0);
 }
 
-static int write_baseline(struct fixture *fixture, uint64_t bytes, char *err)
+static int write_baseline(struct fixture *fixture, uint64_t bytes, struct error *error)
 {
     static const char zeros[4096];
     struct store_baseline row = {.layer = 1, .attempt = 1, .dtype = "fp32", .bytes = bytes};
     return store_baseline_write(
-        fixture->store, &row, &(struct store_part){zeros, sizeof zeros}, 1, err);
+        fixture->store, &row, &(struct store_part){zeros, sizeof zeros}, 1, error);
 }
 
 static void a_baseline_leaves_the_disk_its_room(void **state)
 {
     struct fixture *fixture = *state;
-    char err[STORE_ERROR_MAX] = "", path[128];
+    struct error error = {0};
+    char path[128];
     struct statvfs disk;
     assert_int_equal(statvfs(fixture->dir, &disk), 0);
     fixture->options.disk_free_min = (uint64_t)disk.f_bavail * disk.f_frsize / 2;
     fixture_reopen(fixture);
     /* As if it were larger than the half that is free. */
     assert_int_equal(
-        write_baseline(fixture, (uint64_t)disk.f_bavail * disk.f_frsize, err), STORE_NO_ROOM);
-    assert_non_null(strstr(err, "retention.disk_free_min"));
+        write_baseline(fixture, (uint64_t)disk.f_bavail * disk.f_frsize, &error), STORE_NO_ROOM);
+    assert_non_null(strstr(error.text, "retention.disk_free_min"));
     snprintf(path, sizeof path, "%s/baselines/1-1-0.w0", fixture->dir);
     assert_int_equal(access(path, F_OK), -1);
-    assert_int_equal(write_baseline(fixture, 4096, err), 0);
+    assert_int_equal(write_baseline(fixture, 4096, &error), 0);
     assert_int_equal(access(path, F_OK), 0);
 }
 

@@ -22,7 +22,8 @@ static const struct schema_migration versions[] = {
 };
 
 struct place {
-    char dir[64], path[96], err[STORE_ERROR_MAX];
+    char dir[64], path[96];
+    struct error error;
     sqlite3 *db;
 };
 
@@ -71,13 +72,13 @@ static void an_older_database_is_copied_and_migrated(void **state)
 {
     struct place *place = *state;
     char copy[128];
-    assert_int_equal(migrate(place->db, place->path, versions, 1, place->err), 0);
+    assert_int_equal(migrate(place->db, place->path, versions, 1, &place->error), 0);
     run(place, "INSERT INTO animal VALUES (7, 'cat')");
     snprintf(copy, sizeof copy, "%s.v1", place->path);
     assert_int_equal(access(copy, F_OK), -1); /* a new database needs no copy */
 
-    if (migrate(place->db, place->path, versions, 3, place->err))
-        fail_msg("%s", place->err);
+    if (migrate(place->db, place->path, versions, 3, &place->error))
+        fail_msg("%s", place->error.text);
     assert_int_equal(number_in(place->path, "PRAGMA user_version"), 3);
     assert_int_equal(number_in(place->path, "PRAGMA application_id"), MIGRATE_APPLICATION_ID);
     assert_int_equal(number_in(place->path, "SELECT legs FROM animal WHERE name = 'cat'"), 4);
@@ -85,13 +86,13 @@ static void an_older_database_is_copied_and_migrated(void **state)
     assert_int_equal(number_in(copy, "PRAGMA user_version"), 1);
     assert_int_equal(number_in(copy, "SELECT count(*) FROM animal WHERE name = 'cat'"), 1);
     assert_int_equal(
-        migrate(place->db, place->path, versions, 3, place->err), 0); /* nothing to do */
+        migrate(place->db, place->path, versions, 3, &place->error), 0); /* nothing to do */
 }
 
 static void a_new_database_is_set_up(void **state)
 {
     struct place *place = *state;
-    assert_int_equal(migrate(place->db, place->path, versions, 3, place->err), 0);
+    assert_int_equal(migrate(place->db, place->path, versions, 3, &place->error), 0);
     assert_int_equal(number_in(place->path, "PRAGMA auto_vacuum"), 2); /* incremental */
     assert_int_equal(number_in(place->path,
                          "SELECT count(*) FROM pragma_journal_mode WHERE journal_mode = 'wal'"),
@@ -102,15 +103,15 @@ static void a_new_database_is_set_up(void **state)
 
 static void assert_refused(struct place *place, size_t known, const char *text)
 {
-    assert_int_equal(migrate(place->db, place->path, versions, known, place->err), -1);
-    if (!strstr(place->err, text) || !strstr(place->err, place->path))
-        fail_msg("\"%s\" does not say \"%s\" of %s", place->err, text, place->path);
+    assert_int_equal(migrate(place->db, place->path, versions, known, &place->error), -1);
+    if (!strstr(place->error.text, text) || !strstr(place->error.text, place->path))
+        fail_msg("\"%s\" does not say \"%s\" of %s", place->error.text, text, place->path);
 }
 
 static void a_newer_database_is_refused_untouched(void **state)
 {
     struct place *place = *state;
-    assert_int_equal(migrate(place->db, place->path, versions, 3, place->err), 0);
+    assert_int_equal(migrate(place->db, place->path, versions, 3, &place->error), 0);
     assert_refused(place, 2, "schema version 3, this foreshockd knows versions 1 to 2");
     assert_int_equal(number_in(place->path, "PRAGMA user_version"), 3);
 }
@@ -133,20 +134,21 @@ static void a_failed_migration_changes_nothing(void **state)
         versions[0], {2, "dangling",
                          "CREATE TABLE owner (animal INTEGER REFERENCES animal); INSERT INTO owner "
                          "VALUES (5);"}};
-    assert_int_equal(migrate(place->db, place->path, versions, 1, place->err), 0);
-    assert_int_equal(migrate(place->db, place->path, broken, 2, place->err), -1);
-    assert_non_null(strstr(place->err, "migration 2 (broken) failed"));
-    assert_non_null(strstr(place->err, "table animal already exists"));
-    assert_int_equal(migrate(place->db, place->path, dangling, 2, place->err), -1);
-    assert_non_null(strstr(place->err, "1 broken references"));
+    assert_int_equal(migrate(place->db, place->path, versions, 1, &place->error), 0);
+    assert_int_equal(migrate(place->db, place->path, broken, 2, &place->error), -1);
+    assert_non_null(strstr(place->error.text, "migration 2 (broken) failed"));
+    assert_non_null(strstr(place->error.text, "table animal already exists"));
+    assert_int_equal(migrate(place->db, place->path, dangling, 2, &place->error), -1);
+    assert_non_null(strstr(place->error.text, "1 broken references"));
     assert_int_equal(number_in(place->path, "PRAGMA user_version"), 1);
     assert_int_equal(number_in(place->path, "SELECT count(*) FROM sqlite_schema"), 1);
-    assert_int_equal(migrate(place->db, place->path, versions, 3, place->err), 0);
+    assert_int_equal(migrate(place->db, place->path, versions, 3, &place->error), 0);
 }
 
 static void a_file_that_is_no_database_is_refused(void **state)
 {
-    char err[STORE_ERROR_MAX] = "", path[128];
+    struct error error = {0};
+    char path[128];
     struct fixture *fixture = *state;
     struct store *store = NULL;
     store_close(&fixture->store);
@@ -156,9 +158,9 @@ static void a_file_that_is_no_database_is_refused(void **state)
     for (int i = 0; i < 2000; i++)
         fputs("no database ", file);
     fclose(file);
-    assert_int_equal(store_open(&store, &fixture->options, err), STORE_UNUSABLE);
-    assert_non_null(strstr(err, path));
-    assert_non_null(strstr(err, "not a database"));
+    assert_int_equal(store_open(&store, &fixture->options, &error), STORE_UNUSABLE);
+    assert_non_null(strstr(error.text, path));
+    assert_non_null(strstr(error.text, "not a database"));
 }
 
 int main(void)

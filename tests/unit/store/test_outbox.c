@@ -11,6 +11,7 @@
 
 #include "daemon/core/limits.h"
 #include "daemon/store/reader.h"
+#include "daemon/store/reader_notify.h"
 #include "tests/unit/store/fixture.h"
 
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
@@ -74,9 +75,9 @@ static void keep_due(void *ctx, const struct reader_due *due)
 
 static const char *due(struct fixture *fixture, const char *notifier)
 {
-    char err[STORE_ERROR_MAX];
+    struct error error = {0};
     struct reader *reader;
-    assert_int_equal(reader_open(&reader, fixture->dir, err), 0);
+    assert_int_equal(reader_open(&reader, fixture->dir, &error), 0);
     int code = reader_due(reader, notifier, keep_due, NULL);
     reader_close(&reader);
     assert_int_not_equal(code, READER_FAILED);

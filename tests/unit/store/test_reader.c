@@ -12,6 +12,8 @@
 
 #include "daemon/store/bucket.h"
 #include "daemon/store/reader.h"
+#include "daemon/store/reader_runs.h"
+#include "daemon/store/reader_series.h"
 #include "tests/unit/store/fixture.h"
 
 #define BUCKETS_MAX 512
@@ -34,10 +36,10 @@ static void collect_series(
 
 static struct reader *open_reader(struct fixture *fixture)
 {
-    char err[STORE_ERROR_MAX] = "";
+    struct error error = {0};
     struct reader *reader = NULL;
-    if (reader_open(&reader, fixture->dir, err))
-        fail_msg("%s", err);
+    if (reader_open(&reader, fixture->dir, &error))
+        fail_msg("%s", error.text);
     return reader;
 }
 

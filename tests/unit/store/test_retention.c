@@ -183,12 +183,13 @@ static void old_runs_go_by_age(void **state)
 static void the_baselines_of_a_run_go_with_it(void **state)
 {
     struct fixture *fixture = *state;
-    char err[STORE_ERROR_MAX] = "", path[128];
+    struct error error = {0};
+    char path[128];
     struct store_baseline row = {.layer = 1, .attempt = 1, .dtype = "fp32", .bytes = 3};
     put_filled_run(fixture, 1, "ended", 100, 10, 1);
     put_filled_run(fixture, 2, "ended", 200, 10, 1);
     assert_int_equal(
-        store_baseline_write(fixture->store, &row, &(struct store_part){"abc", 3}, 1, err), 0);
+        store_baseline_write(fixture->store, &row, &(struct store_part){"abc", 3}, 1, &error), 0);
     struct store_batch *batch = store_batch_new();
     store_put_baseline(batch, &row);
     fixture_submit(fixture, batch);

@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "daemon/store/reader.h"
+#include "daemon/store/reader_runs.h"
 #include "tests/unit/store/fixture.h"
 
 /* The catalog as text, a line a row: compared with what was put. */
@@ -85,12 +86,12 @@ static void say_alert(void *ctx, const struct store_alert *alert)
 
 static void assert_catalog(struct fixture *fixture, const char *expected)
 {
-    char err[STORE_ERROR_MAX] = "";
+    struct error error = {0};
     struct transcript transcript = {.length = 0};
     const struct store_catalog visitor = {say_run, say_attempt, say_session, say_layer,
         say_baseline, say_tracker, say_alert, &transcript};
-    if (store_catalog(fixture->store, &visitor, err))
-        fail_msg("%s", err);
+    if (store_catalog(fixture->store, &visitor, &error))
+        fail_msg("%s", error.text);
     assert_string_equal(transcript.text, expected);
 }
 
@@ -232,10 +233,10 @@ static void a_figure_counts_once_and_is_replayed_in_order(void **state)
     fixture_flush(fixture);
     assert_int_equal(stats_get(&fixture->stats.figures_stored_total), 4);
 
-    char err[STORE_ERROR_MAX] = "";
+    struct error error = {0};
     struct replayed got = {.count = 0};
     assert_int_equal(store_replay(fixture->store, 1, 1, (const char *const[]){"a", "b", NULL},
-                         collect, &got, err),
+                         collect, &got, &error),
         0);
     assert_int_equal(got.count, 3);
     assert_int_equal(got.list[0].step, 1);
@@ -248,7 +249,7 @@ static void a_figure_counts_once_and_is_replayed_in_order(void **state)
     assert_int_equal(got.list[2].layer, 10);
 }
 
-static void told_figures(void *ctx, const struct store_told_figure *figures, size_t count)
+static void told_figures(void *ctx, const struct store_committed_figure *figures, size_t count)
 {
     for (size_t i = 0; i < count; i++)
         say(ctx, "figure %s|%s|%s %ld %g\n", figures[i].run_key, figures[i].layer,
@@ -310,7 +311,8 @@ static void ignore_run(void *ctx, const struct reader_run *run) {}
 static void a_deleted_run_is_unseen_at_once_and_its_rows_go(void **state)
 {
     struct fixture *fixture = *state;
-    char err[STORE_ERROR_MAX] = "", path[128];
+    struct error error = {0};
+    char path[128];
     struct store_baseline row = {
         .layer = 10, .attempt = 1, .step = 3, .dtype = "float32", .bytes = 1};
     struct store_batch *batch = rich_batch();
@@ -323,7 +325,7 @@ static void a_deleted_run_is_unseen_at_once_and_its_rows_go(void **state)
     store_put_histogram(batch, &histogram);
     fixture_submit(fixture, batch);
     assert_int_equal(
-        store_baseline_write(fixture->store, &row, &(struct store_part){"w", 1}, 1, err), 0);
+        store_baseline_write(fixture->store, &row, &(struct store_part){"w", 1}, 1, &error), 0);
     fixture_flush(fixture);
 
     batch = store_batch_new();
@@ -335,7 +337,7 @@ static void a_deleted_run_is_unseen_at_once_and_its_rows_go(void **state)
     fixture_submit(fixture, batch);
     fixture_flush(fixture);
     struct reader *reader;
-    assert_int_equal(reader_open(&reader, fixture->dir, err), 0);
+    assert_int_equal(reader_open(&reader, fixture->dir, &error), 0);
     struct store_run late_run =
         fixture_run(1, "alpha"); /* what the loop still had to say of the old one */
     batch = store_batch_new();
@@ -406,13 +408,14 @@ static void the_queue_has_a_bound(void **state)
 static void a_second_store_is_refused(void **state)
 {
     struct fixture *fixture = *state;
-    char err[STORE_ERROR_MAX] = "", pid[32];
+    struct error error = {0};
+    char pid[32];
     struct store *second = NULL;
-    assert_int_equal(store_open(&second, &fixture->options, err), STORE_IN_USE);
+    assert_int_equal(store_open(&second, &fixture->options, &error), STORE_IN_USE);
     assert_null(second);
     snprintf(pid, sizeof pid, "process %d", (int)getpid());
-    assert_non_null(strstr(err, pid));
-    assert_non_null(strstr(err, fixture->dir));
+    assert_non_null(strstr(error.text, pid));
+    assert_non_null(strstr(error.text, fixture->dir));
     store_close(&fixture->store);
     fixture_open(fixture);
 }
@@ -420,13 +423,14 @@ static void a_second_store_is_refused(void **state)
 static void a_missing_directory_is_made_for_us_alone(void **state)
 {
     struct fixture *fixture = *state;
-    char err[STORE_ERROR_MAX] = "", dir[128];
+    struct error error = {0};
+    char dir[128];
     struct stat found;
     struct store *store = NULL;
     struct store_options options = fixture->options;
     snprintf(dir, sizeof dir, "%s/a/b", fixture->dir);
     options.state_dir = dir;
-    assert_int_equal(store_open(&store, &options, err), STORE_OK);
+    assert_int_equal(store_open(&store, &options, &error), STORE_OK);
     assert_int_equal(stat(dir, &found), 0);
     assert_int_equal(found.st_mode & 0777, 0700);
     snprintf(dir, sizeof dir, "%s/a/b/foreshock.db", fixture->dir);
@@ -438,18 +442,19 @@ static void a_missing_directory_is_made_for_us_alone(void **state)
 static void an_unusable_directory_is_named(void **state)
 {
     struct fixture *fixture = *state;
-    char err[STORE_ERROR_MAX] = "", dir[128];
+    struct error error = {0};
+    char dir[128];
     struct store *store = NULL;
     struct store_options options = fixture->options;
     snprintf(dir, sizeof dir, "%s/lock/deeper", fixture->dir); /* `lock` is a file */
     options.state_dir = dir;
-    assert_int_equal(store_open(&store, &options, err), STORE_UNUSABLE);
-    assert_non_null(strstr(err, dir));
-    assert_non_null(strstr(err, "Not a directory"));
+    assert_int_equal(store_open(&store, &options, &error), STORE_UNUSABLE);
+    assert_non_null(strstr(error.text, dir));
+    assert_non_null(strstr(error.text, "Not a directory"));
     store_close(&store);                   /* safe on NULL */
     options.state_dir = "/proc/foreshock"; /* not writable, not even for root */
-    assert_int_equal(store_open(&store, &options, err), STORE_UNUSABLE);
-    assert_non_null(strstr(err, "/proc/foreshock"));
+    assert_int_equal(store_open(&store, &options, &error), STORE_UNUSABLE);
+    assert_non_null(strstr(error.text, "/proc/foreshock"));
 }
 
 int main(void)

@@ -1,9 +1,10 @@
-/* A reader's connection and statements, shared by the files that implement reader.h. */
-#ifndef FORESHOCK_STORE_READER_INTERNAL_H
-#define FORESHOCK_STORE_READER_INTERNAL_H
+/* A reader's connection and statements, and how every query begins and ends. */
+#ifndef FORESHOCK_STORE_READER_QUERY_H
+#define FORESHOCK_STORE_READER_QUERY_H
 
 #include <sqlite3.h>
 
+#include "daemon/core/error.h"
 #include "daemon/store/reader.h"
 
 enum reader_statement {
@@ -34,12 +35,17 @@ struct reader {
     uint64_t deadline_ms; /* UINT64_MAX: no query is under way */
     bool (*stop)(void *ctx);
     void *stop_ctx;
-    char error[STORE_ERROR_MAX];
+    struct error error;
 };
 
-/* Every query lies between these two: one snapshot, one limit of time. reader_end takes the last
+/* Every query lies between these two: one snapshot, one limit of time. reader_query_end takes the last
  * SQLite code (SQLITE_DONE is good) and gives a READER_ code; it resets all statements. */
-int reader_begin(struct reader *reader); /* an SQLite code */
-int reader_end(struct reader *reader, int rc, bool found);
+int reader_query_begin(struct reader *reader); /* an SQLite code */
+int reader_query_end(struct reader *reader, int rc, bool found);
+
+/* The first step of a statement whose parameters are bound, in a snapshot of its own. */
+int reader_query_first(struct reader *reader, enum reader_statement statement);
+
+extern const char *const reader_query_texts[READ_COUNT];
 
 #endif

@@ -1,5 +1,5 @@
 /* Baseline files: written whole or not at all, checked before they are mapped. */
-#include "daemon/store/baseline.h"
+#include "daemon/store/baseline_file.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -12,19 +12,18 @@
 #include <unistd.h>
 #include <xxhash.h>
 
-#include "daemon/store/internal.h"
 #include "daemon/store/sql.h"
 
-void baseline_name(char name[BASELINE_NAME_MAX], int64_t layer, uint32_t attempt, int64_t step)
+void baseline_file_name(
+    char name[BASELINE_FILE_NAME_MAX], int64_t layer, uint32_t attempt, int64_t step)
 {
-    snprintf(
-        name, BASELINE_NAME_MAX, "%" PRId64 "-%" PRIu32 "-%" PRId64 ".w0", layer, attempt, step);
+    snprintf(name, BASELINE_FILE_NAME_MAX, "%" PRId64 "-%" PRIu32 "-%" PRId64 ".w0", layer, attempt,
+        step);
 }
 
-static int fail(const char *name, const char *what, char *err)
+static int fail_with_cause(const char *name, const char *what, struct error *error)
 {
-    snprintf(err, STORE_ERROR_MAX, "baseline %s: %s: %s", name, what, strerror(errno));
-    return -1;
+    return error_set(error, "baseline %s: %s: %s", name, what, strerror(errno));
 }
 
 static int write_at(int fd, const unsigned char *data, size_t bytes, uint64_t offset)
@@ -39,7 +38,7 @@ static int write_at(int fd, const unsigned char *data, size_t bytes, uint64_t of
     return 0;
 }
 
-static int write_all(int fd, const struct store_part *parts, size_t count)
+static int write_parts(int fd, const struct store_part *parts, size_t count)
 {
     uint64_t offset = 0;
     for (size_t i = 0; i < count; i++) {
@@ -66,14 +65,13 @@ static int checksum_of(const struct store_part *parts, size_t count, uint64_t *c
     return 0;
 }
 
-int store_baseline_write(struct store *store, struct store_baseline *row,
-    const struct store_part *parts, size_t count, char *err)
+int baseline_file_write(int folder, const struct disk *disk, struct store_baseline *row,
+    const struct store_part *parts, size_t count, struct error *error)
 {
-    char name[BASELINE_NAME_MAX], partial[BASELINE_NAME_MAX + 4];
-    int folder = store->dir.baselines_fd;
-    baseline_name(name, row->layer, row->attempt, row->step);
-    if (!disk_has_room(&store->disk, row->bytes)) {
-        snprintf(err, STORE_ERROR_MAX,
+    char name[BASELINE_FILE_NAME_MAX], partial[BASELINE_FILE_NAME_MAX + 4];
+    baseline_file_name(name, row->layer, row->attempt, row->step);
+    if (!disk_has_room(disk, row->bytes)) {
+        error_set(error,
             "baseline %s is not written: its %" PRIu64
             " bytes would leave the disk less than retention.disk_free_min",
             name, row->bytes);
@@ -83,38 +81,38 @@ int store_baseline_write(struct store *store, struct store_baseline *row,
     unlinkat(folder, partial, 0); /* of a write that failed; a link is not followed */
     int fd = openat(folder, partial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
-        return fail(partial, "cannot be made", err);
-    int rc = write_all(fd, parts, count) || checksum_of(parts, count, &row->checksum) || fsync(fd)
-                 ? fail(partial, "cannot be written", err)
+        return fail_with_cause(partial, "cannot be made", error);
+    int rc = write_parts(fd, parts, count) || checksum_of(parts, count, &row->checksum) || fsync(fd)
+                 ? fail_with_cause(partial, "cannot be written", error)
                  : 0;
     if (close(fd) && rc == 0)
-        rc = fail(partial, "cannot be written", err);
+        rc = fail_with_cause(partial, "cannot be written", error);
     if (rc == 0 && (renameat(folder, partial, folder, name) || fsync(folder)))
-        rc = fail(name, "cannot be put in its place", err);
+        rc = fail_with_cause(name, "cannot be put in its place", error);
     if (rc)
         unlinkat(folder, partial, 0);
     return rc;
 }
 
 /* Maps the file when it has the expected length. */
-static void *map_file(int folder, const char *name, uint64_t bytes, char *err)
+static void *map_file(int folder, const char *name, uint64_t bytes, struct error *error)
 {
     int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     struct stat found;
     void *map = NULL;
     if (fd < 0) {
-        fail(name, "cannot be opened", err);
+        fail_with_cause(name, "cannot be opened", error);
         return NULL;
     }
     if (fstat(fd, &found)) {
-        fail(name, "cannot be read", err);
+        fail_with_cause(name, "cannot be read", error);
     } else if (bytes == 0 || (uint64_t)found.st_size != bytes) {
-        snprintf(err, STORE_ERROR_MAX, "baseline %s is torn: it has %jd bytes, expected %" PRIu64,
-            name, (intmax_t)found.st_size, bytes);
+        error_set(error, "baseline %s is torn: it has %jd bytes, expected %" PRIu64, name,
+            (intmax_t)found.st_size, bytes);
     } else {
         map = mmap(NULL, (size_t)bytes, PROT_READ, MAP_PRIVATE, fd, 0);
         if (map == MAP_FAILED) {
-            fail(name, "cannot be mapped", err);
+            fail_with_cause(name, "cannot be mapped", error);
             map = NULL;
         }
     }
@@ -122,24 +120,23 @@ static void *map_file(int folder, const char *name, uint64_t bytes, char *err)
     return map;
 }
 
-const void *store_baseline_map(struct store *store, const struct store_baseline *row, char *err)
+const void *baseline_file_map(int folder, const struct store_baseline *row, struct error *error)
 {
-    char name[BASELINE_NAME_MAX];
-    baseline_name(name, row->layer, row->attempt, row->step);
-    void *map = map_file(store->dir.baselines_fd, name, row->bytes, err);
+    char name[BASELINE_FILE_NAME_MAX];
+    baseline_file_name(name, row->layer, row->attempt, row->step);
+    void *map = map_file(folder, name, row->bytes, error);
     if (!map)
         return NULL;
     uint64_t checksum = XXH3_64bits(map, (size_t)row->bytes);
     if (checksum == row->checksum)
         return map;
-    snprintf(err, STORE_ERROR_MAX,
-        "baseline %s is torn: its checksum is %016" PRIx64 ", expected %016" PRIx64, name, checksum,
-        row->checksum);
+    error_set(error, "baseline %s is torn: its checksum is %016" PRIx64 ", expected %016" PRIx64,
+        name, checksum, row->checksum);
     munmap(map, (size_t)row->bytes);
     return NULL;
 }
 
-void store_baseline_unmap(const void *map, uint64_t bytes)
+void baseline_file_unmap(const void *map, uint64_t bytes)
 {
     if (map)
         munmap((void *)(uintptr_t)map, (size_t)bytes);
@@ -148,12 +145,12 @@ void store_baseline_unmap(const void *map, uint64_t bytes)
 /* Whether a file named `name` is one of ours that nothing needs. Whatever else lies there is somebody's. */
 static bool is_orphan(const char *name, sqlite3_stmt *row_exists)
 {
-    char expected[BASELINE_NAME_MAX];
+    char expected[BASELINE_FILE_NAME_MAX];
     int64_t layer, step;
     uint32_t attempt;
     if (sscanf(name, "%" SCNd64 "-%" SCNu32 "-%" SCNd64, &layer, &attempt, &step) != 3)
         return false;
-    baseline_name(expected, layer, attempt, step);
+    baseline_file_name(expected, layer, attempt, step);
     size_t length = strlen(expected);
     if (strncmp(name, expected, length) != 0)
         return false;
@@ -169,17 +166,17 @@ static bool is_orphan(const char *name, sqlite3_stmt *row_exists)
     return orphan;
 }
 
-int baseline_sweep(int baselines_fd, sqlite3 *db, char *err)
+int baseline_file_sweep(int baselines_fd, sqlite3 *db, struct error *error)
 {
     static const char *const text[] = {
         "SELECT 1 FROM baseline WHERE layer_id = ? AND attempt = ? AND step = ?"};
     sqlite3_stmt *row_exists;
-    if (sql_prepare_all(db, text, &row_exists, 1, err))
+    if (sql_prepare_all(db, text, &row_exists, 1, error))
         return -1;
     int copy = openat(baselines_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *folder = copy < 0 ? NULL : fdopendir(copy);
     if (!folder) {
-        fail("folder", "cannot be read", err);
+        fail_with_cause("folder", "cannot be read", error);
         if (copy >= 0)
             close(copy);
         sqlite3_finalize(row_exists);
