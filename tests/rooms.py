@@ -50,7 +50,6 @@ FOREIGN_NAMES = {"accept", "accept4"}
 # What is not mended yet: patterns of findings (fnmatch).
 KNOWN = [
     "header: daemon/analysis/*",
-    "name: daemon/alerts/*",
     "name: daemon/analysis/*",
 ]
 

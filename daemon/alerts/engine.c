@@ -97,10 +97,10 @@ static void update_alert(struct alert_engine *engine, enum alert_rule rule)
     rule_alert_update(&engine->alerts[rule], cooldown_of(engine, rule));
 }
 
-static void judged(
+static void take_judgement(
     struct alert_engine *engine, struct layer *layer, size_t watch, struct judgement *judgement)
 {
-    enum alert_rule rule = watch_rule(watch);
+    enum alert_rule rule = layer_watch_rule(watch);
     readings_put(&engine->readings, judgement);
     for (size_t i = 0; i < judgement->evidence_count; i++)
         if (judgement->evidence[i].layer == 0)
@@ -139,7 +139,7 @@ static void judge_cross_sections(struct alert_engine *engine, size_t sharer)
             struct judgement judgement = {.step = section.step, .time = section.time};
             detector->judge_cross_section(
                 watch->state, &engine->settings.detectors, &section, engine->begin, &judgement);
-            judged(engine, run, i, &judgement);
+            take_judgement(engine, run, i, &judgement);
             readings_assess(&engine->readings, &judgement);
         }
     }
@@ -153,15 +153,15 @@ static bool is_shared(size_t sharer)
     return false;
 }
 
-/* False for a layer that is only observed where others are told of. */
-static bool is_told(struct alert_engine *engine, const struct layer *layer, size_t sharer)
+/* False for a layer that is only observed where others are notified. */
+static bool is_notified(struct alert_engine *engine, const struct layer *layer, size_t sharer)
 {
     enum alert_rule rule = detection_table[sharer].rule;
     return layer->mode[rule] >= layers_find(&engine->layers, 0)->mode[rule];
 }
 
 /* If memory is short the step is judged without this layer. */
-static void share(struct alert_engine *engine, const struct layer *layer, size_t sharer,
+static void share_judgement(struct alert_engine *engine, const struct layer *layer, size_t sharer,
     const struct judgement *judgement)
 {
     if (engine->sections[sharer] == NULL)
@@ -173,12 +173,13 @@ static void share(struct alert_engine *engine, const struct layer *layer, size_t
         cross_sections_put(sections, layer->id, judgement->step,
             &(struct cross_sections_value){judgement->time, judgement->share.value,
                 judgement->share.window,
-                is_told(engine, layer, sharer) ? judgement->share.limit : 0,
+                is_notified(engine, layer, sharer) ? judgement->share.limit : 0,
                 judgement->share.confirmation});
     judge_cross_sections(engine, sharer);
 }
 
-static bool applies(const struct detection *detection, const struct layer *layer, int metric)
+static bool detection_applies(
+    const struct detection *detection, const struct layer *layer, int metric)
 {
     const struct detector *detector = detection->detector;
     const struct detector_subject watched = {layer->id == 0 ? NULL : layer->role, layer->gated};
@@ -186,20 +187,20 @@ static bool applies(const struct detection *detection, const struct layer *layer
            (detector->watches == NULL || detector->watches(&watched));
 }
 
-static void judge(
+static void judge_sample(
     struct alert_engine *engine, struct layer *layer, const struct detector_sample *sample)
 {
     for (size_t i = 0; i < DETECTION_COUNT; i++) {
         struct judgement judgement = {0};
         struct watch *watch;
-        if (!applies(&detection_table[i], layer, (int)sample->metric) ||
+        if (!detection_applies(&detection_table[i], layer, (int)sample->metric) ||
             (watch = layer_watch(layer, i)) == NULL ||
             !detection_table[i].detector->judge(
                 watch->state, &engine->settings.detectors, sample, &judgement))
             continue;
-        judged(engine, layer, i, &judgement);
+        take_judgement(engine, layer, i, &judgement);
         if (is_shared(i))
-            share(engine, layer, i, &judgement);
+            share_judgement(engine, layer, i, &judgement);
     }
 }
 
@@ -212,7 +213,7 @@ void alert_engine_feed(
         return;
     layer->newest[metric] = step;
     alert_engine_begins(engine, step);
-    judge(engine, layer,
+    judge_sample(engine, layer,
         &(struct detector_sample){(enum detector_metric)metric, step, engine->begin, time, value});
     if (metric != METRIC_LR || id != 0)
         return;
@@ -239,7 +240,7 @@ void alert_engine_condition(struct alert_engine *engine, enum alert_rule rule, i
     step = step < 0 ? 0 : step > STEP_MAX ? STEP_MAX : step;
     struct judgement found = {.verdict = VERDICT_BAD, .step = step, .time = time};
     if (on)
-        text_print(engine->alerts[rule].text, ALERT_TEXT_MAX, "%s", text);
+        wording_print(engine->alerts[rule].text, ALERT_TEXT_MAX, "%s", text);
     if (on ? track_begin(&watch->track, 0, &found) : track_end(&watch->track, step, time))
         update_alert(engine, rule);
 }
@@ -262,7 +263,7 @@ void alert_engine_retune(
         leave_sections(engine, layer);
         for (size_t j = 0; j < WATCH_COUNT; j++) {
             struct watch *watch = layer->watches[j];
-            if (watch == NULL || layer->mode[watch_rule(j)] != RULE_OFF)
+            if (watch == NULL || layer->mode[layer_watch_rule(j)] != RULE_OFF)
                 continue;
             const struct spell *open = track_open(&watch->track);
             if (open != NULL)

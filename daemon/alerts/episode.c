@@ -61,7 +61,8 @@ static int64_t next_judged(const struct layers *layers, enum alert_rule rule, st
         const struct layer *layer = layers->sorted[at->layer];
         while (layer->mode[rule] != RULE_OFF && at->watch < DETECTION_COUNT) {
             const struct watch *watch = layer->watches[at->watch++];
-            if (watch_rule(at->watch - 1) == rule && watch != NULL && watch->track.judged_step >= 0)
+            if (layer_watch_rule(at->watch - 1) == rule && watch != NULL &&
+                watch->track.judged_step >= 0)
                 return watch->track.judged_step;
         }
     }

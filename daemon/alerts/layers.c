@@ -101,7 +101,7 @@ void layers_free(struct layers *layers)
     free(layers->sorted);
 }
 
-enum alert_rule watch_rule(size_t watch)
+enum alert_rule layer_watch_rule(size_t watch)
 {
     return watch < DETECTION_COUNT ? detection_table[watch].rule
                                    : (enum alert_rule)(CONDITION_FIRST + watch - DETECTION_COUNT);
@@ -134,7 +134,7 @@ struct spell *layers_next_spell(
     for (; at->layer < layers->count; at->layer++, at->watch = 0)
         for (; at->watch < WATCH_COUNT; at->watch++, at->spell = 0) {
             struct watch *watch = layers->sorted[at->layer]->watches[at->watch];
-            if (watch == NULL || watch_rule(at->watch) != rule)
+            if (watch == NULL || layer_watch_rule(at->watch) != rule)
                 continue;
             while (at->spell < watch->track.spell_count) {
                 struct spell *spell = &watch->track.spells[at->spell++];

@@ -49,7 +49,7 @@ struct layer *layers_add(
 void layers_free(struct layers *layers);
 
 /* The rule that a watch serves. */
-enum alert_rule watch_rule(size_t watch);
+enum alert_rule layer_watch_rule(size_t watch);
 
 /* Makes the watch at its first use. NULL if memory is short. */
 struct watch *layer_watch(struct layer *layer, size_t watch);

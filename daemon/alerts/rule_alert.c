@@ -80,7 +80,7 @@ static const struct layer *subject(
 }
 
 /* Writes into the open alert of a rule what its episode says by now. */
-static void refresh(struct rule_alert *rule_alert, const struct episode *episode)
+static void refresh_open(struct rule_alert *rule_alert, const struct episode *episode)
 {
     struct alert *alert = &rule_alert->open;
     struct ranking ranking;
@@ -128,7 +128,7 @@ static void open_alert(struct rule_alert *rule_alert, const struct episode *epis
 
 static void resolve_alert(struct rule_alert *rule_alert, const struct episode *episode)
 {
-    refresh(rule_alert, episode);
+    refresh_open(rule_alert, episode);
     episode_close(rule_alert->layers, episode);
     rule_alert->ended = rule_alert->open;
     rule_alert->ended.state = ALERT_RESOLVED;
@@ -167,12 +167,12 @@ const struct alert *rule_alert_open(struct rule_alert *rule_alert, double cooldo
     struct episode episode;
     if (!rule_alert->is_open || !find_episode(rule_alert, cooldown, &episode))
         return NULL;
-    refresh(rule_alert, &episode);
+    refresh_open(rule_alert, &episode);
     return &rule_alert->open;
 }
 
-static void report(struct rule_alert *rule_alert, struct alert *alert, enum alert_change change,
-    alert_changed_fn changed, void *ctx)
+static void report_alert(struct rule_alert *rule_alert, struct alert *alert,
+    enum alert_change change, alert_changed_fn changed, void *ctx)
 {
     rule_alert->reporting = alert;
     changed(ctx, change, alert);
@@ -207,7 +207,7 @@ static void report_open(
     enum alert_change change =
         rule_alert->is_open_reported ? ALERT_CHANGE_UPDATED : ALERT_CHANGE_OPENED;
     note_reported(rule_alert);
-    report(rule_alert, &rule_alert->open, change, changed, ctx);
+    report_alert(rule_alert, &rule_alert->open, change, changed, ctx);
 }
 
 void rule_alert_report(
@@ -216,8 +216,8 @@ void rule_alert_report(
     if (rule_alert->is_ended) {
         rule_alert->is_ended = false;
         if (!rule_alert->is_ended_reported)
-            report(rule_alert, &rule_alert->ended, ALERT_CHANGE_OPENED, changed, ctx);
-        report(rule_alert, &rule_alert->ended, ALERT_CHANGE_RESOLVED, changed, ctx);
+            report_alert(rule_alert, &rule_alert->ended, ALERT_CHANGE_OPENED, changed, ctx);
+        report_alert(rule_alert, &rule_alert->ended, ALERT_CHANGE_RESOLVED, changed, ctx);
     }
     report_open(rule_alert, cooldown, changed, ctx);
 }

@@ -17,7 +17,7 @@ struct wording {
     const char *text;
 };
 
-void text_print(char *out, size_t size, const char *format, ...)
+void wording_print(char *out, size_t size, const char *format, ...)
 {
     va_list arguments;
     va_start(arguments, format);
@@ -48,7 +48,7 @@ static void describe_nonfinite(char *out, size_t size, const struct wording *sto
     char count[64] = "";
     if (isfinite(found->value))
         snprintf(count, sizeof count, " = %.0f", found->value);
-    text_print(out, size,
+    wording_print(out, size,
         "NaN or infinite numbers in %s since step %" PRId64
         " (%s%s). The training will not heal by itself: usually a "
         "diverged loss, an overflow in 16-bit arithmetic, or a bad batch. Stop it and go back to a "
@@ -69,7 +69,7 @@ static void describe_median_growth(char *out, size_t size, const struct wording 
 {
     const struct evidence *median = &story->worst->evidence[0];
     bool pair = story->worst->evidence_count == 1 + MEDIAN_GROWTH_PAIR;
-    text_print(out, size,
+    wording_print(out, size,
         "The weights run away: since step %" PRId64 " the spectral norms of %s layers grow "
         "like the steps to the power of %.2f or faster (%.2f at most before; over the last %.0f "
         "steps), which tends to end in a loss explosion. " GROWTH_CAUSES,
@@ -94,7 +94,7 @@ static void describe_sigma_growth(char *out, size_t size, const struct wording *
             " while nearly all its inputs lie on one side of the principal direction (diversity "
             "%.2f)",
             diversity->value);
-    text_print(out, size,
+    wording_print(out, size,
         "The spectral norm of %s runs away: since step %" PRId64
         " it grows like the steps to the power of %.2f (%sover the last %.0f steps)%s, which tends "
         "to end in a loss explosion. " GROWTH_CAUSES,
@@ -104,7 +104,7 @@ static void describe_sigma_growth(char *out, size_t size, const struct wording *
 static void describe_lr_runaway(char *out, size_t size, const struct wording *story)
 {
     const struct evidence *found = &story->worst->evidence[0];
-    text_print(out, size,
+    wording_print(out, size,
         "The learning rate has left its plateau: %.3g at step %" PRId64
         ", %.1f times the %.3g that it had before the last %.0f steps. Usual causes: a decay of "
         "the wrong sign, a schedule in the wrong units, a warm-up that does not stop, a slip when "
@@ -116,7 +116,7 @@ static void describe_gradient(char *out, size_t size, const struct wording *stor
 {
     const struct evidence *found = &story->worst->evidence[0];
     if (strcmp(found->metric, "gradient.bursts") == 0) {
-        text_print(out, size,
+        wording_print(out, size,
             "The gradient norm bursts again and again since step %" PRId64
             " (%.0f bursts in about %.0f steps, %.1f usual before). Usual causes: bad batches, "
             "numbers that overflow, a learning rate at the edge of stability. Look at the data of "
@@ -124,7 +124,7 @@ static void describe_gradient(char *out, size_t size, const struct wording *stor
             story->worst->first_step, found->value, found->window, found->baseline);
         return;
     }
-    text_print(out, size,
+    wording_print(out, size,
         "Gradient norm and loss rise together since step %" PRId64
         ": the gradient norm is %.3g, %.1f times what it was before, the loss %.4g, %.4g at its "
         "lowest. Usual causes: a fault in the backward pass, reduced precision in attention, a "
@@ -135,7 +135,7 @@ static void describe_gradient(char *out, size_t size, const struct wording *stor
 
 static void describe_rotation_still(char *out, size_t size, const struct wording *story)
 {
-    text_print(out, size,
+    wording_print(out, size,
         "No layer's weights have changed since step %" PRId64
         ", though the training goes on. Usual causes: a loss scale that makes the optimizer skip "
         "every step, updates too small for the precision of the weights, parameters that the "
@@ -146,7 +146,7 @@ static void describe_rotation_still(char *out, size_t size, const struct wording
 static void describe_alignment_collapse(char *out, size_t size, const struct wording *story)
 {
     const struct evidence *found = &story->worst->evidence[0];
-    text_print(out, size,
+    wording_print(out, size,
         "The inputs of at least a quarter of the two-sided layers have fallen to one side of the "
         "principal direction since step %" PRId64 " (diversity down to %.2f, below %.2f; it was "
         "above %.2f before): the layers lose directions, which comes with or before "
@@ -158,7 +158,7 @@ static void describe_alignment_collapse(char *out, size_t size, const struct wor
 static void describe_loss_high(char *out, size_t size, const struct wording *story)
 {
     const struct evidence *found = &story->worst->evidence[0];
-    text_print(out, size,
+    wording_print(out, size,
         "The loss has been well above its lowest level since step %" PRId64
         " (%.4g, threshold %.4g, lowest %.4g). Usual "
         "causes: a learning rate too high, a change or a fault in the data, an instability that "
@@ -169,7 +169,7 @@ static void describe_loss_high(char *out, size_t size, const struct wording *sto
 
 static void describe_run_lost(char *out, size_t size, const struct wording *story)
 {
-    text_print(out, size,
+    wording_print(out, size,
         "%s Last step %" PRId64 ". The training process was killed, crashed, or lost its "
         "connection: look at its log and at its node. If it will not come back: foreshock end RUN.",
         story->text, story->worst->fired_step);
@@ -177,7 +177,7 @@ static void describe_run_lost(char *out, size_t size, const struct wording *stor
 
 static void describe_baseline_damaged(char *out, size_t size, const struct wording *story)
 {
-    text_print(out, size,
+    wording_print(out, size,
         "The kept initialization of %s cannot be used: %s. Its rotation and drift are not measured "
         "until a new "
         "initialization is declared. Look at the disk of the state directory.",
@@ -201,9 +201,9 @@ static void print_where(char *out, size_t size, const char *layer, size_t total)
     if (layer == NULL)
         layer = "the run";
     if (total > 1)
-        text_print(out, size, "%s and %zu more", layer, total - 1);
+        wording_print(out, size, "%s and %zu more", layer, total - 1);
     else
-        text_print(out, size, "%s", layer);
+        wording_print(out, size, "%s", layer);
 }
 
 void alert_describe(
@@ -213,9 +213,9 @@ void alert_describe(
     print_where(where, sizeof where, layer, alert->layer_total);
     const char *title = rule_table[alert->rule].title;
     if (layer == NULL)
-        text_print(alert->title, sizeof alert->title, "%s", title);
+        wording_print(alert->title, sizeof alert->title, "%s", title);
     else
-        text_print(alert->title, sizeof alert->title, "%s: %s", title, where);
+        wording_print(alert->title, sizeof alert->title, "%s: %s", title, where);
     struct wording story = {where, worst, text};
     describers[alert->rule](alert->summary, sizeof alert->summary, &story);
 }

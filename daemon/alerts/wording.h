@@ -12,7 +12,7 @@ void alert_describe(
     struct alert *alert, const char *layer, const struct spell *worst, const char *text);
 
 /* snprintf that cuts between UTF-8 characters, not within one. */
-void text_print(char *out, size_t size, const char *format, ...)
+void wording_print(char *out, size_t size, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
 #endif

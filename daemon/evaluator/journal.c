@@ -180,7 +180,7 @@ bool journal_submit(struct journal *journal, struct store *store, struct store_b
     return false;
 }
 
-static void push(const struct journal *journal, const struct journal_alert *alert)
+static void push_to_trainings(const struct journal *journal, const struct journal_alert *alert)
 {
     struct alert_message message;
 
@@ -201,7 +201,7 @@ static void notify_trainings(const struct journal *journal, struct journal_alert
         alert->notified = true;
     else if (alert->record.state == ALERT_FIRING || !alert->notified)
         return;
-    push(journal, alert);
+    push_to_trainings(journal, alert);
 }
 
 static void log_unrecorded(const struct alert_record *record)
