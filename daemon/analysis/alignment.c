@@ -191,7 +191,7 @@ void alignment_finish(struct alignment *alignment, struct alignment_result *resu
         .activation_rms = isfinite(rms) ? rms : none,
         .activation_max_abs = alignment->finite ? alignment->max_abs : none,
         .activation_nonfinite = alignment->nonfinite,
-        .s = distribution_of(alignment->s, n),
+        .s = quantile_distribution(alignment->s, n),
     };
     if (n == 0)
         return;

@@ -44,5 +44,6 @@
 #include "daemon/analysis/quantile.h"
 #include "daemon/analysis/rotation.h"
 #include "daemon/analysis/spectrum.h"
+#include "daemon/analysis/spectrum_export.h"
 
 #endif

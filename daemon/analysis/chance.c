@@ -39,7 +39,7 @@ static double beta_fraction(double a, double b, double x)
     return result;
 }
 
-double incomplete_beta(double a, double b, double x)
+double chance_incomplete_beta(double a, double b, double x)
 {
     if (x <= 0 || x >= 1)
         return x <= 0 ? 0 : 1;
@@ -55,7 +55,7 @@ double chance_cosine(size_t dimensions, double coverage)
     for (int i = 0; i < BISECTIONS; i++) {
         double cosine = (low + high) / 2;
         /* cos^2 follows Beta(1/2, (d - 1) / 2). */
-        if (incomplete_beta(0.5, (double)(dimensions - 1) / 2, cosine * cosine) < coverage)
+        if (chance_incomplete_beta(0.5, (double)(dimensions - 1) / 2, cosine * cosine) < coverage)
             low = cosine;
         else
             high = cosine;

@@ -9,6 +9,6 @@
 double chance_cosine(size_t dimensions, double coverage);
 
 /* The regularised incomplete beta function I_x(a, b), a, b > 0, 0 <= x <= 1. */
-double incomplete_beta(double a, double b, double x);
+double chance_incomplete_beta(double a, double b, double x);
 
 #endif

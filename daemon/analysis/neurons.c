@@ -198,7 +198,7 @@ static void summarise(const struct survey *survey)
         size_t n = i == IN_OUT || result->gated ? survey->defined : 0;
         for (size_t j = 0; j < n; j++)
             histogram_add(&cosines[i]->bins, survey->cosine[i][j]);
-        cosines[i]->cosine = distribution_of(survey->cosine[i], n);
+        cosines[i]->cosine = quantile_distribution(survey->cosine[i], n);
     }
     bool known = survey->defined > 0 && survey->in->cols > 1;
     result->beyond_chance =

@@ -21,7 +21,7 @@ double quantile_linear(const double *sorted, size_t n, double q)
     return t < 0.5 ? sorted[below] + step * t : sorted[below + 1] - step * (1 - t);
 }
 
-struct distribution distribution_of(double *values, size_t n)
+struct distribution quantile_distribution(double *values, size_t n)
 {
     double none = FIGURE_UNDEFINED;
     if (n == 0)

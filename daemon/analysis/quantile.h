@@ -16,7 +16,7 @@ struct distribution {
 };
 
 /* Of n finite values, which it sorts. */
-struct distribution distribution_of(double *values, size_t n);
+struct distribution quantile_distribution(double *values, size_t n);
 
 /* NumPy's "linear" quantile, 0 <= q <= 1, of n > 0 ascending values. */
 double quantile_linear(const double *sorted, size_t n, double q);

@@ -85,16 +85,4 @@ int spectrum_update(struct spectrum *spectrum, const struct matrix *w, const str
  * valid until the next call. NULL before the first. */
 const float *spectrum_v1(const struct spectrum *spectrum);
 
-/* The tracked block as bytes (little-endian, one version field), so that a restart changes no sign
- * and no figure. */
-size_t spectrum_export_size(const struct spectrum *spectrum);
-void spectrum_export(
-    const struct spectrum *spectrum, unsigned char *bytes); /* spectrum_export_size bytes */
-
-/* Takes such bytes in. `stale`: they are of an older snapshot than the last one seen, so the next
- * update continues the sign but reports no turn. Returns 0, or -1 with the reason in err; then the
- * state is as it was. */
-int spectrum_import(struct spectrum *spectrum, const unsigned char *bytes, size_t size, bool stale,
-    char *err, size_t err_size);
-
 #endif

@@ -3,11 +3,13 @@
  *
  *   0 "FSPB"    4 u32 version    8 u64 rows    16 u64 cols    24 u64 random state
  *  32 u32 width    36 u32 warm    40 i32 exponent    44 u32 in_double    48 f32 [1 + width][cols] */
-#include "daemon/analysis/spectrum_state.h"
+#include "daemon/analysis/spectrum_export.h"
 
 #include <math.h>
 #include <stdio.h>
 #include <string.h>
+
+#include "daemon/analysis/spectrum_state.h"
 
 #define MAGIC          "FSPB"
 #define VERSION        3u

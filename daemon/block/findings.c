@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "daemon/analysis/figure.h"
+#include "daemon/analysis/spectrum_export.h"
 
 /* Room for one more element; false (and findings->failed) when memory is short. */
 static bool grow(

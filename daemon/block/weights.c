@@ -5,6 +5,7 @@
 
 #include "daemon/analysis/figure.h"
 #include "daemon/analysis/rotation.h"
+#include "daemon/analysis/spectrum_export.h"
 
 #define TRACKER_SMALL   65536u /* a tracker up to this size is stored with every snapshot ... */
 #define TRACKER_SECONDS 10.0   /* ... a larger one not more often than this */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "daemon/analysis/spectrum.h"
+#include "daemon/analysis/spectrum_export.h"
 
 #define ROWS 6
 #define COLS 5

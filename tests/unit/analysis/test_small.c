@@ -32,14 +32,14 @@ static void distributions_are_those_of_numpy(void **state)
     for (size_t i = 0; i < 3; i++) {
         double values[7];
         memcpy(values, x, sizeof(x));
-        struct distribution got = distribution_of(values, cases[i].n);
+        struct distribution got = quantile_distribution(values, cases[i].n);
         const double figures[7] = {got.p05, got.p25, got.p50, got.p75, got.p95, got.mean, got.std};
         for (size_t j = 0; j < 7; j++)
             check_near(figures[j], cases[i].expected[j], 1e-15);
         assert_true(quantile_linear(values, cases[i].n, 0) == values[0]);
         assert_true(quantile_linear(values, cases[i].n, 1) == values[cases[i].n - 1]);
     }
-    struct distribution none = distribution_of(NULL, 0);
+    struct distribution none = quantile_distribution(NULL, 0);
     assert_false(figure_defined(none.mean) || figure_defined(none.std) || figure_defined(none.p95));
 }
 
@@ -80,8 +80,8 @@ static void the_random_cosine_is_that_of_scipy(void **state)
     };
     for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
         check_near(chance_cosine(cases[i].dimensions, 0.95), cases[i].cosine, 1e-9);
-    assert_true(incomplete_beta(2, 3, 0) == 0 && incomplete_beta(2, 3, 1) == 1);
-    check_near(incomplete_beta(2, 3, 0.4), 0.5248, 1e-13); /* 6x^2 - 8x^3 + 3x^4 */
+    assert_true(chance_incomplete_beta(2, 3, 0) == 0 && chance_incomplete_beta(2, 3, 1) == 1);
+    check_near(chance_incomplete_beta(2, 3, 0.4), 0.5248, 1e-13); /* 6x^2 - 8x^3 + 3x^4 */
 }
 
 int main(void)

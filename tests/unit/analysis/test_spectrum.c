@@ -2,6 +2,7 @@
 #include "daemon/analysis/figure.h"
 #include "daemon/analysis/rotation.h"
 #include "daemon/analysis/spectrum.h"
+#include "daemon/analysis/spectrum_export.h"
 #include "tests/unit/analysis/reference.h"
 
 #include <setjmp.h>
