@@ -36,7 +36,7 @@ static void add_member(struct block *block, struct block_task *task)
         block->mlp_id = task->mlp_id;
 }
 
-static void settle(struct block *block, struct snapshot *snapshot)
+static void settle_snapshot(struct block *block, struct snapshot *snapshot)
 {
     snapshot_settle(snapshot, &block->options.weights.stats->kept_bytes, block->options.kept_bytes);
 }
@@ -46,15 +46,15 @@ static void settle_older(struct block *block, int64_t step)
 {
     for (struct block_member *member = block->members; member; member = member->next)
         if (member->kept.step < step)
-            settle(block, &member->kept);
+            settle_snapshot(block, &member->kept);
 }
 
 static void settle_all(struct block *block, const struct mlp *mlp)
 {
-    settle(block, &mlp->in->kept);
-    settle(block, &mlp->out->kept);
+    settle_snapshot(block, &mlp->in->kept);
+    settle_snapshot(block, &mlp->out->kept);
     if (mlp->gate)
-        settle(block, &mlp->gate->kept);
+        settle_snapshot(block, &mlp->gate->kept);
 }
 
 /* A member has kept a new snapshot: the neurons may be complete with it, or wait for others. */
@@ -65,7 +65,7 @@ static void measure_neurons(
     struct mlp mlp;
 
     if (!block->mlp_id || !mlp_find(block->members, &mlp)) {
-        settle(block, &member->kept);
+        settle_snapshot(block, &member->kept);
         return;
     }
     if (block->measured_step < place->step && mlp_is_complete(&mlp, place)) {
@@ -75,7 +75,7 @@ static void measure_neurons(
         settle_all(block, &mlp);
     }
     if (!mlp_has(&mlp, member) || block->measured_step >= member->kept.step)
-        settle(block, &member->kept);
+        settle_snapshot(block, &member->kept);
 }
 
 static enum dtype dtype_of(const struct block_task *task)
@@ -134,7 +134,7 @@ static void close_all(struct block *block, const struct place *place)
     }
 }
 
-static void rest(struct block *block, const struct place *place)
+static void release_memory(struct block *block, const struct place *place)
 {
     close_all(block, place);
     for (struct block_member *member = block->members; member; member = member->next) {
@@ -160,7 +160,7 @@ void block_run(struct block *block, struct block_task *task, struct findings *fi
     case BLOCK_WEIGHTS:
     case BLOCK_ACTIVATIONS: run_sample(block, task, &place); break;
     case BLOCK_CLOSE: close_all(block, &place); break;
-    case BLOCK_REST: rest(block, &place); break;
+    case BLOCK_RELEASE: release_memory(block, &place); break;
     }
     block_task_clear(task);
     findings->waiting = is_waiting(block);

@@ -24,8 +24,8 @@ struct block_options {
 };
 
 /* JOIN: one more layer. WEIGHTS, ACTIVATIONS: a sample of a layer that has joined. CLOSE: alignments that are open wait no
- * longer for other ranks. REST: nobody sends any more, give memory back. */
-enum block_task_kind { BLOCK_JOIN, BLOCK_WEIGHTS, BLOCK_ACTIVATIONS, BLOCK_CLOSE, BLOCK_REST };
+ * longer for other ranks. RELEASE: nobody sends any more, memory is given back. */
+enum block_task_kind { BLOCK_JOIN, BLOCK_WEIGHTS, BLOCK_ACTIVATIONS, BLOCK_CLOSE, BLOCK_RELEASE };
 
 struct block_task {
     enum block_task_kind kind;

@@ -9,7 +9,7 @@
 #include "daemon/analysis/spectrum_export.h"
 
 /* Room for one more element; false (and findings->failed) when memory is short. */
-static bool grow(
+static bool grow_array(
     struct findings *findings, void **array, size_t *capacity, size_t count, size_t size)
 {
     size_t wanted = *capacity ? 2 * *capacity : 16;
@@ -28,7 +28,8 @@ static bool grow(
 }
 
 #define ROOM(f, name)                                                                              \
-    grow(f, (void **)&(f)->name##s, &(f)->name##_capacity, (f)->name##_count, sizeof *(f)->name##s)
+    grow_array(                                                                                    \
+        f, (void **)&(f)->name##s, &(f)->name##_capacity, (f)->name##_count, sizeof *(f)->name##s)
 
 void findings_put_optional(const struct place *place, const char *metric, double value)
 {

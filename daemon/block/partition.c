@@ -7,7 +7,7 @@
 #include "daemon/core/limits.h"
 
 /* For one more span; false when memory is short. */
-static bool make_room(struct partition *partition)
+static bool grow_partition(struct partition *partition)
 {
     size_t wanted = partition->capacity ? 2 * partition->capacity : 1;
     struct span *grown;
@@ -40,7 +40,7 @@ enum partition_joined partition_join(
         *clash = spans[at];
         return PARTITION_CLASH;
     }
-    if (partition->count == LIMIT_SHARDS || !make_room(partition))
+    if (partition->count == LIMIT_SHARDS || !grow_partition(partition))
         return PARTITION_FULL;
     spans = partition->spans;
     memmove(&spans[at + 1], &spans[at], (partition->count - at) * sizeof *spans);

@@ -5,7 +5,7 @@
 #include <string.h>
 
 /* For one more shard; false when memory is short. */
-static bool make_room(struct shards *shards)
+static bool grow_shards(struct shards *shards)
 {
     size_t wanted = shards->capacity ? 2 * shards->capacity : 1;
     struct shard *grown;
@@ -51,7 +51,7 @@ int shards_put(struct shards *shards, const struct span *span, struct tensor *te
     size_t at = place_of(shards, span->begin);
     struct shard *shard;
 
-    if (!make_room(shards))
+    if (!grow_shards(shards))
         return -1;
     shard = &shards->shard[at];
     memmove(shard + 1, shard, (shards->count - at) * sizeof *shard);

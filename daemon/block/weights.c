@@ -90,7 +90,7 @@ static void export_tracker(struct block_member *member, const struct place *plac
     findings_put_tracker(place, member->spectrum);
 }
 
-static void keep(struct block_member *member, struct snapshot *taken, struct stats *stats)
+static void keep_snapshot(struct block_member *member, struct snapshot *taken, struct stats *stats)
 {
     snapshot_drop(&member->kept);
     member->kept = *taken;
@@ -100,8 +100,8 @@ static void keep(struct block_member *member, struct snapshot *taken, struct sta
 }
 
 /* Every figure of one snapshot. Whether it is one to go on from. */
-static bool measure(struct block_member *member, const struct snapshot *taken, bool initial,
-    const struct weights_options *options, const struct place *place)
+static bool measure_snapshot(struct block_member *member, const struct snapshot *taken,
+    bool initial, const struct weights_options *options, const struct place *place)
 {
     bool against_kept = member->kept.shards != NULL;
     bool anew = needs_baseline(member, taken, initial);
@@ -144,8 +144,8 @@ bool weights_take(struct block_member *member, struct snapshot *taken, bool init
     if (snapshot_view(taken, member->rows, member->cols, &stats->ingest_bytes) != 0 ||
         make_tracker(member, options) != 0) {
         place->findings->failed = true;
-    } else if (measure(member, taken, initial, options, place)) {
-        keep(member, taken, stats);
+    } else if (measure_snapshot(member, taken, initial, options, place)) {
+        keep_snapshot(member, taken, stats);
         kept = true;
     }
     snapshot_drop(taken);

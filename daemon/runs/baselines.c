@@ -47,7 +47,7 @@ static struct store_part *parts_of(const struct baseline_part *parts, size_t cou
     return copied;
 }
 
-static int write_file(void *ctx, struct baseline_row *row, const struct baseline_part *parts,
+static int write_baseline(void *ctx, struct baseline_row *row, const struct baseline_part *parts,
     size_t count, struct error *error)
 {
     struct store_baseline baseline = stored(row);
@@ -63,7 +63,7 @@ static int write_file(void *ctx, struct baseline_row *row, const struct baseline
     return rc;
 }
 
-static const void *map_file(void *ctx, const struct baseline_row *row, struct error *error)
+static const void *map_baseline(void *ctx, const struct baseline_row *row, struct error *error)
 {
     struct store_baseline baseline = stored(row);
 
@@ -72,5 +72,5 @@ static const void *map_file(void *ctx, const struct baseline_row *row, struct er
 
 struct baseline_files baselines_of(struct store *store)
 {
-    return (struct baseline_files){write_file, map_file, store_baseline_unmap, store};
+    return (struct baseline_files){write_baseline, map_baseline, store_baseline_unmap, store};
 }

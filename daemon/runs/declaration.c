@@ -79,7 +79,7 @@ static int check_same(
                : 0;
 }
 
-/* Layers and blocks have ids of one sequence. */
+/* Layers and MLP blocks share one sequence of ids. */
 static struct run_layer *make_layer(
     struct run *run, struct work_queue *queue, struct store_layer *row, bool completes)
 {
@@ -120,7 +120,7 @@ static struct run_layer *add_layer(struct run *run, struct store_layer *row)
     return layer;
 }
 
-/* Whoever holds all of a matrix holds all its rows. */
+/* A sender of the whole matrix holds all its rows. */
 static struct span span_of(const struct wire_layer *wire)
 {
     const struct wire_shard *shard = &wire->shard;
@@ -162,12 +162,12 @@ static int number_layer(
         if (session->resumed && layer->attempt == session->attempt)
             memcpy(numbered->last_step, layer->last_step, sizeof numbered->last_step);
     }
-    /* All else is as before: check_number saw to it, and join. */
+    /* Everything else is as before: check_number and join_layer made sure. */
     snprintf(numbered->dtype, sizeof numbered->dtype, "%s", layer->dtype);
     return 0;
 }
 
-/* Within a session a number names one shard of one layer: tensors under way rely on it. */
+/* Within a session a number names one shard of one layer: tensors in transit rely on it. */
 static int check_number(
     struct session *session, uint32_t n, const char *name, struct wire_fault *fault)
 {
@@ -180,7 +180,7 @@ static int check_number(
         "a number of its own; this one is another layer's", "%" PRIu32, n);
 }
 
-/* A session that has yet to follow the others into the newest attempt joins it with its first tensor there. */
+/* A session of an older attempt joins the senders of the newest one with its first tensor there. */
 static int join_layer(struct session *session, struct run_layer *layer,
     const struct wire_layer *wire, struct wire_fault *fault)
 {

@@ -31,7 +31,7 @@ bool gather_has(const struct run_layer *layer, int64_t step, const struct span *
 {
     const struct gather *gather = gather_at(layer, step);
 
-    return step == layer->last_step[WIRE_WEIGHTS] || step_set_has(&layer->whole, step) ||
+    return step == layer->last_step[WIRE_WEIGHTS] || step_set_has(&layer->whole_steps, step) ||
            (gather && shards_have(gather->shards, span->begin));
 }
 
@@ -60,7 +60,7 @@ static void close_gather(struct gathers *gathers, struct gather *gather)
 }
 
 /* It is among the last to have been heard of. */
-static void touch(struct gathers *gathers, struct gather *gather)
+static void touch_gather(struct gathers *gathers, struct gather *gather)
 {
     gather->touched_ms = gathers->clock_ms;
     DL_DELETE2(gathers->oldest, gather, older, newer);
@@ -86,7 +86,7 @@ static void release_activations(struct gathers *gathers, struct item *activation
     }
 }
 
-static struct wire_fault stale(const struct item *item, const char *expected)
+static struct wire_fault stale_fault(const struct item *item, const char *expected)
 {
     struct wire_fault fault;
 
@@ -95,7 +95,7 @@ static struct wire_fault stale(const struct item *item, const char *expected)
 }
 
 /* Each sender learns what it waited for in vain, and has lost a sample. */
-static void lose_items(const struct gathers *gathers, const struct gather *gather)
+static void lose_shards(const struct gathers *gathers, const struct gather *gather)
 {
     const struct run_layer *layer = gather->layer;
     bool cols = gather->shards->cols;
@@ -107,7 +107,7 @@ static void lose_items(const struct gathers *gathers, const struct gather *gathe
     snprintf(text, sizeof text, "%s [%" PRIu64 ", %" PRIu64 ") of this step in time, of layer %s",
         wire_axis_name(cols ? WIRE_COLS : WIRE_ROWS), missing.begin, missing.end, layer->name);
     DL_FOREACH (gather->items, item) {
-        fault = stale(item, text);
+        fault = stale_fault(item, text);
         gathers->ops.lost(gathers->ops.ctx, item, &fault);
     }
 }
@@ -118,9 +118,9 @@ static void drop_gather(struct gathers *gathers, struct gather *gather, _Atomic 
     struct item *items = gather->items, *activations = gather->activations, *item, *next;
 
     stats_add(counter, gather->shards->count);
-    if (gather->step > layer->torn_step)
-        layer->torn_step = gather->step;
-    lose_items(gathers, gather);
+    if (gather->step > layer->incomplete_step)
+        layer->incomplete_step = gather->step;
+    lose_shards(gathers, gather);
     shards_free(gather->shards);
     close_gather(gathers, gather);
     DL_FOREACH_SAFE (items, item, next) {
@@ -152,10 +152,10 @@ static void finish_gather(struct gathers *gathers, struct gather *gather)
     DL_DELETE(items, whole);
     whole->others = items;
     whole->task.shards = gather->shards;
-    whole->first = layer->last_step[WIRE_WEIGHTS] < 0;
+    whole->first_weights = layer->last_step[WIRE_WEIGHTS] < 0;
     shards_move(gather->shards, &gathers->stats->ingest_bytes);
     layer->last_step[WIRE_WEIGHTS] = gather->step;
-    step_set_add(&layer->whole, gather->step);
+    step_set_add(&layer->whole_steps, gather->step);
     close_gather(gathers, gather);
     drop_older(gathers, layer, whole->task.step);
     gathers->ops.ready(gathers->ops.ctx, whole);
@@ -231,7 +231,7 @@ static void keep_budget(struct gathers *gathers)
 }
 
 /* It finds no gather that takes it. */
-static void turn_away(struct gathers *gathers, struct item *item, struct tensor *tensor,
+static void refuse_shard(struct gathers *gathers, struct item *item, struct tensor *tensor,
     const struct wire_fault *fault)
 {
     struct stats *stats = gathers->stats;
@@ -263,8 +263,8 @@ static struct gather *put_shard(struct gathers *gathers, struct run_layer *layer
     int64_t step = item->task.step;
     struct gather *gather = gather_at(layer, step);
 
-    if (!gather && (step <= layer->torn_step || step < layer->last_step[WIRE_WEIGHTS])) {
-        *fault = stale(item, "a step of which no shard was dropped, and no later one whole");
+    if (!gather && (step <= layer->incomplete_step || step < layer->last_step[WIRE_WEIGHTS])) {
+        *fault = stale_fault(item, "a step of which no shard was dropped, and no later one whole");
         return NULL;
     }
     if (!gather)
@@ -293,12 +293,12 @@ void gather_shard(struct gathers *gathers, struct numbered_layer *numbered, stru
     }
     gather = put_shard(gathers, layer, span, item, tensor, &fault);
     if (!gather) {
-        turn_away(gathers, item, tensor, &fault);
+        refuse_shard(gathers, item, tensor, &fault);
         return;
     }
     DL_APPEND2(item->session->undone, item, earlier, later);
     keep_item(&gather->items, item);
-    touch(gathers, gather);
+    touch_gather(gathers, gather);
     if (gather->shards->covered == axis_size(layer, span->cols)) {
         finish_gather(gathers, gather);
         return;
@@ -325,7 +325,7 @@ bool gather_activations(struct gathers *gathers, struct run_layer *layer, struct
 }
 
 /* Whether the step of the run that has waited longest waits for a shard that the session has yet to send. */
-static bool is_awaited(const struct gathers *gathers, const struct session *session)
+static bool awaits_session(const struct gathers *gathers, const struct session *session)
 {
     const struct gather *gather = gathers->oldest;
     const struct numbered_layer *numbered;
@@ -350,7 +350,7 @@ bool gather_may_send(const struct gathers *gathers, const struct session *sessio
     if (session->gathering < LIMIT_SHARDS_AHEAD && bytes < gathers->memory_bytes)
         return true;
     /* Sessions that send in different orders would keep each other out for ever. */
-    return bytes / 2 < gathers->memory_bytes && is_awaited(gathers, session);
+    return bytes / 2 < gathers->memory_bytes && awaits_session(gathers, session);
 }
 
 void gather_lose(struct gathers *gathers, struct work_queue *queue, int64_t step)

@@ -18,17 +18,17 @@ struct item {
     struct item *others;     /* whose shards are in task.shards too */
     uint64_t sequence;       /* within the session */
     bool
-        first; /* the first whole weights of its layer in the attempt: no newer ones replace a w(0) */
+        first_weights; /* the first whole weights of its layer in the attempt: no newer ones replace a w(0) */
     struct item *prev, *next;     /* in its gather, the queue, a worker's job, or `others` */
     struct item *earlier, *later; /* in the session's list of what is not yet done */
 };
 
 /* Of an item and its others: */
-uint64_t item_tensors(const struct item *item); /* how many were sent */
-bool item_is_lossless(const struct item *item); /* whether a session of it is */
+uint64_t item_tensors(const struct item *item); /* how many tensors a client sent */
+bool item_is_lossless(const struct item *item); /* whether one of their sessions is */
 bool item_is_from(const struct item *item, const struct session *session);
 void item_lose(struct item *item); /* each of their sessions has lost a sample */
-void item_done(struct item *item); /* they are over, and freed: flushes of their sessions go on */
-void item_free(struct item *item); /* the same, with nobody to go on: the sessions go too */
+void item_done(struct item *item); /* frees them, and lets flushes of their sessions go on */
+void item_free(struct item *item); /* frees them alone: their sessions are freed too */
 
 #endif

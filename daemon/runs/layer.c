@@ -30,7 +30,7 @@ struct run_layer *run_layer_new(const struct store_layer *row)
     layer->transposed = row->transposed;
     layer->row_begin = row->row_begin;
     layer->row_end = row->row_end;
-    layer->last_step[0] = layer->last_step[1] = layer->torn_step = -1;
+    layer->last_step[0] = layer->last_step[1] = layer->incomplete_step = -1;
     return layer;
 }
 
@@ -48,8 +48,8 @@ void run_layer_turn(struct run_layer *layer, uint32_t attempt)
 {
     if (layer->attempt != attempt) {
         layer->attempt = attempt;
-        layer->last_step[0] = layer->last_step[1] = layer->torn_step = -1;
-        layer->whole.count = 0;
+        layer->last_step[0] = layer->last_step[1] = layer->incomplete_step = -1;
+        layer->whole_steps.count = 0;
         partition_clear(&layer->partition);
     }
     work_queue_turn(layer->queue, attempt);

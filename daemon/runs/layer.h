@@ -26,9 +26,9 @@ struct run_layer {
     struct work_queue *queue;
     struct block_member *member; /* of its block, which alone may look into it */
     uint32_t attempt;            /* that the five below are of */
-    int64_t last_step[2];  /* newest step (of weights: that is whole), by wire_kind; -1: none */
-    int64_t torn_step;     /* newest step of which shards were missing; -1: none */
-    struct step_set whole; /* steps of weights that were whole since the daemon's start */
+    int64_t last_step[2];    /* newest step (of weights: that is whole), by wire_kind; -1: none */
+    int64_t incomplete_step; /* newest step of which shards were missing; -1: none */
+    struct step_set whole_steps;  /* of weights, since the daemon's start */
     struct partition partition;   /* of the attempt's senders */
     struct baseline_row baseline; /* as restored, or unsaved */
     bool has_baseline;

@@ -145,7 +145,7 @@ static void put_into_blocks(struct restore *restore, struct run *run)
     }
 }
 
-/* The newest steps that are stored: what a client that comes back sends again up to there is known. */
+/* The newest steps that are stored. A client that comes back may send again what is stored already. */
 static void on_stored(void *ctx, const struct figure *figure)
 {
     struct run_layer *layer = layer_of(ctx, figure->layer);
@@ -167,7 +167,7 @@ static void announce_run(const struct run *run)
 
 int restore_runs(struct registry *registry, struct error *error)
 {
-    /* These two are published for every sample, whatever is undefined. */
+    /* These two are published for every sample, even if all other figures are undefined. */
     static const char *const always[] = {"weights.nonfinite", "activation.nonfinite", NULL};
     struct restore restore = {.registry = registry};
     const struct store_catalog catalog = {

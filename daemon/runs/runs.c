@@ -42,7 +42,7 @@ static void serve_sessions(struct runs *runs)
         }
 }
 
-static void on_tick(uv_timer_t *timer)
+static void on_runs_tick(uv_timer_t *timer)
 {
     struct runs *runs = timer->data;
     uint64_t now = clock_ms(), passed = now - runs->tick_at_ms;
@@ -54,7 +54,7 @@ static void on_tick(uv_timer_t *timer)
     serve_sessions(runs);
 }
 
-static void on_worked(void *ctx)
+static void on_memory_freed(void *ctx)
 {
     struct runs *runs = ctx;
 
@@ -70,11 +70,11 @@ struct runs *runs_new(const struct runs_options *options)
         return NULL;
     runs->options = *options;
     runs->registry = registry_of(&runs->options);
-    samples_init(&runs->samples, &runs->registry, on_worked, runs);
+    samples_init(&runs->samples, &runs->registry, on_memory_freed, runs);
     uv_timer_init(options->loop, &runs->tick);
     runs->tick.data = runs;
     runs->tick_at_ms = clock_ms();
-    uv_timer_start(&runs->tick, on_tick, LIMIT_TICK_MS, LIMIT_TICK_MS);
+    uv_timer_start(&runs->tick, on_runs_tick, LIMIT_TICK_MS, LIMIT_TICK_MS);
     return runs;
 }
 

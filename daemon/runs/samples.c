@@ -110,7 +110,7 @@ static struct item *make_item(
 }
 
 /* Items that are not worked on: their samples are lost. Returns how many tensors they were. */
-static uint64_t lose_items(struct item *items)
+static uint64_t lose_waiting(struct item *items)
 {
     struct item *item, *next;
     uint64_t tensors = 0;
@@ -123,7 +123,7 @@ static uint64_t lose_items(struct item *items)
     return tensors;
 }
 
-/* An item for the workers, in the place of older ones that wait. */
+/* Puts an item into its queue, in the place of older samples that wait. */
 static void enqueue(struct samples *samples, struct item *item)
 {
     struct work_queue *queue = item->queue;
@@ -131,7 +131,7 @@ static void enqueue(struct samples *samples, struct item *item)
 
     if (!item_is_lossless(item))
         older = work_queue_supersede(queue, item->task.step);
-    stats_add(&samples->registry->options->stats->dropped_superseded_total, lose_items(older));
+    stats_add(&samples->registry->options->stats->dropped_superseded_total, lose_waiting(older));
     work_queue_put(queue, item);
     workers_start(&samples->workers);
 }
@@ -141,7 +141,7 @@ void samples_tensor(struct samples *samples, struct session *session,
 {
     struct stats *stats = samples->registry->options->stats;
     struct numbered_layer *numbered = session_number(session, header->layer);
-    /* While its pieces came a rewind may have begun another attempt, to which it does not belong. */
+    /* A rewind may have begun another attempt while the pieces came; the tensor does not belong to that one. */
     bool belongs = numbered->begun_attempt == session->run->attempt.number;
     struct item *item = belongs ? make_item(session, numbered->layer, header) : NULL;
     struct run_layer *layer = numbered->layer;
@@ -165,7 +165,7 @@ void samples_tensor(struct samples *samples, struct session *session,
         enqueue(samples, item);
 }
 
-/* What waits of the sample is not worth a worker's time without the tensor that is missing. */
+/* The sample is incomplete: what waits of it is not worth a worker's time. */
 uint64_t samples_lost(
     struct samples *samples, struct session *session, const struct wire_tensor *header, bool sample)
 {
@@ -180,7 +180,7 @@ uint64_t samples_lost(
     }
     lost = session_count_loss(session, queue, step);
     queue->lost_step = step;
-    lose_items(work_queue_withdraw(queue, step, session));
+    lose_waiting(work_queue_withdraw(queue, step, session));
     gather_lose(&samples->gathers, queue, step);
     return lost;
 }
@@ -212,17 +212,17 @@ static void put_own_task(struct work_queue *queue, enum block_task_kind kind)
     work_queue_put(queue, item);
 }
 
-void samples_rest(struct samples *samples, const struct run *run)
+void samples_release_memory(struct samples *samples, const struct run *run)
 {
     struct work_queue *queue;
 
     DL_FOREACH (run->queues, queue)
-        put_own_task(queue, BLOCK_REST);
+        put_own_task(queue, BLOCK_RELEASE);
     workers_trim_later(&samples->workers);
     workers_start(&samples->workers);
 }
 
-/* Alignments of a running run that have waited too long for other ranks. */
+/* Closes the alignments of a running run that have waited too long for other ranks. */
 static void close_waiting(const struct run *run, uint64_t now_ms, double deadline_seconds)
 {
     struct work_queue *queue;
@@ -276,7 +276,7 @@ static bool on_may_begin(void *ctx)
     return store_has_room(samples->registry->options->store);
 }
 
-static void on_worked(
+static void on_job_done(
     void *ctx, struct work_queue *queue, struct item *items, const struct findings *findings)
 {
     struct samples *samples = ctx;
@@ -287,11 +287,11 @@ static void on_worked(
         stats_add(&samples->registry->options->stats->tensors_analysed_total, item_tensors(item));
         item_done(item);
     }
-    samples->worked(samples->ctx);
+    samples->memory_freed(samples->ctx);
 }
 
 void samples_init(
-    struct samples *samples, struct registry *registry, void (*worked)(void *ctx), void *ctx)
+    struct samples *samples, struct registry *registry, void (*memory_freed)(void *ctx), void *ctx)
 {
     const struct runs_options *options = registry->options;
 
@@ -301,11 +301,11 @@ void samples_init(
             .deadline_seconds = options->shard_deadline_seconds,
             .stats = options->stats,
             .ops = {on_gather_ready, on_gather_lost, on_gather_done, samples}},
-        .worked = worked,
+        .memory_freed = memory_freed,
         .ctx = ctx,
     };
     workers_init(&samples->workers, options->loop, &registry->line, options->workers,
-        (struct workers_ops){on_may_begin, on_worked, samples});
+        (struct workers_ops){on_may_begin, on_job_done, samples});
 }
 
 void samples_stop(struct samples *samples)

@@ -20,13 +20,13 @@ struct samples {
     struct registry *registry;
     struct gathers gathers;
     struct workers workers;
-    void (*worked)(void *ctx); /* memory was given back */
+    void (*memory_freed)(void *ctx); /* after each job */
     void *ctx;
 };
 
 /* The struct stays where it is until samples_free. */
 void samples_init(
-    struct samples *samples, struct registry *registry, void (*worked)(void *ctx), void *ctx);
+    struct samples *samples, struct registry *registry, void (*memory_freed)(void *ctx), void *ctx);
 
 /* As ingest_ops has them. */
 int samples_begin(
@@ -41,7 +41,7 @@ bool samples_may_send(const struct samples *samples, const struct session *sessi
 void samples_drop_waiting(struct samples *samples, const struct run *run);
 
 /* Nobody sends for the run any more: its blocks give back what they can. */
-void samples_rest(struct samples *samples, const struct run *run);
+void samples_release_memory(struct samples *samples, const struct run *run);
 
 /* Time has passed: alignments that have waited too long for other ranks are closed, and shards for others dropped; jobs begin
  * for which the store has room again. */

@@ -24,8 +24,8 @@ static struct scalar *scalar_for(struct run *run, const char name[FIGURE_METRIC_
     return scalar;
 }
 
-/* NEWEST: a step above all before, which the detectors judge. LATE: a validation that ends after its step, or what a client sends
- * again; the store keeps the point unless it has it. KNOWN: another rank was first. */
+/* NEWEST: a step above all others, which the detectors judge. LATE: an older step, of a validation that took long or of a client
+ * that sends again; the store keeps the point unless it has it. KNOWN: another rank was first. */
 enum scalar_arrival { SCALAR_NEWEST, SCALAR_LATE, SCALAR_KNOWN };
 
 static enum scalar_arrival note_arrival(

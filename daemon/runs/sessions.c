@@ -191,7 +191,7 @@ static void publish_row(struct session *session, struct store_batch *batch)
 }
 
 /* A live session is over. */
-static void leave(struct session *session, enum session_state to)
+static void leave_run(struct session *session, enum session_state to)
 {
     if (!session_move(session, to))
         return;
@@ -221,7 +221,7 @@ static void go_live(struct session *session, struct peer *peer, bool lossless)
 }
 
 /* A newer start has its rank: the session is over, and its run goes on with the other. */
-static void displace(struct session *session)
+static void displace_session(struct session *session)
 {
     struct run *run = session->run;
     struct store_batch *batch = store_batch_new();
@@ -230,7 +230,7 @@ static void displace(struct session *session)
     fault_set(&fault, WIRE_CODE_RANK_TAKEN, WIRE_HELLO, "rank",
         "that no newer session of this process takes over", "%" PRIu32, session->rank);
     ingest_displace(session->peer, &fault);
-    leave(session, SESSION_CLOSED);
+    leave_run(session, SESSION_CLOSED);
     publish_row(session, batch);
     log_info("a newer start takes over", LOG_STR("run", run->key), LOG_STR("session", session->key),
         LOG_INT("rank", session->rank));
@@ -253,7 +253,7 @@ int sessions_hello(struct samples *samples, struct peer *peer, const struct wire
     if (check_hello(registry, run, session, holder, hello, origin, fault) != 0)
         return -1;
     if (holder)
-        displace(holder);
+        displace_session(holder);
     if (!run)
         run = open_run(samples, run_key, origin);
     if (session)
@@ -355,10 +355,10 @@ static void close_session(
     const struct runs_out *out = &run->registry->options->out;
     struct store_batch *batch = store_batch_new();
 
-    leave(session, to);
+    leave_run(session, to);
     if (!run_has_live_session(run) && run_move(run, run_to)) {
         samples_drop_waiting(samples, run);
-        samples_rest(samples, run);
+        samples_release_memory(samples, run);
     }
     rows_put_run(batch, run);
     publish_row(session, batch);

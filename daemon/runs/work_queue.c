@@ -171,7 +171,7 @@ void work_queue_release(struct work_queue *queue)
 }
 
 /* A queue without work leaves the line. */
-static void give_up(struct work_queue *queue, struct item *item, struct item **list)
+static void remove_item(struct work_queue *queue, struct item *item, struct item **list)
 {
     move_item(queue, item, list);
     if (queue->waiting == 0)
@@ -184,7 +184,7 @@ static bool has_first(const struct work_queue *queue, int64_t step)
     const struct item *item;
 
     DL_FOREACH (queue->items, item)
-        if (item->first && item->task.step == step)
+        if (item->first_weights && item->task.step == step)
             return true;
     return false;
 }
@@ -196,7 +196,7 @@ struct item *work_queue_supersede(struct work_queue *queue, int64_t step)
     DL_FOREACH_SAFE (queue->items, item, next)
         if (item->session && !item_is_lossless(item) && item->task.step < step &&
             item->task.step > queue->begun_step && !has_first(queue, item->task.step))
-            give_up(queue, item, &superseded);
+            remove_item(queue, item, &superseded);
     return superseded;
 }
 
@@ -208,7 +208,8 @@ struct item *work_queue_withdraw(
     if (step <= queue->begun_step)
         return NULL;
     DL_FOREACH_SAFE (queue->items, item, next)
-        if (item->session && item->task.step == step && !item->first && item_is_from(item, session))
-            give_up(queue, item, &withdrawn);
+        if (item->session && item->task.step == step && !item->first_weights &&
+            item_is_from(item, session))
+            remove_item(queue, item, &withdrawn);
     return withdrawn;
 }

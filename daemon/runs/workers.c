@@ -27,7 +27,7 @@ static void on_job(uv_work_t *work)
         block_run(job->queue->block, &item->task, &job->findings);
 }
 
-static void on_job_done(uv_work_t *work, int status)
+static void on_job_returned(uv_work_t *work, int status)
 {
     struct job *job = work->data;
     struct workers *workers = job->workers;
@@ -60,7 +60,7 @@ static void begin_job(struct workers *workers, struct job *job, struct work_queu
     job->since_ms = clock_ms();
     job->work.data = job;
     workers->busy++;
-    uv_queue_work(workers->loop, &job->work, on_job, on_job_done);
+    uv_queue_work(workers->loop, &job->work, on_job, on_job_returned);
 }
 
 static void on_trim(uv_work_t *work)

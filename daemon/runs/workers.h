@@ -1,5 +1,5 @@
-/* The workers: each takes one sample of the first queue in line, runs its tasks on the queue's block, and brings back what was
- * found.
+/* The workers: each takes one sample of the first queue in line, runs its tasks on the queue's block, and returns the
+ * findings.
  *
  * Loop thread only; the tasks are run on libuv's pool, where a worker touches nothing but the block and the items of its
  * job. */
@@ -16,15 +16,15 @@
 #include "daemon/runs/work_queue.h"
 
 struct workers_ops {
-    /* Whether a job may begin: else its queue stays in line until workers_start is called again. */
+    /* Whether a job may begin. If not, its queue stays in line until workers_start is called again. */
     bool (*may_begin)(void *ctx);
-    /* A job is done: takes the items, and what it wants of the findings. The queue takes no other job before this returns. */
+    /* A job is done. Takes the items; the findings are valid for the call. No other job of the queue begins before it returns. */
     void (*done)(
         void *ctx, struct work_queue *queue, struct item *items, const struct findings *findings);
     void *ctx;
 };
 
-/* What one worker is at. */
+/* The work of one worker. */
 struct job {
     uv_work_t work;
     struct workers *workers;
@@ -41,24 +41,24 @@ struct workers {
     struct job jobs[LIMIT_WORKERS];
     unsigned count, busy;
     bool stopping;
-    uv_work_t trim;          /* gives freed memory back to the system ... */
-    bool trim_due, trimming; /* ... once nothing is left to do */
+    uv_work_t trim; /* returns freed memory to the system */
+    bool trim_due, trimming;
 };
 
-/* `count` is cut to LIMIT_WORKERS. The struct stays where it is while anything is worked on. */
+/* `count` is at most LIMIT_WORKERS, or cut to it. The struct must not move while jobs are in progress. */
 void workers_init(struct workers *workers, uv_loop_t *loop, struct work_line *line, unsigned count,
     struct workers_ops ops);
 
-/* Begins as many jobs as there are queues in line, free workers and leave to begin. */
+/* Begins jobs while there are queues in line and free workers, and `may_begin` agrees. */
 void workers_start(struct workers *workers);
 
-/* The next time that nothing is left to do, freed memory goes back to the system. */
+/* Returns freed memory to the system the next time that the workers are idle. */
 void workers_trim_later(struct workers *workers);
 
-/* When the oldest job that is being worked on was begun; 0: none is. */
+/* When the oldest job in progress began; 0: there is none. */
 uint64_t workers_oldest_ms(const struct workers *workers);
 
-/* Begins nothing any more, and runs the loop until what was begun is done. */
+/* Begins no job any more, and runs the loop until all jobs are done. */
 void workers_stop(struct workers *workers);
 
 #endif

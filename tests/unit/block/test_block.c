@@ -284,7 +284,7 @@ static void test_rest_gives_memory_back(void **state)
     weights(member, 0, 1, false);
     weights(member, 1, 1, false);
     activations(2, 2);
-    own_task(BLOCK_REST);
+    own_task(BLOCK_RELEASE);
     assert_true(has("sa.tokens")); /* what was open is published */
     assert_true(stats.kept_bytes == 0 && maps == 1 && unmaps == 1);
     weights(member, 3, 1, false); /* and it goes on */

@@ -74,7 +74,7 @@ static int setup(void **state)
     layer.name = (char *)(uintptr_t) "l";
     layer.rows = ROWS;
     layer.cols = ROW_BYTES;
-    layer.last_step[0] = layer.last_step[1] = layer.torn_step = -1;
+    layer.last_step[0] = layer.last_step[1] = layer.incomplete_step = -1;
     for (size_t i = 0; i <= RANKS; i++) {
         uint64_t begin = i % RANKS * ROWS / RANKS;
 
@@ -284,7 +284,7 @@ static void begin(void)
 {
     for (size_t rank = 0; rank < RANKS; rank++)
         give(rank, 0);
-    assert_true(handed_count == 1 && handed[0]->first);
+    assert_true(handed_count == 1 && handed[0]->first_weights);
     work_off();
 }
 
@@ -349,7 +349,7 @@ static void test_what_may_be_a_first_step_stays(void **state)
     assert_int_equal(stats.dropped_shards_total, 0);
     give(1, 5);
     give(2, 5);
-    assert_true(handed_count == 1 && handed[0]->task.step == 5 && handed[0]->first);
+    assert_true(handed_count == 1 && handed[0]->task.step == 5 && handed[0]->first_weights);
     gather_drop_run(&gathers, &run);
 }
 

@@ -137,7 +137,7 @@ static void test_layers_join_ahead_of_their_samples(void **state)
 static void test_newer_samples_make_room(void **state)
 {
     (void)state;
-    put(a, &lossy, 1)->first = true;
+    put(a, &lossy, 1)->first_weights = true;
     put(a, &lossy, 1);
     put(a, &lossy, 2);
     put(a, &lossless, 3);
@@ -173,7 +173,7 @@ static void test_a_sample_is_withdrawn(void **state)
 
     (void)state;
     put(a, &lossless, 5);
-    put(a, &lossy, 5)->first = true;
+    put(a, &lossy, 5)->first_weights = true;
     whole = put(a, &lossless, 5);
     assert_non_null(shard);
     shard->session = &lossy;
