@@ -49,50 +49,63 @@ static void fill_figure(struct figure *figure, const struct run *run, int64_t st
     figure->value = value;
 }
 
+/* The figures of one step: all go into the batch, the newest go to the detectors too. */
+struct scalar_figures {
+    int64_t step;
+    struct store_batch *batch;
+    struct figure newest[WIRE_SCALARS_MAX];
+    size_t newest_count, late_count;
+};
+
+/* Takes in one value. 0, or -1 and the fault: the run logs too many names. */
+static int add_value(struct session *session, const struct wire_scalar *value,
+    struct scalar_figures *figures, struct wire_fault *fault)
+{
+    struct run *run = session->run;
+    struct figure *figure = &figures->newest[figures->newest_count];
+    enum scalar_arrival arrival;
+    struct scalar *scalar;
+
+    snprintf(figure->metric, sizeof figure->metric, "%.*s", (int)value->name.len, value->name.ptr);
+    scalar = scalar_for(run, figure->metric);
+    if (!scalar)
+        return fault_set(fault, WIRE_CODE_LIMIT, WIRE_SCALARS, "values", "fewer names of scalars",
+            "%s", figure->metric);
+    arrival = note_arrival(session, scalar, figures->step);
+    if (arrival == SCALAR_KNOWN)
+        return 0;
+    fill_figure(figure, run, figures->step, value->value);
+    store_put_figure(figures->batch, figure);
+    figures->newest_count += arrival == SCALAR_NEWEST;
+    figures->late_count += arrival == SCALAR_LATE;
+    return 0;
+}
+
 /* Figures of one step, published as one batch. */
 static int log_scalars(
     struct session *session, const struct wire_scalars *scalars, struct wire_fault *fault)
 {
     struct run *run = session->run;
-    struct figure newest[WIRE_SCALARS_MAX];
-    struct store_batch *batch;
-    size_t count = 0, late = 0;
+    struct scalar_figures figures;
     int rc = 0;
 
     if (session->attempt != run->attempt.number) {
         session_lose_scalars(session); /* of an attempt that another rank has ended */
         return 0;
     }
-    batch = store_batch_new();
-    for (size_t i = 0; i < scalars->values_count; i++) {
-        const struct wire_scalar *value = &scalars->values[i];
-        struct figure *figure = &newest[count];
-        struct scalar *scalar;
-        enum scalar_arrival arrival;
-
-        snprintf(
-            figure->metric, sizeof figure->metric, "%.*s", (int)value->name.len, value->name.ptr);
-        scalar = scalar_for(run, figure->metric);
-        if (!scalar) {
-            rc = fault_set(fault, WIRE_CODE_LIMIT, WIRE_SCALARS, "values", "fewer names of scalars",
-                "%s", figure->metric);
-            continue;
-        }
-        arrival = note_arrival(session, scalar, (int64_t)scalars->step);
-        if (arrival == SCALAR_KNOWN)
-            continue;
-        fill_figure(figure, run, (int64_t)scalars->step, value->value);
-        store_put_figure(batch, figure);
-        count += arrival == SCALAR_NEWEST;
-        late += arrival == SCALAR_LATE;
-    }
-    if (count + late == 0) {
-        store_batch_free(batch);
+    figures.step = (int64_t)scalars->step;
+    figures.newest_count = figures.late_count = 0;
+    figures.batch = store_batch_new();
+    for (size_t i = 0; i < scalars->values_count; i++)
+        if (add_value(session, &scalars->values[i], &figures, fault) != 0)
+            rc = -1;
+    if (figures.newest_count + figures.late_count == 0) {
+        store_batch_free(figures.batch);
         return rc;
     }
-    stats_add(&run->registry->options->stats->figures_total, late);
-    rows_put_step(batch, run, (int64_t)scalars->step);
-    if (!rows_publish(run, batch, newest, count))
+    stats_add(&run->registry->options->stats->figures_total, figures.late_count);
+    rows_put_step(figures.batch, run, figures.step);
+    if (!rows_publish(run, figures.batch, figures.newest, figures.newest_count))
         session_lose_scalars(session);
     return rc;
 }
