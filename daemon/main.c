@@ -1,6 +1,5 @@
 /* foreshockd: reads the configuration, makes the parts, wires them, and stops them in the opposite order. */
 #include <cblas.h>
-#include <math.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +10,7 @@
 #include "daemon/analysis/kernels.h"
 #include "daemon/config/config.h"
 #include "daemon/config/token.h"
+#include "daemon/core/clock.h"
 #include "daemon/core/files.h"
 #include "daemon/core/limits.h"
 #include "daemon/core/log.h"
@@ -25,6 +25,7 @@
 #include "daemon/notify/notify.h"
 #include "daemon/runs/runs.h"
 #include "daemon/store/alert_row.h"
+#include "daemon/store/silence_expiry.h"
 #include "daemon/store/store.h"
 
 enum exit_code {
@@ -46,8 +47,7 @@ struct daemon {
     struct events *events;
     struct store_sink events_sink;
     struct store *store;
-    double expiry_asked_at; /* when silences were last ended by the clock */
-    uint64_t refused;       /* connections, as last told */
+    struct silence_expiry silence_expiry;
     struct mailbox *mailbox;
     struct notify *notify;
     struct journal *journal;
@@ -348,44 +348,13 @@ static void on_signal(uv_signal_t *handle, int number)
         stop(handle->data);
 }
 
-/* Ends the silences whose time has come: asked for once a second until the store has done it. */
-static void expire_silences(struct daemon *daemon)
-{
-    uv_timeval64_t time;
-    double now;
-
-    uv_gettimeofday(&time);
-    now = (double)time.tv_sec + 1e-6 * (double)time.tv_usec;
-    if (!daemon->store || store_next_expiry(daemon->store) > now ||
-        fabs(now - daemon->expiry_asked_at) < 1)
-        return;
-    struct store_batch *batch = store_batch_new();
-
-    daemon->expiry_asked_at = now;
-    store_put_expire_silences(batch, now);
-    if (store_submit(daemon->store, batch) != 0)
-        log_warning("silences last longer: the store is behind");
-}
-
-static void tell_refused(struct daemon *daemon)
-{
-    static struct log_limit limit = LOG_LIMIT(1);
-    uint64_t refused = stats_get(&daemon->stats.connections_refused_total);
-
-    if (refused != daemon->refused)
-        log_limited(&limit, LOG_LEVEL_WARNING,
-            "connections are closed at once: the limit of open files is reached",
-            LOG_INT("refused", refused), LOG_INT("files", files_limit()));
-    daemon->refused = refused;
-}
-
 static void on_stamp(uv_timer_t *timer)
 {
     struct daemon *daemon = timer->data;
 
-    stats_set(&daemon->stats.loop_turn_ms, uv_now(&daemon->loop));
-    expire_silences(daemon);
-    tell_refused(daemon);
+    stats_set(&daemon->stats.loop_turn_ms, clock_ms());
+    silence_expiry_tick(&daemon->silence_expiry, daemon->store);
+    files_log_refused(&daemon->stats.connections_refused_total);
     if (daemon->store && daemon->evaluator)
         evaluator_tick(daemon->evaluator);
 }

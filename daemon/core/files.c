@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "daemon/core/limits.h"
+#include "daemon/core/log.h"
 
 #define FILES_A_SESSION 2u /* a control and a tensor connection */
 #define FILES_PAUSE_US  10000u
@@ -97,4 +98,17 @@ __attribute__((visibility("default"))) int accept4(
 __attribute__((visibility("default"))) int accept(int fd, struct sockaddr *address, socklen_t *size)
 {
     return guarded_accept(fd, address, size, 0);
+}
+
+void files_log_refused(_Atomic uint64_t *refused)
+{
+    static struct log_limit limit = LOG_LIMIT(1);
+    static uint64_t logged;
+    uint64_t now = atomic_load(refused);
+
+    if (now != logged)
+        log_limited(&limit, LOG_LEVEL_WARNING,
+            "connections are closed at once: the limit of open files is reached",
+            LOG_INT("refused", now), LOG_INT("files", files_limit()));
+    logged = now;
 }

@@ -15,6 +15,9 @@ uint32_t files_guard(uint32_t sessions, _Atomic uint64_t *refused);
 /* The limit of open files. */
 uint64_t files_limit(void);
 
+/* Logs that connections were refused, if `refused` has grown since the last call; at most once a second. One thread. */
+void files_log_refused(_Atomic uint64_t *refused);
+
 /* This listening socket is bounded by its owner, within the reserve. Any thread; one socket at a time, -1: none. */
 void files_exempt(int listening);
 
