@@ -262,12 +262,12 @@ static enum run_control_answer control_answer(enum runs_answer answer)
     return RUN_CONTROL_FAILED;
 }
 
-static enum run_control_answer delete_run(void *ctx, int64_t run)
+static enum run_control_answer delete_run_on_loop(void *ctx, int64_t run)
 {
     return control_answer(runs_delete(ctx, run));
 }
 
-static enum run_control_answer end_run(void *ctx, int64_t run)
+static enum run_control_answer end_run_on_loop(void *ctx, int64_t run)
 {
     return control_answer(runs_end(ctx, run));
 }
@@ -312,12 +312,13 @@ static int start_http(struct daemon *daemon)
     if (!c->http.admin_token && token_make(c->state_dir, daemon->admin_token, &daemon->error) != 0)
         return EXIT_STATE;
     daemon->run_control.mailbox = daemon->mailbox;
-    daemon->run_control.ops = (struct run_control_ops){delete_run, end_run, daemon->runs};
+    daemon->run_control.ops =
+        (struct run_control_ops){delete_run_on_loop, end_run_on_loop, daemon->runs};
     rc = http_start(&daemon->http, &options, &daemon->error);
     return rc == HTTP_OK ? 0 : rc == HTTP_NOT_BOUND ? EXIT_ENDPOINT : EXIT_FAILED;
 }
 
-static void stop(struct daemon *daemon)
+static void stop_loop(struct daemon *daemon)
 {
     if (daemon->stopping)
         return;
@@ -345,7 +346,7 @@ static void on_signal(uv_signal_t *handle, int number)
     if (number == SIGHUP)
         reload(handle->data);
     else
-        stop(handle->data);
+        stop_loop(handle->data);
 }
 
 static void on_stamp(uv_timer_t *timer)
@@ -397,7 +398,7 @@ static int start_loop(struct daemon *daemon)
     return EXIT_FAILED;
 }
 
-static void announce(const struct daemon *daemon)
+static void announce_ready(const struct daemon *daemon)
 {
     const struct config *c = &daemon->config;
     const char *endpoint;
@@ -434,7 +435,7 @@ static int start_files(struct daemon *daemon)
     return 0;
 }
 
-static int start(struct daemon *daemon)
+static int start_parts(struct daemon *daemon)
 {
     int rc = start_loop(daemon);
 
@@ -450,7 +451,7 @@ static int start(struct daemon *daemon)
 }
 
 /* Nobody sends any more; what is in hand is finished and committed; then the parts go, each after those that use it. */
-static void finish(struct daemon *daemon)
+static void stop_parts(struct daemon *daemon)
 {
     if (daemon->ingest)
         ingest_close(daemon->ingest);
@@ -480,7 +481,7 @@ static void finish(struct daemon *daemon)
     uv_loop_close(&daemon->loop);
 }
 
-static int run(struct daemon *daemon)
+static int run_daemon(struct daemon *daemon)
 {
     int rc = start_files(daemon);
 
@@ -488,18 +489,18 @@ static int run(struct daemon *daemon)
         fprintf(stderr, "foreshockd: %s\n", daemon->error.text);
         return rc;
     }
-    rc = start(daemon);
+    rc = start_parts(daemon);
     if (rc == 0) {
-        announce(daemon);
+        announce_ready(daemon);
         uv_run(&daemon->loop, UV_RUN_DEFAULT);
     } else {
         fprintf(stderr, "foreshockd: %s\n", daemon->error.text);
     }
-    finish(daemon);
+    stop_parts(daemon);
     return rc;
 }
 
-static int check(const struct daemon *daemon)
+static int print_check(const struct daemon *daemon)
 {
     printf("foreshockd: the configuration is good (%s)\n",
         daemon->args.file ? daemon->args.file : CONFIG_FILE);
@@ -529,7 +530,7 @@ int main(int argc, char **argv)
         return EXIT_USAGE;
     }
     log_open(STDERR_FILENO, (enum log_level)daemon.config.log_level);
-    rc = daemon.args.action == CONFIG_CHECK ? check(&daemon) : run(&daemon);
+    rc = daemon.args.action == CONFIG_CHECK ? print_check(&daemon) : run_daemon(&daemon);
     config_free(&daemon.config);
     return rc;
 }

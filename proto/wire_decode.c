@@ -33,13 +33,13 @@ static bool is_valid_str(const msgpack_object *value, bool (*valid)(struct wire_
     return value->type == MSGPACK_OBJECT_STR && valid(str_of(value));
 }
 
-static void *member(const struct decoding *d, size_t offset)
+static void *decoded_member(const struct decoding *d, size_t offset)
 {
     return (char *)d->message + offset;
 }
 
 /* A value that is there and not of its field's form. */
-static int refuse(
+static int refuse_field(
     const struct decoding *d, const struct wire_field *field, const msgpack_object *value)
 {
     enum wire_code code = field->form->refusal ? field->form->refusal : WIRE_CODE_BAD_FIELD;
@@ -52,7 +52,7 @@ static int refuse_memory(const struct decoding *d)
 }
 
 /* The value of `key`, NULL where there is none. -1 when the key is there twice. */
-static int find(const struct decoding *d, const char *key, const msgpack_object **value)
+static int find_key(const struct decoding *d, const char *key, const msgpack_object **value)
 {
     *value = NULL;
     for (uint32_t i = 0; i < d->map->size; i++) {
@@ -137,7 +137,7 @@ static int check_map(
     const struct decoding *d, const struct wire_field *field, const msgpack_object *value)
 {
     if (value->type != MSGPACK_OBJECT_MAP)
-        return refuse(d, field, value);
+        return refuse_field(d, field, value);
     if (value->via.map.size > field->form->max)
         return wire_fault_set(d->fault, WIRE_CODE_LIMIT, field->key, value, field->form->expected);
     if (has_repeated_key(&value->via.map))
@@ -152,8 +152,8 @@ static void *new_elements(
     void *elements = msgpack_zone_malloc(d->storage, (count + 1) * size);
     if (!elements)
         return NULL;
-    *(const void **)member(d, field->at) = elements;
-    *(size_t *)member(d, field->beside) = count;
+    *(const void **)decoded_member(d, field->at) = elements;
+    *(size_t *)decoded_member(d, field->beside) = count;
     return elements;
 }
 
@@ -168,9 +168,9 @@ static int read_tags(
     for (uint32_t i = 0; i < value->via.map.size; i++) {
         const msgpack_object_kv *pair = &value->via.map.ptr[i];
         if (!is_valid_str(&pair->key, field->form->valid))
-            return refuse(d, field, &pair->key);
+            return refuse_field(d, field, &pair->key);
         if (!is_valid_str(&pair->val, names_valid_label))
-            return refuse(d, field, &pair->val);
+            return refuse_field(d, field, &pair->val);
         tags[i] = (struct wire_tag){str_of(&pair->key), str_of(&pair->val)};
     }
     return 0;
@@ -187,9 +187,9 @@ static int read_scalars(
     for (uint32_t i = 0; i < value->via.map.size; i++) {
         const msgpack_object_kv *pair = &value->via.map.ptr[i];
         if (!is_valid_str(&pair->key, field->form->valid))
-            return refuse(d, field, &pair->key);
+            return refuse_field(d, field, &pair->key);
         if (!read_double(&pair->val, &scalars[i].value))
-            return refuse(d, field, &pair->val);
+            return refuse_field(d, field, &pair->val);
         scalars[i].name = str_of(&pair->key);
     }
     return 0;
@@ -199,7 +199,7 @@ static int read_names(
     const struct decoding *d, const struct wire_field *field, const msgpack_object *value)
 {
     if (value->type != MSGPACK_OBJECT_ARRAY)
-        return refuse(d, field, value);
+        return refuse_field(d, field, value);
     if (value->via.array.size > field->form->max)
         return wire_fault_set(d->fault, WIRE_CODE_LIMIT, field->key, value, field->form->expected);
     struct wire_str *names = new_elements(d, field, value->via.array.size, sizeof(*names));
@@ -208,7 +208,7 @@ static int read_names(
     for (uint32_t i = 0; i < value->via.array.size; i++) {
         const msgpack_object *element = &value->via.array.ptr[i];
         if (!is_valid_str(element, field->form->valid))
-            return refuse(d, field, element);
+            return refuse_field(d, field, element);
         names[i] = str_of(element);
     }
     return 0;
@@ -219,8 +219,8 @@ static int read_u32(
 {
     uint64_t number;
     if (!read_uint(field->form, value, &number))
-        return refuse(d, field, value);
-    *(uint32_t *)member(d, field->at) = (uint32_t)number;
+        return refuse_field(d, field, value);
+    *(uint32_t *)decoded_member(d, field->at) = (uint32_t)number;
     return 0;
 }
 
@@ -228,8 +228,8 @@ static int read_bool(
     const struct decoding *d, const struct wire_field *field, const msgpack_object *value)
 {
     if (value->type != MSGPACK_OBJECT_BOOLEAN)
-        return refuse(d, field, value);
-    *(bool *)member(d, field->at) = value->via.boolean;
+        return refuse_field(d, field, value);
+    *(bool *)decoded_member(d, field->at) = value->via.boolean;
     return 0;
 }
 
@@ -237,15 +237,15 @@ static int read_str(
     const struct decoding *d, const struct wire_field *field, const msgpack_object *value)
 {
     if (!is_valid_str(value, field->form->valid))
-        return refuse(d, field, value);
-    *(struct wire_str *)member(d, field->at) = str_of(value);
+        return refuse_field(d, field, value);
+    *(struct wire_str *)decoded_member(d, field->at) = str_of(value);
     return 0;
 }
 
 static int read_value(
     const struct decoding *d, const struct wire_field *field, const msgpack_object *value)
 {
-    void *at = member(d, field->at);
+    void *at = decoded_member(d, field->at);
     bool good = false;
 
     switch (field->form->store) {
@@ -262,16 +262,16 @@ static int read_value(
     case WIRE_STORE_SHARD: good = read_shard(field->form, value, at); break;
     }
     if (!good)
-        return refuse(d, field, value);
+        return refuse_field(d, field, value);
     if (field->beside)
-        *(bool *)member(d, field->beside) = true;
+        *(bool *)decoded_member(d, field->beside) = true;
     return 0;
 }
 
 static int read_field(const struct decoding *d, const struct wire_field *field)
 {
     const msgpack_object *value;
-    if (find(d, field->key, &value) < 0)
+    if (find_key(d, field->key, &value) < 0)
         return -1;
     if (value)
         return read_value(d, field, value);
@@ -279,9 +279,9 @@ static int read_field(const struct decoding *d, const struct wire_field *field)
         return wire_fault_set(
             d->fault, WIRE_CODE_BAD_FIELD, field->key, NULL, field->form->expected);
     if (field->left_out && field->form->store == WIRE_STORE_BOOL)
-        *(bool *)member(d, field->at) = true;
+        *(bool *)decoded_member(d, field->at) = true;
     else if (field->left_out)
-        *(struct wire_str *)member(d, field->at) = wire_str(field->left_out);
+        *(struct wire_str *)decoded_member(d, field->at) = wire_str(field->left_out);
     return 0;
 }
 
@@ -289,7 +289,7 @@ static int read_type(const struct decoding *d)
 {
     static const char expected[] = "the type of a message";
     const msgpack_object *value;
-    if (find(d, "type", &value) < 0)
+    if (find_key(d, "type", &value) < 0)
         return -1;
     if (!value || value->type != MSGPACK_OBJECT_STR)
         return wire_fault_set(d->fault, WIRE_CODE_BAD_FIELD, "type", value, expected);
@@ -308,7 +308,7 @@ static int refuse_together(
     const struct decoding *d, enum wire_code code, const char *key, const char *expected)
 {
     const msgpack_object *value;
-    find(d, key, &value);
+    find_key(d, key, &value);
     return wire_fault_set(d->fault, code, key, value, expected);
 }
 

@@ -8,19 +8,19 @@
 #include "proto/wire.h"
 #include "proto/wire_fields.h"
 
-static const void *member(const struct wire_message *message, size_t offset)
+static const void *encoded_member(const struct wire_message *message, size_t offset)
 {
     return (const char *)message + offset;
 }
 
 static size_t count_of(const struct wire_message *message, const struct wire_field *field)
 {
-    return *(const size_t *)member(message, field->beside);
+    return *(const size_t *)encoded_member(message, field->beside);
 }
 
 static bool is_written(const struct wire_message *message, const struct wire_field *field)
 {
-    const void *at = member(message, field->at);
+    const void *at = encoded_member(message, field->at);
 
     if (!field->optional)
         return true;
@@ -33,7 +33,7 @@ static bool is_written(const struct wire_message *message, const struct wire_fie
     case WIRE_STORE_TAGS:
     case WIRE_STORE_SCALARS:
     case WIRE_STORE_NAMES: return count_of(message, field) > 0;
-    default: return *(const bool *)member(message, field->beside);
+    default: return *(const bool *)encoded_member(message, field->beside);
     }
 }
 
@@ -86,7 +86,7 @@ static int pack_names(msgpack_packer *packer, const struct wire_str *names, size
 static int pack_value(
     msgpack_packer *packer, const struct wire_message *message, const struct wire_field *field)
 {
-    const void *at = member(message, field->at);
+    const void *at = encoded_member(message, field->at);
 
     switch (field->form->store) {
     case WIRE_STORE_U32: return msgpack_pack_uint32(packer, *(const uint32_t *)at);

@@ -55,7 +55,7 @@ static bool is_string(uint8_t lead)
     return (lead >= 0xA0 && lead < 0xC0) || (lead >= 0xD9 && lead <= 0xDB);
 }
 
-static bool skip(struct scan_cursor *cursor, size_t count)
+static bool skip_bytes(struct scan_cursor *cursor, size_t count)
 {
     if (count > cursor->left)
         return false;
@@ -67,7 +67,7 @@ static bool skip(struct scan_cursor *cursor, size_t count)
 static bool read_count(struct scan_cursor *cursor, struct lead lead, size_t *count)
 {
     const uint8_t *digits = cursor->at;
-    if (!skip(cursor, lead.follow))
+    if (!skip_bytes(cursor, lead.follow))
         return false;
     *count = lead.count;
     for (size_t i = 0; i < lead.follow; i++)
@@ -100,10 +100,10 @@ static bool scan_value(struct scan_cursor *cursor, unsigned depth)
     struct lead lead = read_lead(cursor->at[0]);
     size_t count;
 
-    skip(cursor, 1);
+    skip_bytes(cursor, 1);
     switch (lead.shape) {
-    case SCALAR: return skip(cursor, lead.follow);
-    case BLOB: return read_count(cursor, lead, &count) && skip(cursor, count);
+    case SCALAR: return skip_bytes(cursor, lead.follow);
+    case BLOB: return read_count(cursor, lead, &count) && skip_bytes(cursor, count);
     case ARRAY:
     case MAP:
         return read_count(cursor, lead, &count) &&

@@ -41,7 +41,7 @@ void api_path_add_query(struct api_path *path, const char *name, const char *val
     api_path_add_value(path, value);
 }
 
-static size_t take(char *data, size_t unit, size_t count, void *ctx)
+static size_t append_received(char *data, size_t unit, size_t count, void *ctx)
 {
     struct api_answer *answer = ctx;
     size_t size = unit * count;
@@ -62,7 +62,7 @@ struct question {
 };
 
 /* NULL: none are needed, or memory is short. */
-static struct curl_slist *make_headers(const char *token, const struct question *question)
+static struct curl_slist *request_headers(const char *token, const struct question *question)
 {
     struct curl_slist *headers = NULL;
     char *bearer;
@@ -95,7 +95,7 @@ static int perform(const struct cli *cli, const struct question *question,
     const char *token = question->body ? cli->admin_token : cli->token;
     char *url = NULL, why[CURL_ERROR_SIZE] = "";
     CURL *curl = curl_easy_init();
-    struct curl_slist *headers = make_headers(token, question);
+    struct curl_slist *headers = request_headers(token, question);
     size_t base = strlen(cli->url);
     int rc = CLI_FAILED;
     *answer = (struct api_answer){0};
@@ -122,7 +122,7 @@ static int perform(const struct cli *cli, const struct question *question,
     curl_easy_setopt(curl, CURLOPT_ACCEPT_ENCODING, "");
     curl_easy_setopt(curl, CURLOPT_USERAGENT, "foreshock/" FORESHOCK_VERSION);
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, why);
-    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, append_received);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
     CURLcode code = curl_easy_perform(curl);
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &answer->status);
@@ -153,8 +153,8 @@ static void complain_of_status(const struct cli *cli, const struct api_answer *a
             "%s answered HTTP %ld, without a reason; is it foreshockd?", cli->url, answer->status);
 }
 
-static int ask(const struct cli *cli, const struct question *question, const struct api_path *path,
-    struct api_answer *answer)
+static int perform_request(const struct cli *cli, const struct question *question,
+    const struct api_path *path, struct api_answer *answer)
 {
     json_error_t error;
     if (path->full) {
@@ -182,7 +182,7 @@ static int ask(const struct cli *cli, const struct question *question, const str
 
 int api_get(const struct cli *cli, const struct api_path *path, struct api_answer *answer)
 {
-    return ask(cli, &(struct question){.method = "GET"}, path, answer);
+    return perform_request(cli, &(struct question){.method = "GET"}, path, answer);
 }
 
 int api_change(const struct cli *cli, const char *method, const struct api_path *path, json_t *body,
@@ -197,7 +197,7 @@ int api_change(const struct cli *cli, const char *method, const struct api_path 
     else if (!text)
         text_complain("out of memory, or a text that is no UTF-8");
     else
-        rc = ask(cli, &(struct question){method, text}, path, answer);
+        rc = perform_request(cli, &(struct question){method, text}, path, answer);
     free(text);
     return rc;
 }

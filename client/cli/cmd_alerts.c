@@ -6,7 +6,7 @@
 #include "client/cli/text.h"
 
 /* "blocks.0.mlp.gate" or "blocks.0.mlp.gate +3". */
-static void add_layers(struct table *table, const json_t *layers)
+static void add_layers_cell(struct table *table, const json_t *layers)
 {
     const char *first = json_string_value(json_array_get(layers, 0));
     size_t count = json_array_size(layers);
@@ -53,14 +53,14 @@ static void print_alerts(const json_t *alerts)
             table_add(table, NULL);
         table_add(table, text_ago(api_real(alert, "started_at"), ago, sizeof ago));
         table_add(table, json_is_true(json_object_get(alert, "acknowledged")) ? "yes" : NULL);
-        add_layers(table, json_object_get(alert, "layers"));
+        add_layers_cell(table, json_object_get(alert, "layers"));
         table_add(table, api_text(alert, "summary"));
     }
     table_print(table, "no alerts");
     table_free(table);
 }
 
-/* An alert of a rule that only observes, or one that is silenced, is recorded and not told: it does not count. */
+/* An alert of a rule that only observes, or one that is silenced, is recorded but notifies nobody: it does not count. */
 static bool any_fires(const json_t *alerts)
 {
     size_t i;

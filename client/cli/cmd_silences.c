@@ -63,7 +63,7 @@ static int show(const struct cli *cli, struct api_answer *answer, const char *wh
     return CLI_OK;
 }
 
-static json_t *make_body(const struct cli *cli, double seconds)
+static json_t *silence_body(const struct cli *cli, double seconds)
 {
     const char *user = getenv("USER");
     json_t *body = json_pack("{s:s, s:f}", "run", cli->operand, "for", seconds);
@@ -93,7 +93,7 @@ int cmd_silence(const struct cli *cli)
         return CLI_USAGE;
     }
     api_path_add(&path, SILENCES_PATH);
-    if (api_change(cli, "POST", &path, make_body(cli, seconds), &answer))
+    if (api_change(cli, "POST", &path, silence_body(cli, seconds), &answer))
         return CLI_FAILED;
     char left[32];
     return show(cli, &answer, text_left(api_real(answer.json, "expires_at"), left, sizeof left));

@@ -37,7 +37,7 @@ static const struct command {
     {"end", cmd_end, NEEDS_RUN, "",
         "end RUN              a lost run will not come back: it ends, its alerts are resolved"},
     {"silence", cmd_silence, NEEDS_RUN, "lRdr",
-        "silence RUN          alerts of RUN are recorded and not told: [--layer L] [--rule R]\n"
+        "silence RUN          alerts of RUN are recorded and notify nobody: [--layer L] [--rule R]\n"
         "                       [--for 2h] [--reason TEXT]; RUN and L may hold *"},
     {"silences", cmd_silences, NO_RUN, "", "silences             what is silenced"},
     {"unsilence", cmd_unsilence, NEEDS_ID, "", "unsilence ID         ends a silence"},
@@ -91,7 +91,7 @@ static const struct command *find_command(const char *name)
     return NULL;
 }
 
-static int list_add(struct cli_list *list, const char *item)
+static int add_to_list(struct cli_list *list, const char *item)
 {
     if (list->count == CLI_LIST_MAX) {
         text_complain("got more than %d values of --metric or --layer", CLI_LIST_MAX);
@@ -101,7 +101,7 @@ static int list_add(struct cli_list *list, const char *item)
     return CLI_OK;
 }
 
-static int take_option(struct cli *cli, int option)
+static int set_option(struct cli *cli, int option)
 {
     switch (option) {
     case 'u': cli->url = optarg; break;
@@ -116,8 +116,8 @@ static int take_option(struct cli *cli, int option)
     case 'R': cli->rule = optarg; break;
     case 'd': cli->duration = optarg; break;
     case 'r': cli->reason = optarg; break;
-    case 'm': return list_add(&cli->metrics, optarg);
-    case 'l': return list_add(&cli->layers, optarg);
+    case 'm': return add_to_list(&cli->metrics, optarg);
+    case 'l': return add_to_list(&cli->layers, optarg);
     case 'h': print_help(); exit(CLI_OK);
     case 'V': puts("foreshock " FORESHOCK_VERSION); exit(CLI_OK);
     default: break;
@@ -156,7 +156,7 @@ static int take_options(
             text_complain("%s: no option --%s (see --help)", argv[0], option_name(option));
             return CLI_USAGE;
         }
-        if (take_option(cli, option))
+        if (set_option(cli, option))
             return CLI_USAGE;
     }
 }
@@ -182,7 +182,7 @@ static int take_operands(struct cli *cli, const struct command *command, int arg
 }
 
 /* A token: the first line of the file that `option` names, else the variable `name`. */
-static int read_token(const char *option, const char *path, const char *name, char **out)
+static int find_token(const char *option, const char *path, const char *name, char **out)
 {
     char line[TOKEN_MAX + 2] = "";
     const char *token = getenv(name);
@@ -211,15 +211,15 @@ static int read_token(const char *option, const char *path, const char *name, ch
     return *out ? CLI_OK : CLI_FAILED;
 }
 
-static int run(struct cli *cli, const struct command *command)
+static int run_command(struct cli *cli, const struct command *command)
 {
     if (!cli->url)
         cli->url = getenv("FORESHOCK_URL");
     if (!cli->url || !cli->url[0])
         cli->url = CLI_URL;
-    int rc = read_token("--token-file", cli->token_file, "FORESHOCK_TOKEN", &cli->token);
+    int rc = find_token("--token-file", cli->token_file, "FORESHOCK_TOKEN", &cli->token);
     if (rc == CLI_OK)
-        rc = read_token("--admin-token-file", cli->admin_token_file, "FORESHOCK_ADMIN_TOKEN",
+        rc = find_token("--admin-token-file", cli->admin_token_file, "FORESHOCK_ADMIN_TOKEN",
             &cli->admin_token);
     if (rc == CLI_OK) {
         curl_global_init(CURL_GLOBAL_DEFAULT);
@@ -254,5 +254,5 @@ int main(int argc, char **argv)
     if (take_options(&cli, argc - first, argv + first, ":", command->options) ||
         take_operands(&cli, command, argc - first - optind, argv + first + optind))
         return CLI_USAGE;
-    return run(&cli, command);
+    return run_command(&cli, command);
 }

@@ -20,7 +20,7 @@ struct table {
     size_t count, room;
 };
 
-static void *grow(void *memory, size_t size)
+static void *grow_cells(void *memory, size_t size)
 {
     void *grown = realloc(memory, size);
     if (!grown) {
@@ -32,7 +32,7 @@ static void *grow(void *memory, size_t size)
 
 struct table *table_new(const struct table_column *columns, size_t count)
 {
-    struct table *table = grow(NULL, sizeof *table);
+    struct table *table = grow_cells(NULL, sizeof *table);
     *table = (struct table){.columns = columns, .column_count = count};
     return table;
 }
@@ -49,7 +49,7 @@ void table_add(struct table *table, const char *text)
 {
     if (table->count == table->room) {
         table->room = table->room ? 2 * table->room : 64;
-        table->cells = grow(table->cells, table->room * sizeof *table->cells);
+        table->cells = grow_cells(table->cells, table->room * sizeof *table->cells);
     }
     struct cell *cell = &table->cells[table->count++];
     cell->sgr = NULL;

@@ -47,7 +47,7 @@ static const struct option long_options[] = {
     {NULL, 0, NULL, 0},
 };
 
-static int take_option(struct config_args *args, int option, struct error *error)
+static int take_argument(struct config_args *args, int option, struct error *error)
 {
     switch (option) {
     case 'c': args->file = optarg; return 0;
@@ -83,7 +83,7 @@ int config_parse_args(struct config_args *args, int argc, char **argv, struct er
                               : "%s: unknown or ambiguous option (see --help)",
                 argv[before]);
         }
-        if (take_option(args, option, error))
+        if (take_argument(args, option, error))
             return -1;
     }
     if (args->action != CONFIG_HELP && args->action != CONFIG_VERSION && optind < argc) {
@@ -191,7 +191,7 @@ static int read_line(const char *path, char *line, size_t size)
 }
 
 /* Fills the option `name` from the first line of the file that the option `name`_file names. */
-static int read_token(
+static int read_token_file(
     struct config *config, const char *name, char **token, const char *path, struct error *error)
 {
     char line[CONFIG_TOKEN_MAX + 3];
@@ -212,8 +212,9 @@ static int read_token(
 
 static int validate_http(struct config *config, struct error *error)
 {
-    if (read_token(config, "http.token", &config->http.token, config->http.token_file, error) ||
-        read_token(config, "http.admin_token", &config->http.admin_token,
+    if (read_token_file(
+            config, "http.token", &config->http.token, config->http.token_file, error) ||
+        read_token_file(config, "http.admin_token", &config->http.admin_token,
             config->http.admin_token_file, error))
         return -1;
     config->http.on = strcmp(config->http.address, "off") != 0;

@@ -25,7 +25,7 @@ struct key {
     int (*set)(struct config_notifier *, const char *text, struct error *error);
 };
 
-static int copy_text(char *member, size_t size, const char *text, struct error *error)
+static int copy_bounded(char *member, size_t size, const char *text, struct error *error)
 {
     char expected[64];
     size_t length = strlen(text);
@@ -49,15 +49,16 @@ static int set_type(struct config_notifier *notifier, const char *text, struct e
 static int set_url(struct config_notifier *notifier, const char *text, struct error *error)
 {
     return config_check_url(text, error) ||
-                   copy_text(notifier->settings->url, NOTIFIER_URL_MAX, text, error)
+                   copy_bounded(notifier->settings->url, NOTIFIER_URL_MAX, text, error)
                ? -1
                : 0;
 }
 
 static int set_path(char *member, const char *text, struct error *error)
 {
-    return config_check_path(text, error) || copy_text(member, NOTIFIER_PATH_MAX, text, error) ? -1
-                                                                                               : 0;
+    return config_check_path(text, error) || copy_bounded(member, NOTIFIER_PATH_MAX, text, error)
+               ? -1
+               : 0;
 }
 
 static int set_url_file(struct config_notifier *notifier, const char *text, struct error *error)
@@ -82,7 +83,7 @@ static int set_ca_file(struct config_notifier *notifier, const char *text, struc
 
 static int set_template(struct config_notifier *notifier, const char *text, struct error *error)
 {
-    return copy_text(notifier->settings->template, NOTIFIER_TEMPLATE_MAX, text, error) ||
+    return copy_bounded(notifier->settings->template, NOTIFIER_TEMPLATE_MAX, text, error) ||
                    template_check(text, error)
                ? -1
                : 0;
@@ -150,7 +151,7 @@ int config_notifier_add(
     *notifier = (struct config_notifier){.settings = &config->notifiers[config->notifier_count++]};
     notifier->settings->resend_seconds = 60;
     notifier->settings->timeout_seconds = 10;
-    return copy_text(notifier->settings->name, NOTIFIER_NAME_MAX, name, error);
+    return copy_bounded(notifier->settings->name, NOTIFIER_NAME_MAX, name, error);
 }
 
 static const struct key *take_key(struct config_notifier *notifier, const char *name)
@@ -205,8 +206,8 @@ int config_notifier_label(
         return error_set(error, "got more than %d labels", NOTIFIER_LABELS_MAX);
     }
     struct notifier_label *label = &settings->labels[settings->label_count++];
-    return copy_text(label->name, NOTIFIER_LABEL_MAX, name, error) ||
-                   copy_text(label->value, NOTIFIER_LABEL_MAX, value, error)
+    return copy_bounded(label->name, NOTIFIER_LABEL_MAX, name, error) ||
+                   copy_bounded(label->value, NOTIFIER_LABEL_MAX, value, error)
                ? -1
                : 0;
 }

@@ -185,7 +185,8 @@ static int set_text(char **slot, const char *text, struct error *error)
     return 0;
 }
 
-static int list_add(struct config_list *list, size_t max, const char *text, struct error *error)
+static int add_to_list_option(
+    struct config_list *list, size_t max, const char *text, struct error *error)
 {
     if (list->count == max) {
         return error_set(error, "got more than %zu values", max);
@@ -229,7 +230,7 @@ int config_option_set(const struct config_option *option, struct config *config,
         return -1;
     if (option->type == CONFIG_TEXT)
         return set_text(member, text, error);
-    return list_add(member, (size_t)option->max, text, error);
+    return add_to_list_option(member, (size_t)option->max, text, error);
 }
 
 void config_option_clear(const struct config_option *option, struct config *config)

@@ -10,7 +10,7 @@
 #include <unistd.h>
 
 /* A new file takes the place of the old one, whatever its mode was. */
-static int write_file(const char *path, const char *token)
+static int write_token_file(const char *path, const char *token)
 {
     char temporary[PATH_MAX + 8];
     ssize_t written;
@@ -38,7 +38,7 @@ int token_make(const char *state_dir, char token[TOKEN_SIZE], struct error *erro
     for (size_t i = 0; i < sizeof bytes; i++)
         snprintf(token + 2 * i, 3, "%02x", bytes[i]);
     snprintf(path, sizeof path, "%.*s/%s", PATH_MAX - 32, state_dir, TOKEN_FILE);
-    if (write_file(path, token) == 0)
+    if (write_token_file(path, token) == 0)
         return 0;
     return error_set(error, "admin token: %s cannot be written: %s", path, strerror(errno));
 }

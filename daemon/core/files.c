@@ -60,7 +60,7 @@ void files_exempt(int listening)
 }
 
 /* What libzmq takes as a connection that has gone away again. */
-static int turn_away(int connection)
+static int refuse_connection(int connection)
 {
     _Atomic uint64_t *refused = atomic_load(&files_refused);
 
@@ -85,7 +85,7 @@ static int guarded_accept(int fd, struct sockaddr *address, socklen_t *size, int
         return connection;
     if (connection < 0)
         usleep(FILES_PAUSE_US); /* who waits stays in line, and would be seen again at once */
-    return turn_away(connection);
+    return refuse_connection(connection);
 }
 
 /* These take the place of the C library's for every library of the process. */

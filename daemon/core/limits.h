@@ -16,7 +16,8 @@
 #define LIMIT_FILES_RESERVED 256u
 #define LIMIT_TURN_MESSAGES  256u /* read from one socket in one turn of the loop */
 #define LIMIT_TURN_BYTES     (64u << 20)
-#define LIMIT_FLUSHES        64u   /* flush markers of a session that wait for their like */
+#define LIMIT_FLUSHES                                                                              \
+    64u /* flush markers of a session that wait for their counterpart on the other socket */
 #define LIMIT_GRANTS         1024u /* wants that a session may have waiting */
 /* Scalars of lossless sessions that wait for the store. */
 #define LIMIT_BACKLOG_BYTES  ((size_t)256 << 20)
@@ -29,7 +30,7 @@
 /* After its start the daemon waits so long for those who were connected before it believes that they are gone: clients try
  * again every two seconds at least. */
 #define LIMIT_RETURN_MS      5000u
-#define LIMIT_TOLD_MS        1000u /* between two `budget` or `stale` errors to one peer */
+#define LIMIT_FAULT_PAUSE_MS 1000u /* between two `budget` or `stale` errors to one peer */
 
 /* Changes of alerts that wait for the store; above it none is opened. Each takes some 12 kB. */
 #define LIMIT_JOURNAL 2048u
@@ -41,7 +42,7 @@
 #define LIMIT_OUTBOX_ROWS         4000u
 /* What waits longer is dropped, but for the newest state of an alert that still fires. */
 #define LIMIT_OUTBOX_AGE_SECONDS  (3u * 86400u)
-/* A change that is not of the severity waits for so long, to be told together with those that follow: many layers fail one
+/* A change that is not of the severity waits this long, to be sent together with those that follow: many layers fail one
  * after the other. */
 #define LIMIT_UPDATE_SECONDS      10u
 /* The first pause after a try that failed, and the longest: each is twice the one before. */

@@ -92,7 +92,7 @@ static size_t utf8_length(unsigned char first)
 }
 
 /* Control characters, and those that break a line or turn its direction. */
-static bool is_control(uint32_t code)
+static bool is_control_byte(uint32_t code)
 {
     return code < 0x20 || (code >= 0x7f && code < 0xa0) || (code >= 0x200e && code <= 0x200f) ||
            (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
@@ -113,7 +113,7 @@ static size_t utf8_shown(const unsigned char *p, size_t left)
         code = code << 6 | (p[i] & 0x3fu);
     }
     bool valid = code >= least[length] && code <= 0x10ffff && !(code >= 0xd800 && code < 0xe000);
-    return valid && !is_control(code) ? length : 0;
+    return valid && !is_control_byte(code) ? length : 0;
 }
 
 static void line_add_quoted(struct line *line, const char *text, size_t size)

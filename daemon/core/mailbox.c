@@ -70,7 +70,7 @@ void mailbox_drain(struct mailbox *mailbox)
     }
 }
 
-static void on_closed(uv_handle_t *handle)
+static void on_mailbox_closed(uv_handle_t *handle)
 {
     struct mailbox *mailbox = handle->data;
 
@@ -81,5 +81,5 @@ static void on_closed(uv_handle_t *handle)
 void mailbox_close(struct mailbox *mailbox)
 {
     mailbox_drain(mailbox);
-    uv_close((uv_handle_t *)&mailbox->async, on_closed);
+    uv_close((uv_handle_t *)&mailbox->async, on_mailbox_closed);
 }

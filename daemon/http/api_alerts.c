@@ -77,7 +77,7 @@ static void keep_alert(void *ctx, const struct reader_alert *alert)
 
 /* One alert, to be freed after both outcomes. Gives the reader back, so that nothing is held while
  * a caller waits. */
-static int find_alert(
+static int read_alert(
     struct request *request, int64_t id, struct found_alert *found, struct problem *problem)
 {
     struct reader_alert_query query = {.id = id, .limit = 1};
@@ -127,10 +127,10 @@ int api_alert_ack(struct request *request, struct reply *reply, struct problem *
     if (request_number(request, "the number of an alert", &id, problem) ||
         request_no_body(request, problem))
         return -1;
-    if (find_alert(request, id, &found, problem) || acknowledge(request->http, id, problem))
+    if (read_alert(request, id, &found, problem) || acknowledge(request->http, id, problem))
         goto out;
     free_alert(&found);
-    if (find_alert(request, id, &found, problem))
+    if (read_alert(request, id, &found, problem))
         goto out;
     emitter_append(&reply->text, found.json.text, found.json.size);
     char *text = emitter_take(&found.json);

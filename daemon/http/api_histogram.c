@@ -48,7 +48,7 @@ static void write_histogram(
     emitter_close(json, '}');
 }
 
-static int parse(const struct request *request, struct reader_series_query *query,
+static int parse_histogram_query(const struct request *request, struct reader_series_query *query,
     const char **layer, struct problem *problem)
 {
     int64_t columns = COLUMNS_DEFAULT, attempt = 0;
@@ -92,7 +92,8 @@ int api_histogram(struct request *request, struct reply *reply, struct problem *
     int64_t ids[SELECTION_IDS_MAX];
     size_t count;
 
-    if (parse(request, &query, &layer, problem) || request_run(request, &query.run, problem) ||
+    if (parse_histogram_query(request, &query, &layer, problem) ||
+        request_run(request, &query.run, problem) ||
         selection_layer(request, query.run, layer, ids, &count, problem))
         return -1;
     emitter_open(json, '{');

@@ -85,7 +85,7 @@ static void write_series(
     emitter_close(json, '}');
 }
 
-static int parse(
+static int parse_series_query(
     const struct request *request, struct reader_series_query *query, struct problem *problem)
 {
     int64_t points = POINTS_DEFAULT, attempt = 0;
@@ -137,7 +137,7 @@ int api_series(struct request *request, struct reply *reply, struct problem *pro
     struct selection selection;
     struct emitter *json = &reply->text;
 
-    if (parse(request, &query, problem) || request_run(request, &query.run, problem))
+    if (parse_series_query(request, &query, problem) || request_run(request, &query.run, problem))
         return -1;
     int result = selection_make(&selection, request, query.run, problem);
     if (!result) {

@@ -72,7 +72,8 @@ static int check_room(struct request *request, struct problem *problem)
                : problem_set(problem, 409, "there are %u silences already", LIMIT_SILENCES);
 }
 
-static int commit(struct request *request, struct store_batch *batch, struct problem *problem)
+static int commit_silence(
+    struct request *request, struct store_batch *batch, struct problem *problem)
 {
     switch (commit_and_wait(request->http->options.store, batch, SILENCE_DEADLINE_MS)) {
     case COMMIT_DONE: return 0;
@@ -92,7 +93,7 @@ static int add_silence(
         return problem_set(problem, 500, "out of memory");
     silence->id = store_new_silence_id(request->http->options.store);
     store_put_silence(batch, silence);
-    return commit(request, batch, problem);
+    return commit_silence(request, batch, problem);
 }
 
 int api_silence_add(struct request *request, struct reply *reply, struct problem *problem)
@@ -133,5 +134,5 @@ int api_silence_end(struct request *request, struct reply *reply, struct problem
     if (!batch)
         return problem_set(problem, 500, "out of memory");
     store_put_end_silence(batch, id);
-    return commit(request, batch, problem);
+    return commit_silence(request, batch, problem);
 }

@@ -27,7 +27,7 @@ void cancel_begin(
  * struct cancel. */
 bool cancel_due(void *cancel);
 
-/* What the client is told of the cause (503). Returns -1. */
+/* The problem that names the cause to the client (503). Returns -1. */
 int cancel_problem(const struct cancel *cancel, struct problem *problem);
 
 #endif

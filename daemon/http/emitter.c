@@ -47,7 +47,7 @@ char *emitter_take(struct emitter *json)
     return kept;
 }
 
-static bool make_room(struct emitter *json, size_t more)
+static bool grow_text(struct emitter *json, size_t more)
 {
     if (json->failed)
         return false;
@@ -74,7 +74,7 @@ static bool make_room(struct emitter *json, size_t more)
 
 void emitter_append(struct emitter *json, const char *bytes, size_t size)
 {
-    if (!make_room(json, size))
+    if (!grow_text(json, size))
         return;
     memcpy(json->text + json->size, bytes, size);
     json->size += size;

@@ -108,7 +108,7 @@ void events_end(struct events *events)
     pthread_mutex_unlock(&events->lock);
 }
 
-static void drop_oldest(struct events *events)
+static void drop_oldest_event(struct events *events)
 {
     struct event *event = &events->ring[events->oldest_id++ % EVENTS_RING];
 
@@ -124,7 +124,7 @@ void events_free(struct events *events)
     events_end(events);
     pthread_join(events->beater, NULL);
     while (events->oldest_id < events->next_id)
-        drop_oldest(events);
+        drop_oldest_event(events);
     pthread_cond_destroy(&events->ending);
     pthread_mutex_destroy(&events->lock);
     free(events);
@@ -145,15 +145,15 @@ void events_publish(struct events *events, const char *type, const char *run_key
         /* Everything before the gap goes too, so that every stream that has not read it finds the
          * gap. */
         while (events->oldest_id < id)
-            drop_oldest(events);
+            drop_oldest_event(events);
         events->oldest_id = events->next_id;
     } else {
         if (id - events->oldest_id == EVENTS_RING)
-            drop_oldest(events);
+            drop_oldest_event(events);
         events->ring[id % EVENTS_RING] = (struct event){id, type, text, key_size + json_size};
         events->bytes += key_size + json_size;
         while (events->bytes > EVENTS_BYTES_MAX && events->oldest_id < id)
-            drop_oldest(events);
+            drop_oldest_event(events);
     }
     wake_all(events);
     pthread_mutex_unlock(&events->lock);

@@ -1,7 +1,7 @@
 /* The hub of server-sent events: a bounded ring that any thread publishes to, and one cursor for
  * each open stream.
  *
- * Knows nothing of HTTP: a stream is told to `wait` when it has read everything and to `wake` when
+ * Knows nothing of HTTP: a stream is asked to `wait` when it has read everything and to `wake` when
  * there is more; both are called under the hub's lock, so that no wake is lost. Ids grow over
  * restarts of the daemon. */
 #ifndef FORESHOCK_HTTP_EVENTS_H

@@ -7,7 +7,7 @@
 #include "daemon/http/events.h"
 #include "daemon/http/objects.h"
 
-static void publish(
+static void publish_event(
     struct events *events, const char *type, const char *run_key, struct emitter *json)
 {
     char *text = emitter_take(json);
@@ -25,7 +25,7 @@ static bool same_sample(
            a->figure->step == b->figure->step && a->figure->attempt == b->figure->attempt;
 }
 
-static void tell_figures(void *ctx, const struct store_committed_figure *figures, size_t count)
+static void publish_figures(void *ctx, const struct store_committed_figure *figures, size_t count)
 {
     size_t begin = 0;
 
@@ -35,33 +35,33 @@ static void tell_figures(void *ctx, const struct store_committed_figure *figures
             end++;
         struct emitter json = {0};
         objects_sample(&json, &figures[begin], end - begin);
-        publish(ctx, "sample", figures[begin].run_key, &json);
+        publish_event(ctx, "sample", figures[begin].run_key, &json);
         begin = end;
     }
 }
 
-static void tell_alert(void *ctx, const char *run_key, const struct store_alert *alert)
+static void publish_alert(void *ctx, const char *run_key, const struct store_alert *alert)
 {
     struct emitter json = {0};
 
     emitter_open(&json, '{');
     objects_alert_members(&json, run_key, alert);
     emitter_close(&json, '}');
-    publish(ctx, "alert", run_key, &json);
+    publish_event(ctx, "alert", run_key, &json);
 }
 
-static void tell_run(void *ctx, const struct store_run *run)
+static void publish_run(void *ctx, const struct store_run *run)
 {
     struct emitter json = {0};
 
     emitter_open(&json, '{');
     objects_run_members(&json, run);
     emitter_close(&json, '}');
-    publish(ctx, "run", run->key, &json);
+    publish_event(ctx, "run", run->key, &json);
 }
 
 struct store_sink events_sink(struct events *events)
 {
     return (struct store_sink){
-        .figures = tell_figures, .alert = tell_alert, .run = tell_run, .ctx = events};
+        .figures = publish_figures, .alert = publish_alert, .run = publish_run, .ctx = events};
 }

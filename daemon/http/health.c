@@ -28,7 +28,7 @@ void health_check(struct stats *stats, uint64_t now_ms, struct health_part parts
         parts[i].ok = parts[i].ok && parts[i].age_ms <= parts[i].age_max_ms;
 }
 
-static void write_parts(struct emitter *json, const struct health_part parts[HEALTH_PARTS])
+static void write_health_parts(struct emitter *json, const struct health_part parts[HEALTH_PARTS])
 {
     emitter_key(json, "parts");
     emitter_open(json, '{');
@@ -93,7 +93,7 @@ static void write_health(struct request *request, struct reply *reply)
         emitter_key(json, "status");
         emitter_text(json, "ok");
     }
-    write_parts(json, parts);
+    write_health_parts(json, parts);
     emitter_close(json, '}');
 }
 

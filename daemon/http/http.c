@@ -119,7 +119,7 @@ static unsigned or_default(unsigned value, unsigned otherwise)
     return value ? value : otherwise;
 }
 
-static void fill(struct http *http, const struct http_options *options)
+static void fill_defaults(struct http *http, const struct http_options *options)
 {
     http->options = *options;
     http->options.connections_max = or_default(options->connections_max, HTTP_CONNECTIONS_MAX);
@@ -170,7 +170,7 @@ int http_start(struct http **out, const struct http_options *options, struct err
         error_set(error, "HTTP: out of memory");
         return HTTP_FAILED;
     }
-    fill(http, options);
+    fill_defaults(http, options);
     readers_init(&http->readers, options->state_dir);
     /* Open one now: a database that cannot be read is an error of the start. */
     struct reader *reader = readers_take(&http->readers, error);

@@ -35,7 +35,7 @@ static int watched_client(const struct request *request)
     return request->route->lane == LANE_CHANGE || !info ? -1 : info->connect_fd;
 }
 
-static void work(struct pool_item *item)
+static void work_on_request(struct pool_item *item)
 {
     struct request *request = (void *)((char *)item - offsetof(struct request, item));
     struct http *http = request->http;
@@ -51,7 +51,7 @@ static void work(struct pool_item *item)
 
 void lanes_put(struct request *request)
 {
-    request->item.run = work;
+    request->item.run = work_on_request;
     MHD_suspend_connection(request->connection);
     switch (pool_put(&request->http->lanes[request->route->lane].pool, &request->item)) {
     case POOL_TAKEN: return;

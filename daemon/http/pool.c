@@ -2,7 +2,7 @@
 #include "daemon/http/pool.h"
 
 /* The next item; NULL when the pool closes and nothing waits any more. */
-static struct pool_item *take(struct pool *pool)
+static struct pool_item *take_item(struct pool *pool)
 {
     pthread_mutex_lock(&pool->lock);
     while (!pool->first && !pool->closing)
@@ -18,11 +18,11 @@ static struct pool_item *take(struct pool *pool)
     return item;
 }
 
-static void *work(void *ctx)
+static void *run_worker(void *ctx)
 {
     struct pool_item *item;
 
-    while ((item = take(ctx)))
+    while ((item = take_item(ctx)))
         item->run(item);
     return NULL;
 }
@@ -34,7 +34,7 @@ int pool_start(struct pool *pool, size_t waiting_max)
     pthread_mutex_init(&pool->lock, NULL);
     pthread_cond_init(&pool->wake, NULL);
     for (; pool->threads_count < POOL_THREADS; pool->threads_count++) {
-        if (pthread_create(&pool->threads[pool->threads_count], NULL, work, pool)) {
+        if (pthread_create(&pool->threads[pool->threads_count], NULL, run_worker, pool)) {
             pool_stop(pool);
             pool_free(pool);
             return -1;

@@ -24,7 +24,7 @@ static int hex_digit(char c)
 
 /* In place. A '+' is a blank in parameters only. -1 at a bad escape or an escaped control
  * character. */
-static int decode(char *text, int plus_is_blank)
+static int decode_percent(char *text, int plus_is_blank)
 {
     char *out = text;
 
@@ -68,7 +68,7 @@ static int parse_path(struct query *query, char *path, struct problem *problem)
         /* "/a/" is not "/a": an empty last segment stays one. */
         int trailing = *end && !*next;
         *end = '\0';
-        if (decode(path, 0))
+        if (decode_percent(path, 0))
             return bad_text(problem, "path");
         query->segments[query->segments_count++] = path;
         if (trailing && query->segments_count < QUERY_SEGMENTS_MAX)
@@ -91,7 +91,7 @@ static int parse_parameters(struct query *query, char *text, struct problem *pro
         name = strsep(&value, "=");
         if (!value)
             value = name + strlen(name);
-        if (decode(name, 1) || decode(value, 1))
+        if (decode_percent(name, 1) || decode_percent(value, 1))
             return bad_text(problem, "query");
         query->parameters[query->parameters_count++] = (struct query_parameter){name, value};
     }

@@ -87,7 +87,7 @@ static enum run_control_answer ask_once(
     return answer;
 }
 
-static enum run_control_answer ask(
+static enum run_control_answer ask_loop(
     struct run_control *control, run_control_fn function, int64_t run)
 {
     uint64_t until_ms = clock_ms() + WAIT_MS;
@@ -105,12 +105,12 @@ enum run_control_answer run_control_delete(void *control, int64_t run)
 {
     struct run_control *self = control;
 
-    return ask(self, self->ops.delete_run, run);
+    return ask_loop(self, self->ops.delete_run, run);
 }
 
 enum run_control_answer run_control_end(void *control, int64_t run)
 {
     struct run_control *self = control;
 
-    return ask(self, self->ops.end_run, run);
+    return ask_loop(self, self->ops.end_run, run);
 }

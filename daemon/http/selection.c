@@ -37,7 +37,7 @@ static void keep_layer(void *ctx, const struct store_layer *layer)
     names[layers->count++] = name;
 }
 
-static bool fits(const struct query *query, const char *parameter, const char *name)
+static bool fits_pattern(const struct query *query, const char *parameter, const char *name)
 {
     bool asked = false;
 
@@ -74,8 +74,8 @@ static void keep_series(void *ctx, const struct reader_name *name)
 {
     struct expansion *expansion = ctx;
 
-    if (fits(expansion->query, "metric", name->metric) &&
-        fits(expansion->query, "layer", name->layer))
+    if (fits_pattern(expansion->query, "metric", name->metric) &&
+        fits_pattern(expansion->query, "layer", name->layer))
         add_entry(expansion, name->layer, name->layer_id, name->metric);
 }
 

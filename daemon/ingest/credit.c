@@ -26,7 +26,7 @@ static void end_request(struct credit *credit, struct credit_request *request)
     free(request);
 }
 
-static bool has_room(struct credit *credit, uint64_t bytes)
+static bool has_room_for(struct credit *credit, uint64_t bytes)
 {
     uint64_t waiting = stats_get(&credit->options.stats->ingest_bytes);
 
@@ -38,7 +38,7 @@ static bool has_room(struct credit *credit, uint64_t bytes)
 
 bool credit_fits(struct credit *credit, const struct credit_account *account, uint64_t bytes)
 {
-    return has_room(credit, bytes) && credit->options.may_send(account->owner, false);
+    return has_room_for(credit, bytes) && credit->options.may_send(account->owner, false);
 }
 
 void credit_serve(struct credit *credit)
@@ -51,7 +51,7 @@ void credit_serve(struct credit *credit)
 
         if (request->granted || !options->may_send(owner, true))
             continue;
-        if (!has_room(credit, request->bytes))
+        if (!has_room_for(credit, request->bytes))
             return;
         request->granted = true;
         request->granted_ms = options->clock->now_ms;

@@ -159,7 +159,7 @@ static int open_peer(const struct source *source, const char *key, const struct 
     return -1;
 }
 
-static void on_hello(const struct source *source, const struct wire_hello *hello)
+static void receive_hello(const struct source *source, const struct wire_hello *hello)
 {
     struct ingest *ingest = source->ingest;
     char key[PEER_KEY_MAX];
@@ -187,7 +187,7 @@ static void on_hello(const struct source *source, const struct wire_hello *hello
     ingest->options.ops.welcomed(ingest->options.ops.ctx, peer->session);
 }
 
-static void on_flush(struct peer *peer, uint64_t token, bool on_control)
+static void receive_flush(struct peer *peer, uint64_t token, bool on_control)
 {
     const struct ingest_ops *ops = &peer->ingest->options.ops;
     struct wire_fault fault;
@@ -202,7 +202,7 @@ static void on_flush(struct peer *peer, uint64_t token, bool on_control)
     }
 }
 
-static void on_heartbeat(struct peer *peer, uint64_t dropped)
+static void receive_heartbeat(struct peer *peer, uint64_t dropped)
 {
     const struct ingest_ops *ops = &peer->ingest->options.ops;
 
@@ -210,7 +210,7 @@ static void on_heartbeat(struct peer *peer, uint64_t dropped)
     peer_send(peer, &(struct wire_message){.type = WIRE_PULSE, .u.dropped = peer->dropped});
 }
 
-static void on_bye(struct peer *peer, uint64_t dropped)
+static void receive_bye(struct peer *peer, uint64_t dropped)
 {
     const struct ingest_ops *ops = &peer->ingest->options.ops;
     void *session = peer->session;
@@ -231,7 +231,8 @@ static uint64_t elements_of(const struct wire_layer *layer)
 }
 
 /* A layer whose weights could never come is refused at once, before anything is made for it. */
-static int on_layer(struct peer *peer, const struct wire_layer *layer, struct wire_fault *fault)
+static int receive_layer(
+    struct peer *peer, const struct wire_layer *layer, struct wire_fault *fault)
 {
     const struct ingest_options *o = &peer->ingest->options;
     uint64_t size = names_dtype_size(layer->dtype), whole, bytes;
@@ -254,18 +255,18 @@ static void on_peer_message(struct peer *peer, const struct wire_message *messag
 
     peer_renew(peer);
     switch (message->type) {
-    case WIRE_LAYER: rc = on_layer(peer, &message->u.layer, &fault); break;
+    case WIRE_LAYER: rc = receive_layer(peer, &message->u.layer, &fault); break;
     case WIRE_SCALARS:
         rc = ops->scalars(ops->ctx, peer->session, &message->u.scalars, &fault);
         break;
     case WIRE_REWIND: rc = ops->rewind(ops->ctx, peer->session, message->u.step, &fault); break;
-    case WIRE_HEARTBEAT: on_heartbeat(peer, message->u.dropped); return;
+    case WIRE_HEARTBEAT: receive_heartbeat(peer, message->u.dropped); return;
     case WIRE_WANT:
         rc = credit_request(&peer->ingest->credit, &peer->account, message->u.want.tensor,
             message->u.want.bytes, &fault);
         break;
-    case WIRE_FLUSH: on_flush(peer, message->u.flush.token, true); return;
-    case WIRE_BYE: on_bye(peer, message->u.dropped); return;
+    case WIRE_FLUSH: receive_flush(peer, message->u.flush.token, true); return;
+    case WIRE_BYE: receive_bye(peer, message->u.dropped); return;
     default:
         rc = fault_set(&fault, WIRE_CODE_UNKNOWN_TYPE, message->type, "type",
             "a message of a client's control socket", "%s", wire_type_name(message->type));
@@ -275,7 +276,7 @@ static void on_peer_message(struct peer *peer, const struct wire_message *messag
 }
 
 /* Decodes a header of a message that must have `frames` frames. The type in `fault` is as far as it could be read. */
-static int decode(
+static int decode_header(
     const struct source *source, struct router_message *m, struct wire_message *message)
 {
     struct wire_fault fault;
@@ -319,11 +320,11 @@ static void on_control(void *ctx, struct router *router, struct router_message *
     struct wire_fault fault;
     struct peer *peer;
 
-    if (decode(&source, m, &message) != 0)
+    if (decode_header(&source, m, &message) != 0)
         return;
     peer = peers_by_origin(&source.ingest->peers, &source.to);
     if (message.type == WIRE_HELLO) {
-        on_hello(&source, &message.u.hello);
+        receive_hello(&source, &message.u.hello);
     } else if (peer) {
         on_peer_message(peer, &message);
     } else {
@@ -350,7 +351,7 @@ static void on_tensors(void *ctx, struct router *router, struct router_message *
     const uint8_t *ticket;
     struct peer *peer;
 
-    if (decode(&source, m, &message) != 0)
+    if (decode_header(&source, m, &message) != 0)
         return;
     ticket = ticket_of(&message);
     peer = ticket ? peers_by_ticket(&source.ingest->peers, ticket) : NULL;
@@ -369,7 +370,7 @@ static void on_tensors(void *ctx, struct router *router, struct router_message *
         intake_piece(&source.ingest->intake, peer, &message.u.tensor, &m->payload);
     } else {
         peer_renew(peer);
-        on_flush(peer, message.u.flush.token, false);
+        receive_flush(peer, message.u.flush.token, false);
     }
     wire_message_free(&message);
 }
@@ -408,7 +409,7 @@ static void on_stall(struct ingest *ingest, uint64_t stalled_ms)
         peer_renew(peer);
 }
 
-static void on_tick(uv_timer_t *timer)
+static void on_ingest_tick(uv_timer_t *timer)
 {
     struct ingest *ingest = timer->data;
     uint64_t stalled_ms = reading_clock_tick(&ingest->clock, clock_ms());
@@ -519,7 +520,7 @@ struct ingest *ingest_new(
             return NULL;
         }
     }
-    uv_timer_start(&ingest->tick, on_tick, LIMIT_TICK_MS, LIMIT_TICK_MS);
+    uv_timer_start(&ingest->tick, on_ingest_tick, LIMIT_TICK_MS, LIMIT_TICK_MS);
     return ingest;
 }
 

@@ -40,22 +40,22 @@ struct peer *ingest_expect(
 
 /* Answers and pushes; silently nothing when the peer is not connected. */
 void ingest_error(struct peer *peer, const struct wire_fault *fault, bool fatal);
-/* The same for what may come by the hundred: told at most once a second, always counted. */
+/* The same for faults that come by the hundred: sent at most once a second, always counted. */
 void ingest_error_seldom(struct peer *peer, const struct wire_fault *fault);
 void ingest_flushed(struct peer *peer, uint64_t token);
 void ingest_alert(struct peer *peer, const struct wire_alert *alert);
 
-/* Whether somebody still stands at the other end: false once the connection is closed or its process gone. After a start of
+/* Whether somebody is still at the other end: false once the connection is closed or its process gone. After a start of
  * the daemon those who were connected before count as there for LIMIT_RETURN_MS. */
 bool ingest_is_connected(struct peer *peer);
 
 /* Who said the last hello of this peer. */
 const struct origin *ingest_origin(const struct peer *peer);
 
-/* Another session has taken this one's place: the client is told, if it is there, and the peer is gone. `ops` are not called. */
+/* Another session has taken this one's place: the client gets the fault, if it is connected, and the peer is gone. `ops` are not called. */
 void ingest_displace(struct peer *peer, const struct wire_fault *fault);
 
-/* Samples that the daemon dropped of this peer's; told with the next pulse. */
+/* Counts samples of this peer that the daemon dropped; the next pulse reports them. */
 void ingest_count_dropped(struct peer *peer, uint64_t samples);
 
 /* Memory was given back (stats->ingest_bytes fell): sessions that wait for room may get it. */

@@ -13,7 +13,7 @@ struct peer;
 
 enum { INGEST_KNOWN = 1 };
 
-/* `session` is what hello gave. A function that returns -1 has filled `*fault`, and the client is told. */
+/* `session` is what hello gave. A function that returns -1 has filled `*fault`, which goes to the client. */
 struct ingest_ops {
     /* A client opens a session, or resumes `*session` if that is not NULL. Sets *session and *attempt. `origin` is who asks;
      * ingest_origin(peer) is who held the session before. */

@@ -125,7 +125,7 @@ void peer_fault_seldom(struct peer *peer, const struct wire_fault *fault)
 {
     uint64_t now = peer->peers->clock->now_ms;
 
-    if (peer->warned_ms != 0 && now - peer->warned_ms < LIMIT_TOLD_MS) {
+    if (peer->warned_ms != 0 && now - peer->warned_ms < LIMIT_FAULT_PAUSE_MS) {
         reply_count(peer->peers->stats, fault);
         return;
     }

@@ -72,7 +72,7 @@ bool peer_lease_is_over(const struct peer *peer);
 /* Nothing is sent while the peer is not connected. */
 void peer_send(struct peer *peer, const struct wire_message *message);
 void peer_fault(struct peer *peer, const struct wire_fault *fault, bool fatal);
-/* The same for faults that come by the hundred: sent at most every LIMIT_TOLD_MS, always counted. */
+/* The same for faults that come by the hundred: sent at most every LIMIT_FAULT_PAUSE_MS, always counted. */
 void peer_fault_seldom(struct peer *peer, const struct wire_fault *fault);
 
 /* False: nobody is at the other end any more. After a start of the daemon those who were connected before count as connected

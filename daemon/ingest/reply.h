@@ -22,7 +22,7 @@ bool reply_send(const struct reply_to *to, const struct wire_message *message);
 void reply_fault(const struct reply_to *to, struct stats *stats, const char *session,
     const struct wire_fault *fault, bool fatal);
 
-/* Counts a refused message that its sender is not told of. */
+/* Counts a refused message without an answer to its sender. */
 void reply_count(struct stats *stats, const struct wire_fault *fault);
 
 #endif

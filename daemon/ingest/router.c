@@ -113,7 +113,7 @@ static void on_check(uv_check_t *check)
     }
 }
 
-static int set_options(struct router *router)
+static int set_socket_options(struct router *router)
 {
     const struct router_options *o = &router->options;
     const bool is_tcp = strncmp(o->endpoint, "tcp://", 6) == 0;
@@ -185,7 +185,7 @@ struct router *router_new(
     }
     router->options = *options;
     router->socket = zmq_socket(zmq_context, ZMQ_ROUTER);
-    if (!router->socket || set_options(router) != 0 || bind_socket(router) != 0 ||
+    if (!router->socket || set_socket_options(router) != 0 || bind_socket(router) != 0 ||
         start_handles(loop, router) != 0) {
         error_set(error, "ingest endpoint %s: cannot be bound: %s", options->endpoint,
             zmq_strerror(errno));
@@ -210,7 +210,7 @@ bool router_send(struct router *router, const void *identity, size_t identity_si
     return zmq_send(router->socket, data, size, ZMQ_DONTWAIT) >= 0;
 }
 
-static void on_closed(uv_handle_t *handle)
+static void on_router_closed(uv_handle_t *handle)
 {
     struct router *router = handle->data;
 
@@ -221,9 +221,10 @@ static void on_closed(uv_handle_t *handle)
 void router_close(struct router *router)
 {
     router->closing = true;
-    uv_close((uv_handle_t *)&router->poll, on_closed); /* stops it: the descriptor may go now */
+    uv_close(
+        (uv_handle_t *)&router->poll, on_router_closed); /* stops it: the descriptor may go now */
     zmq_close(router->socket);
-    uv_close((uv_handle_t *)&router->prepare, on_closed);
-    uv_close((uv_handle_t *)&router->check, on_closed);
-    uv_close((uv_handle_t *)&router->idle, on_closed);
+    uv_close((uv_handle_t *)&router->prepare, on_router_closed);
+    uv_close((uv_handle_t *)&router->check, on_router_closed);
+    uv_close((uv_handle_t *)&router->idle, on_router_closed);
 }

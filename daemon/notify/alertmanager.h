@@ -16,7 +16,7 @@
 /* Where to POST, given the base address or the whole one. */
 void alertmanager_url(const char *url, char full[NOTIFIER_URL_MAX]);
 
-/* The alert of `story`; `noticed` is how it was last told to fire, NULL if it was not: if its labels
+/* The alert of `story`; `noticed` is how it was last notified to fire, NULL if it was not: if its labels
  * were others, it ends in the same body. A new string, NULL if memory is short. */
 char *alertmanager_body(const struct notifier_settings *settings, const struct story *story,
     const struct story *noticed, double now);

@@ -50,7 +50,7 @@ static int add_header(struct curl_slist **list, const char *name, const char *va
     return 0;
 }
 
-static int make_headers(struct courier *courier)
+static int make_curl_headers(struct courier *courier)
 {
     const struct notifier_settings *settings = courier->settings;
     int rc = add_header(&courier->headers, "Content-Type: ", "application/json") |
@@ -78,7 +78,7 @@ static bool is_near(const char *url)
     return near;
 }
 
-static void set_options(struct courier *courier)
+static void set_curl_options(struct courier *courier)
 {
     const struct notifier_settings *settings = courier->settings;
     CURL *easy = courier->easy;
@@ -108,8 +108,8 @@ struct courier *courier_new(const struct notifier_settings *settings)
     courier->settings = settings;
     courier->easy = curl_easy_init();
     courier->multi = curl_multi_init();
-    if (courier->easy && courier->multi && make_headers(courier) == 0) {
-        set_options(courier);
+    if (courier->easy && courier->multi && make_curl_headers(courier) == 0) {
+        set_curl_options(courier);
         return courier;
     }
     courier_free(courier);

@@ -12,7 +12,7 @@ struct courier;
 /* What came of it. */
 struct courier_reply {
     long status;                 /* 0: no answer, and then `text` says why */
-    double retry_after;          /* seconds; 0: not told */
+    double retry_after;          /* seconds; 0: not given */
     char text[COURIER_TEXT_MAX]; /* else the beginning of what the receiver said */
 };
 

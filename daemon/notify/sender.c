@@ -45,7 +45,7 @@ struct sender {
 };
 
 /* A row of the outbox, copied. */
-struct errand {
+struct pending_row {
     int64_t row, alert_id;
     char *event, *alert, *noticed; /* noticed "": it was not told to fire */
     char key[96];
@@ -64,7 +64,7 @@ static double chance(struct sender *sender)
 }
 
 /* Sleeps for `seconds`, until it is woken or is to stop. */
-static void rest(struct sender *sender, double seconds)
+static void wait_until_woken(struct sender *sender, double seconds)
 {
     uint64_t until_ms = clock_ms() + (uint64_t)ceil(1000 * seconds);
 
@@ -77,7 +77,7 @@ static void rest(struct sender *sender, double seconds)
 }
 
 /* Hands a report over and waits until it is committed, so that the next look sees it. */
-static void commit(struct sender *sender, const struct store_delivery *delivery)
+static void commit_delivery(struct sender *sender, const struct store_delivery *delivery)
 {
     enum commit_result result;
 
@@ -90,25 +90,25 @@ static void commit(struct sender *sender, const struct store_delivery *delivery)
         while (result == COMMIT_LATE && !atomic_load(&sender->stopping))
             result = commit_and_wait(sender->store, store_batch_new(), COMMIT_MS);
         if (result == COMMIT_FAILED)
-            rest(sender, TROUBLE_PAUSE);
+            wait_until_woken(sender, TROUBLE_PAUSE);
     } while (result == COMMIT_FAILED && !atomic_load(&sender->stopping));
 }
 
-static void report(
-    struct sender *sender, const struct errand *errand, enum store_outcome outcome, double next_at)
+static void report_delivery(struct sender *sender, const struct pending_row *pending,
+    enum store_outcome outcome, double next_at)
 {
     const struct store_delivery delivery = {
         .notifier = sender->settings.name,
-        .event = errand->event,
-        .alert = errand->alert,
-        .row = errand->row,
-        .alert_id = errand->alert_id,
+        .event = pending->event,
+        .alert = pending->alert,
+        .row = pending->row,
+        .alert_id = pending->alert_id,
         .outcome = outcome,
         .now = clock_wall(),
         .next_at = next_at,
     };
 
-    commit(sender, &delivery);
+    commit_delivery(sender, &delivery);
 }
 
 static void log_reply(const struct sender *sender, enum log_level level, const char *message,
@@ -140,14 +140,14 @@ static enum retry_verdict post(
     return verdict;
 }
 
-static char *make_body(const struct sender *sender, const struct errand *errand)
+static char *notification_body(const struct sender *sender, const struct pending_row *pending)
 {
     struct story story, noticed;
     char *body;
 
-    if (story_open(&story, errand->event, errand->alert) != 0)
+    if (story_open(&story, pending->event, pending->alert) != 0)
         return NULL;
-    bool has_notice = story_open(&noticed, "firing", errand->noticed) == 0;
+    bool has_notice = story_open(&noticed, "firing", pending->noticed) == 0;
     if (sender->settings.kind == NOTIFIER_ALERTMANAGER)
         body = alertmanager_body(
             &sender->settings, &story, has_notice ? &noticed : NULL, clock_wall());
@@ -159,51 +159,52 @@ static char *make_body(const struct sender *sender, const struct errand *errand)
     return body;
 }
 
-static void give_up(
-    struct sender *sender, const struct errand *errand, const struct courier_reply *reply)
+static void report_refused(
+    struct sender *sender, const struct pending_row *pending, const struct courier_reply *reply)
 {
     log_error("an alert is not delivered: the receiver refuses it",
         LOG_STR("notifier", sender->settings.name), LOG_INT("status", reply->status),
-        LOG_INT("alert", errand->alert_id), LOG_STR("event", errand->event),
-        LOG_INT("tries", errand->tries + 1), LOG_STR("answer", reply->text));
-    report(sender, errand, STORE_GIVEN_UP, 0);
+        LOG_INT("alert", pending->alert_id), LOG_STR("event", pending->event),
+        LOG_INT("tries", pending->tries + 1), LOG_STR("answer", reply->text));
+    report_delivery(sender, pending, STORE_GIVEN_UP, 0);
 }
 
-static void deliver(struct sender *sender, const struct errand *errand)
+static void deliver(struct sender *sender, const struct pending_row *pending)
 {
     struct courier_reply reply = {.text = "memory is short"};
-    char *body = make_body(sender, errand);
-    enum retry_verdict verdict = body ? post(sender, body, errand->key, &reply) : RETRY_LATER;
+    char *body = notification_body(sender, pending);
+    enum retry_verdict verdict = body ? post(sender, body, pending->key, &reply) : RETRY_LATER;
 
     free(body);
     if (verdict == RETRY_LATER && atomic_load(&sender->stopping))
         return; /* broken off by us: not the receiver's fault */
     if (verdict == RETRY_DELIVERED)
-        report(sender, errand, STORE_DELIVERED, 0);
-    else if (verdict == RETRY_REFUSED && errand->tries + 1 >= LIMIT_REFUSED_TRIES)
-        give_up(sender, errand, &reply);
+        report_delivery(sender, pending, STORE_DELIVERED, 0);
+    else if (verdict == RETRY_REFUSED && pending->tries + 1 >= LIMIT_REFUSED_TRIES)
+        report_refused(sender, pending, &reply);
     else
-        report(sender, errand, STORE_TRY_AGAIN,
-            clock_wall() + retry_pause(errand->tries + 1, chance(sender), reply.retry_after));
+        report_delivery(sender, pending, STORE_TRY_AGAIN,
+            clock_wall() + retry_pause(pending->tries + 1, chance(sender), reply.retry_after));
 }
 
 static void keep_due(void *ctx, const struct reader_due *due)
 {
-    struct errand *errand = ctx;
+    struct pending_row *pending = ctx;
 
-    *errand = (struct errand){.row = due->row, .alert_id = due->alert_id, .tries = due->tries};
-    errand->next_at = due->next_at;
-    errand->event = strdup(due->event);
-    errand->alert = strdup(due->alert);
-    errand->noticed = strdup(due->noticed);
-    snprintf(errand->key, sizeof errand->key, "%s-%lld", due->key, (long long)due->row);
+    *pending =
+        (struct pending_row){.row = due->row, .alert_id = due->alert_id, .tries = due->tries};
+    pending->next_at = due->next_at;
+    pending->event = strdup(due->event);
+    pending->alert = strdup(due->alert);
+    pending->noticed = strdup(due->noticed);
+    snprintf(pending->key, sizeof pending->key, "%s-%lld", due->key, (long long)due->row);
 }
 
-static void errand_free(struct errand *errand)
+static void pending_row_free(struct pending_row *pending)
 {
-    free(errand->event);
-    free(errand->alert);
-    free(errand->noticed);
+    free(pending->event);
+    free(pending->alert);
+    free(pending->noticed);
 }
 
 static void log_trouble(const struct sender *sender)
@@ -217,22 +218,22 @@ static void log_trouble(const struct sender *sender)
 /* Delivers the next row if it is due. The seconds until there may be something to do. */
 static double deliver_next(struct sender *sender)
 {
-    struct errand errand = {0};
-    int code = reader_due(sender->reader, sender->settings.name, keep_due, &errand);
+    struct pending_row pending = {0};
+    int code = reader_due(sender->reader, sender->settings.name, keep_due, &pending);
     double wait = IDLE_SECONDS;
 
     if (code == READER_FAILED) {
         log_trouble(sender);
         wait = TROUBLE_PAUSE;
     } else if (code == READER_OK) {
-        double early = errand.next_at - clock_wall();
+        double early = pending.next_at - clock_wall();
 
         /* Later than any pause: the clock was set back. */
         wait = early > 0 && early <= LIMIT_RETRY_AFTER_SECONDS ? early : 0;
-        if (wait == 0 && errand.event && errand.alert && errand.noticed)
-            deliver(sender, &errand);
+        if (wait == 0 && pending.event && pending.alert && pending.noticed)
+            deliver(sender, &pending);
     }
-    errand_free(&errand);
+    pending_row_free(&pending);
     return wait;
 }
 
@@ -310,7 +311,7 @@ static double turn(struct sender *sender)
     return resends && until < wait ? until : wait;
 }
 
-static void *work(void *ctx)
+static void *run_sender(void *ctx)
 {
     struct sender *sender = ctx;
     struct error error;
@@ -320,13 +321,13 @@ static void *work(void *ctx)
             break;
         log_error("a notifier cannot open the database and goes on trying",
             LOG_STR("notifier", sender->settings.name), LOG_STR("why", error.text));
-        rest(sender, IDLE_SECONDS);
+        wait_until_woken(sender, IDLE_SECONDS);
     }
     while (!atomic_load(&sender->stopping)) {
         double wait = turn(sender);
 
         if (wait > 0)
-            rest(sender, wait);
+            wait_until_woken(sender, wait);
     }
     reader_close(&sender->reader);
     return NULL;
@@ -337,7 +338,7 @@ static int start_thread(struct sender *sender)
 
     pthread_mutex_init(&sender->mutex, NULL);
     clock_cond_init(&sender->wake);
-    if (pthread_create(&sender->thread, NULL, work, sender) == 0)
+    if (pthread_create(&sender->thread, NULL, run_sender, sender) == 0)
         return 0;
     pthread_cond_destroy(&sender->wake);
     pthread_mutex_destroy(&sender->mutex);

@@ -1,4 +1,4 @@
-/* One alert to be told: its text from the outbox, read. Pure. */
+/* One alert to notify of: its text from the outbox, parsed. Pure. */
 #ifndef FORESHOCK_NOTIFY_STORY_H
 #define FORESHOCK_NOTIFY_STORY_H
 

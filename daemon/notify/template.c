@@ -79,7 +79,7 @@ static json_t *fill_string(const struct filling *filling, const char *text)
     return string;
 }
 
-static json_t *fill(const struct filling *filling, const json_t *node);
+static json_t *fill_node(const struct filling *filling, const json_t *node);
 
 static json_t *fill_object(const struct filling *filling, json_t *node)
 {
@@ -92,7 +92,7 @@ static json_t *fill_object(const struct filling *filling, json_t *node)
             json_decref(filled);
             return NULL;
         }
-        if (json_object_set_new(filled, key, fill(filling, member)) != 0) {
+        if (json_object_set_new(filled, key, fill_node(filling, member)) != 0) {
             json_decref(filled);
             return NULL;
         }
@@ -105,7 +105,7 @@ static json_t *fill_array(const struct filling *filling, const json_t *node)
     json_t *filled = json_array(), *element;
     size_t i;
     json_array_foreach (node, i, element) {
-        if (json_array_append_new(filled, fill(filling, element)) != 0) {
+        if (json_array_append_new(filled, fill_node(filling, element)) != 0) {
             json_decref(filled);
             return NULL;
         }
@@ -113,7 +113,7 @@ static json_t *fill_array(const struct filling *filling, const json_t *node)
     return filled;
 }
 
-static json_t *fill(const struct filling *filling, const json_t *node)
+static json_t *fill_node(const struct filling *filling, const json_t *node)
 {
     switch (json_typeof(node)) {
     case JSON_OBJECT: return fill_object(filling, (json_t *)node);
@@ -133,7 +133,7 @@ static json_t *fill_text(const char *text, const struct filling *filling)
         return NULL;
     }
     error_set(filling->error, "memory is short");
-    json_t *filled = fill(filling, node);
+    json_t *filled = fill_node(filling, node);
     json_decref(node);
     return filled;
 }

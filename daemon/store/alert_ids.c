@@ -15,7 +15,7 @@ static int set_count(struct alert_ids *ids, int64_t count)
     return sql_exec(ids->db, text);
 }
 
-static int reserve(struct alert_ids *ids, int64_t from)
+static int reserve_ids(struct alert_ids *ids, int64_t from)
 {
     int rc = set_count(ids, from + 2 * ALERT_IDS_AHEAD);
     if (rc == SQLITE_OK)
@@ -37,7 +37,7 @@ int alert_ids_open(struct alert_ids *ids, sqlite3 *db, struct error *error)
     /* A disk that is full now must not keep the daemon from starting: the first alert reserves again. */
     if (sql_exec(db, "INSERT INTO sqlite_sequence (name, seq) SELECT 'alert', 0 WHERE NOT EXISTS"
                      " (SELECT 1 FROM sqlite_sequence WHERE name = 'alert')") == SQLITE_OK)
-        reserve(ids, last);
+        reserve_ids(ids, last);
     return 0;
 }
 
@@ -58,7 +58,7 @@ int alert_ids_written(struct alert_ids *ids, int64_t id)
     int64_t last = atomic_load(&ids->last);
     while (last < id && !atomic_compare_exchange_weak(&ids->last, &last, id))
         ;
-    return id > ids->reserved - ALERT_IDS_AHEAD ? reserve(ids, id) : SQLITE_OK;
+    return id > ids->reserved - ALERT_IDS_AHEAD ? reserve_ids(ids, id) : SQLITE_OK;
 }
 
 void alert_ids_rolled_back(struct alert_ids *ids)

@@ -125,7 +125,7 @@ static void bind_unless_negative(sqlite3_stmt *statement, int index, int64_t val
         sqlite3_bind_int64(statement, index, value);
 }
 
-static int put_run(struct apply *apply, const struct store_run *run)
+static int write_run_row(struct apply *apply, const struct store_run *run)
 {
     sqlite3_stmt *statement = apply->statements[PUT_RUN];
     sqlite3_bind_int64(statement, 1, run->id);
@@ -153,7 +153,7 @@ static int put_attempt(struct apply *apply, const struct store_attempt *attempt)
     return sql_run(statement);
 }
 
-static int put_session(struct apply *apply, const struct store_session *session)
+static int write_session_row(struct apply *apply, const struct store_session *session)
 {
     sqlite3_stmt *statement = apply->statements[PUT_SESSION];
     sqlite3_bind_int64(statement, 1, session->run);
@@ -316,7 +316,7 @@ static int put_baseline(struct apply *apply, struct op_baseline *op)
     return sql_run(statement);
 }
 
-static int put_tracker(struct apply *apply, const struct store_tracker *tracker)
+static int write_tracker_row(struct apply *apply, const struct store_tracker *tracker)
 {
     sqlite3_stmt *statement = apply->statements[PUT_TRACKER];
     sqlite3_bind_int64(statement, 1, tracker->layer);
@@ -390,7 +390,7 @@ static struct series figure_key(const struct figure *figure)
         .metric = figure->metric};
 }
 
-static int put_figure(struct apply *apply, struct op_figure *op, struct apply_result *result)
+static int insert_figure(struct apply *apply, struct op_figure *op, struct apply_result *result)
 {
     const struct series key = figure_key(&op->figure);
     const struct series *series;
@@ -452,16 +452,16 @@ static int put_histogram(
 static int apply_op(struct apply *apply, struct op *op, struct apply_result *result)
 {
     switch (op->type) {
-    case OP_RUN: return put_run(apply, &op->run);
+    case OP_RUN: return write_run_row(apply, &op->run);
     case OP_ATTEMPT: return put_attempt(apply, &op->attempt);
-    case OP_SESSION: return put_session(apply, &op->session);
+    case OP_SESSION: return write_session_row(apply, &op->session);
     case OP_LAYER: return put_layer(apply, &op->layer);
-    case OP_FIGURE: return put_figure(apply, op->figure, result);
+    case OP_FIGURE: return insert_figure(apply, op->figure, result);
     case OP_HISTOGRAM: return put_histogram(apply, op->histogram, result);
     case OP_ALERT: return put_alert(apply, op->alert);
     case OP_ALERT_END: return end_alert(apply, &op->alert_end);
     case OP_BASELINE: return put_baseline(apply, &op->baseline);
-    case OP_TRACKER: return put_tracker(apply, &op->tracker);
+    case OP_TRACKER: return write_tracker_row(apply, &op->tracker);
     case OP_DELETE_RUN: return retire_run(apply, op->delete_run);
     case OP_ACK: return put_ack(apply, &op->ack);
     case OP_SILENCE: return review_silenced(apply, silencer_add(&apply->silencer, &op->silence));

@@ -21,7 +21,7 @@ void baseline_file_name(
         step);
 }
 
-static int fail_with_cause(const char *name, const char *what, struct error *error)
+static int fail_with_errno(const char *name, const char *what, struct error *error)
 {
     return error_set(error, "baseline %s: %s: %s", name, what, strerror(errno));
 }
@@ -81,38 +81,38 @@ int baseline_file_write(int folder, const struct disk *disk, struct store_baseli
     unlinkat(folder, partial, 0); /* of a write that failed; a link is not followed */
     int fd = openat(folder, partial, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
     if (fd < 0)
-        return fail_with_cause(partial, "cannot be made", error);
+        return fail_with_errno(partial, "cannot be made", error);
     int rc = write_parts(fd, parts, count) || checksum_of(parts, count, &row->checksum) || fsync(fd)
-                 ? fail_with_cause(partial, "cannot be written", error)
+                 ? fail_with_errno(partial, "cannot be written", error)
                  : 0;
     if (close(fd) && rc == 0)
-        rc = fail_with_cause(partial, "cannot be written", error);
+        rc = fail_with_errno(partial, "cannot be written", error);
     if (rc == 0 && (renameat(folder, partial, folder, name) || fsync(folder)))
-        rc = fail_with_cause(name, "cannot be put in its place", error);
+        rc = fail_with_errno(name, "cannot be put in its place", error);
     if (rc)
         unlinkat(folder, partial, 0);
     return rc;
 }
 
 /* Maps the file when it has the expected length. */
-static void *map_file(int folder, const char *name, uint64_t bytes, struct error *error)
+static void *map_whole_file(int folder, const char *name, uint64_t bytes, struct error *error)
 {
     int fd = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
     struct stat found;
     void *map = NULL;
     if (fd < 0) {
-        fail_with_cause(name, "cannot be opened", error);
+        fail_with_errno(name, "cannot be opened", error);
         return NULL;
     }
     if (fstat(fd, &found)) {
-        fail_with_cause(name, "cannot be read", error);
+        fail_with_errno(name, "cannot be read", error);
     } else if (bytes == 0 || (uint64_t)found.st_size != bytes) {
         error_set(error, "baseline %s is torn: it has %jd bytes, expected %" PRIu64, name,
             (intmax_t)found.st_size, bytes);
     } else {
         map = mmap(NULL, (size_t)bytes, PROT_READ, MAP_PRIVATE, fd, 0);
         if (map == MAP_FAILED) {
-            fail_with_cause(name, "cannot be mapped", error);
+            fail_with_errno(name, "cannot be mapped", error);
             map = NULL;
         }
     }
@@ -124,7 +124,7 @@ const void *baseline_file_map(int folder, const struct store_baseline *row, stru
 {
     char name[BASELINE_FILE_NAME_MAX];
     baseline_file_name(name, row->layer, row->attempt, row->step);
-    void *map = map_file(folder, name, row->bytes, error);
+    void *map = map_whole_file(folder, name, row->bytes, error);
     if (!map)
         return NULL;
     uint64_t checksum = XXH3_64bits(map, (size_t)row->bytes);
@@ -176,7 +176,7 @@ int baseline_file_sweep(int baselines_fd, sqlite3 *db, struct error *error)
     int copy = openat(baselines_fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     DIR *folder = copy < 0 ? NULL : fdopendir(copy);
     if (!folder) {
-        fail_with_cause("folder", "cannot be read", error);
+        fail_with_errno("folder", "cannot be read", error);
         if (copy >= 0)
             close(copy);
         sqlite3_finalize(row_exists);

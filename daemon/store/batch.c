@@ -89,14 +89,14 @@ static void *copy_bytes(struct store_batch *batch, const void *data, size_t size
     return copy;
 }
 
-static const char *copy_text(struct store_batch *batch, const char *text)
+static const char *batch_copy_text(struct store_batch *batch, const char *text)
 {
     return copy_bytes(batch, text, strlen(text) + 1);
 }
 
 static const char *copy_text_or_null(struct store_batch *batch, const char *text)
 {
-    return text ? copy_text(batch, text) : NULL;
+    return text ? batch_copy_text(batch, text) : NULL;
 }
 
 static void set_urgent(struct store_batch *batch)
@@ -125,10 +125,10 @@ void store_put_run(struct store_batch *batch, const struct store_run *run)
 {
     struct op spare, *op = op_add(batch, OP_RUN, &spare);
     op->run = *run;
-    op->run.key = copy_text(batch, run->key);
-    op->run.name = copy_text(batch, run->name);
-    op->run.state = copy_text(batch, run->state);
-    op->run.tags = copy_text(batch, run->tags);
+    op->run.key = batch_copy_text(batch, run->key);
+    op->run.name = batch_copy_text(batch, run->name);
+    op->run.state = batch_copy_text(batch, run->state);
+    op->run.tags = batch_copy_text(batch, run->tags);
 }
 
 void store_put_attempt(struct store_batch *batch, const struct store_attempt *attempt)
@@ -141,20 +141,20 @@ void store_put_session(struct store_batch *batch, const struct store_session *se
 {
     struct op spare, *op = op_add(batch, OP_SESSION, &spare);
     op->session = *session;
-    op->session.key = copy_text(batch, session->key);
-    op->session.client = copy_text(batch, session->client);
-    op->session.state = copy_text(batch, session->state);
+    op->session.key = batch_copy_text(batch, session->key);
+    op->session.client = batch_copy_text(batch, session->client);
+    op->session.state = batch_copy_text(batch, session->state);
 }
 
 void store_put_layer(struct store_batch *batch, const struct store_layer *layer)
 {
     struct op spare, *op = op_add(batch, OP_LAYER, &spare);
     op->layer = *layer;
-    op->layer.name = copy_text(batch, layer->name);
-    op->layer.kind = copy_text(batch, layer->kind);
-    op->layer.role = copy_text(batch, layer->role);
-    op->layer.block = copy_text(batch, layer->block);
-    op->layer.dtype = copy_text(batch, layer->dtype);
+    op->layer.name = batch_copy_text(batch, layer->name);
+    op->layer.kind = batch_copy_text(batch, layer->kind);
+    op->layer.role = batch_copy_text(batch, layer->role);
+    op->layer.block = batch_copy_text(batch, layer->block);
+    op->layer.dtype = batch_copy_text(batch, layer->dtype);
 }
 
 void store_put_figure(struct store_batch *batch, const struct figure *figure)
@@ -191,7 +191,7 @@ void store_put_baseline(struct store_batch *batch, const struct store_baseline *
 {
     struct op spare, *op = op_add(batch, OP_BASELINE, &spare);
     op->baseline = (struct op_baseline){.row = *baseline};
-    op->baseline.row.dtype = copy_text(batch, baseline->dtype);
+    op->baseline.row.dtype = batch_copy_text(batch, baseline->dtype);
 }
 
 void store_put_tracker(struct store_batch *batch, const struct store_tracker *tracker)
@@ -217,11 +217,11 @@ void store_put_silence(struct store_batch *batch, const struct store_silence *si
 {
     struct op spare, *op = op_add(batch, OP_SILENCE, &spare);
     op->silence = *silence;
-    op->silence.run = copy_text(batch, silence->run);
+    op->silence.run = batch_copy_text(batch, silence->run);
     op->silence.rule = copy_text_or_null(batch, silence->rule);
     op->silence.layer = copy_text_or_null(batch, silence->layer);
-    op->silence.reason = copy_text(batch, silence->reason);
-    op->silence.created_by = copy_text(batch, silence->created_by);
+    op->silence.reason = batch_copy_text(batch, silence->reason);
+    op->silence.created_by = batch_copy_text(batch, silence->created_by);
     set_urgent(batch);
 }
 
@@ -246,9 +246,9 @@ void store_put_notifiers(
     struct store_notifier *copies = copy_bytes(batch, list, count * sizeof *list);
     op->notifiers = (struct op_notifiers){copies, count, now};
     for (size_t i = 0; copies && i < count; i++) {
-        copies[i].name = copy_text(batch, list[i].name);
-        copies[i].kind = copy_text(batch, list[i].kind);
-        copies[i].rules = copy_text(batch, list[i].rules);
+        copies[i].name = batch_copy_text(batch, list[i].name);
+        copies[i].kind = batch_copy_text(batch, list[i].kind);
+        copies[i].rules = batch_copy_text(batch, list[i].rules);
     }
     set_urgent(batch);
 }
@@ -257,9 +257,9 @@ void store_put_delivery(struct store_batch *batch, const struct store_delivery *
 {
     struct op spare, *op = op_add(batch, OP_DELIVERY, &spare);
     op->delivery = *delivery;
-    op->delivery.notifier = copy_text(batch, delivery->notifier);
-    op->delivery.event = copy_text(batch, delivery->event);
-    op->delivery.alert = copy_text(batch, delivery->alert);
+    op->delivery.notifier = batch_copy_text(batch, delivery->notifier);
+    op->delivery.event = batch_copy_text(batch, delivery->event);
+    op->delivery.alert = batch_copy_text(batch, delivery->alert);
     set_urgent(batch);
 }
 

@@ -157,7 +157,7 @@ static char *replay_text(size_t metrics)
     return sqlite3_str_finish(text);
 }
 
-static struct figure replay_figure(sqlite3_stmt *row, int64_t run, uint32_t attempt)
+static struct figure figure_of_row(sqlite3_stmt *row, int64_t run, uint32_t attempt)
 {
     struct figure figure = {
         .run = run,
@@ -191,7 +191,7 @@ int catalog_replay(const char *path, int64_t run, uint32_t attempt, const char *
         rc = sqlite3_step(statement);
     }
     for (; rc == SQLITE_ROW; rc = sqlite3_step(statement)) {
-        const struct figure figure = replay_figure(statement, run, attempt);
+        const struct figure figure = figure_of_row(statement, run, attempt);
         each(ctx, &figure);
     }
     if (rc != SQLITE_DONE)

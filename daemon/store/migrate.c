@@ -12,7 +12,7 @@ struct migrate_found {
     int64_t application, version, tables;
 };
 
-static int fail_with_cause(sqlite3 *db, const char *path, const char *what, struct error *error)
+static int fail_with_sqlite(sqlite3 *db, const char *path, const char *what, struct error *error)
 {
     return error_set(error, "database %s: %s: %s", path, what, sqlite3_errmsg(db));
 }
@@ -23,7 +23,7 @@ static int read_versions(
     if (sql_get_int(db, "PRAGMA application_id", &found->application) != SQLITE_OK ||
         sql_get_int(db, "PRAGMA user_version", &found->version) != SQLITE_OK ||
         sql_get_int(db, "SELECT count(*) FROM sqlite_schema", &found->tables) != SQLITE_OK)
-        return fail_with_cause(db, path, "cannot be read", error);
+        return fail_with_sqlite(db, path, "cannot be read", error);
     return 0;
 }
 
@@ -49,7 +49,7 @@ static int set_up(sqlite3 *db, const char *path, struct error *error)
 {
     if (sql_exec(db, "PRAGMA page_size = 4096; PRAGMA auto_vacuum = INCREMENTAL; PRAGMA "
                      "journal_mode = WAL;") != SQLITE_OK)
-        return fail_with_cause(db, path, "cannot be set up", error);
+        return fail_with_sqlite(db, path, "cannot be set up", error);
     return 0;
 }
 
@@ -65,7 +65,7 @@ static int keep_copy(sqlite3 *db, const char *path, int64_t version, struct erro
     }
     remove(partial); /* of a copy that a crash cut short; usually there is none */
     if (sql_exec(db, text) != SQLITE_OK) {
-        fail_with_cause(db, path, "cannot be copied before its migration", error);
+        fail_with_sqlite(db, path, "cannot be copied before its migration", error);
         goto done;
     }
     if (rename(partial, copy)) {
@@ -100,7 +100,7 @@ static int step_up(
         return 0;
     snprintf(what, sizeof what, "migration %d (%.60s) failed with %" PRId64 " broken references",
         migration->version, migration->name, broken);
-    fail_with_cause(db, path, what, error);
+    fail_with_sqlite(db, path, what, error);
     sql_rollback(db);
     return -1;
 }
@@ -119,12 +119,12 @@ int migrate(sqlite3 *db, const char *path, const struct schema_migration *migrat
     if (!fresh && (size_t)found.version < count && keep_copy(db, path, found.version, error))
         return -1;
     if (sql_exec(db, "PRAGMA foreign_keys = OFF") != SQLITE_OK)
-        return fail_with_cause(db, path, "foreign keys cannot be switched off", error);
+        return fail_with_sqlite(db, path, "foreign keys cannot be switched off", error);
     for (size_t i = (size_t)found.version; i < count; i++) {
         if (step_up(db, path, &migrations[i], error))
             return -1;
     }
     if (sql_exec(db, "PRAGMA foreign_keys = ON") != SQLITE_OK)
-        return fail_with_cause(db, path, "foreign keys cannot be enforced", error);
+        return fail_with_sqlite(db, path, "foreign keys cannot be enforced", error);
     return 0;
 }

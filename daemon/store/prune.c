@@ -39,7 +39,7 @@ void prune_close(struct prune *prune)
 }
 
 /* The step that a statement finds. SQLITE_ROW, SQLITE_DONE, or an error. */
-static int find_step(sqlite3_stmt *statement, int64_t *step)
+static int find_cutoff_step(sqlite3_stmt *statement, int64_t *step)
 {
     int rc = sqlite3_step(statement);
     if (rc == SQLITE_ROW)
@@ -56,11 +56,11 @@ int prune_cutoff(
     int64_t kept = 0, first = 0;
     sqlite3_bind_int64(newest, 1, series);
     sqlite3_bind_int64(newest, 2, keep - 1);
-    int rc = find_step(newest, &kept);
+    int rc = find_cutoff_step(newest, &kept);
     if (rc != SQLITE_ROW)
         return rc;
     sqlite3_bind_int64(oldest, 1, series);
-    rc = find_step(oldest, &first);
+    rc = find_cutoff_step(oldest, &first);
     if (rc != SQLITE_ROW)
         return rc;
     if (first >= kept)
@@ -76,7 +76,7 @@ int prune_slice(struct prune *prune, enum prune_table table, int64_t series, int
     int64_t end = last;
     sqlite3_bind_int64(slice_end, 1, series);
     sqlite3_bind_int64(slice_end, 2, last);
-    int found = find_step(slice_end, &end);
+    int found = find_cutoff_step(slice_end, &end);
     if (found != SQLITE_ROW && found != SQLITE_DONE)
         return found;
     sqlite3_bind_int64(delete, 1, series);

@@ -23,7 +23,7 @@ void queue_destroy(struct queue *queue)
 }
 
 /* Whether less than the bounds, each less a share of `reserved`, is there. */
-static bool has_room(const struct queue *queue, size_t reserved)
+static bool is_below_bound(const struct queue *queue, size_t reserved)
 {
     return queue->count < STORE_QUEUE_MAX - reserved * (STORE_QUEUE_MAX / STORE_QUEUE_RESERVE) &&
            queue->bytes <
@@ -41,7 +41,7 @@ static bool is_pressing(const struct queue *queue)
 int queue_put(struct queue *queue, struct store_batch *batch)
 {
     pthread_mutex_lock(&queue->mutex);
-    bool room = has_room(queue, 0);
+    bool room = is_below_bound(queue, 0);
     if (room) {
         if (queue->count == 0)
             queue->progress_ms = clock_ms();
@@ -61,7 +61,7 @@ int queue_put(struct queue *queue, struct store_batch *batch)
 bool queue_has_room(struct queue *queue)
 {
     pthread_mutex_lock(&queue->mutex);
-    bool room = has_room(queue, 1);
+    bool room = is_below_bound(queue, 1);
     pthread_mutex_unlock(&queue->mutex);
     return room;
 }

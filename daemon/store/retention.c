@@ -133,7 +133,7 @@ static void get_text(sqlite3_stmt *statement, char text[ERROR_MAX])
 }
 
 /* Hides a run from all readers; its rows go afterwards. Its key goes at once. */
-static int retire_run(struct retention *retention, int64_t run, const char *why)
+static int retire_for_room(struct retention *retention, int64_t run, const char *why)
 {
     char key[ERROR_MAX];
     sqlite3_bind_int64(retention->statements[RUN_KEY], 1, run);
@@ -170,7 +170,7 @@ static bool choose_due(struct retention *retention, bool *forget)
     if (limit <= 0 || first_row(retention->statements[FIND_AGED], &run, NULL) != SQLITE_ROW)
         return false;
     *forget = true;
-    return retire_run(retention, run, "by its age") == SQLITE_OK;
+    return retire_for_room(retention, run, "by its age") == SQLITE_OK;
 }
 
 /* What goes next because there is too much. */
@@ -179,7 +179,7 @@ static void choose_victim(struct retention *retention, uint64_t now_ms, bool *fo
     int64_t run, attempt;
     *forget = true;
     if (first_row(retention->statements[FIND_ENDED], &run, NULL) == SQLITE_ROW) {
-        if (retire_run(retention, run, "to make room") != SQLITE_OK)
+        if (retire_for_room(retention, run, "to make room") != SQLITE_OK)
             rest_until(retention, now_ms + LOOK_MS);
     } else if (first_row(retention->statements[FIND_OLD_ATTEMPT], &run, &attempt) == SQLITE_ROW) {
         remove_up_to(retention, run, attempt);
@@ -208,7 +208,7 @@ static void choose_next(struct retention *retention, uint64_t now_ms, bool *forg
         choose_victim(retention, now_ms, forget);
 }
 
-static int delete_run(struct retention *retention)
+static int delete_run_rows(struct retention *retention)
 {
     sqlite3_stmt *files = retention->statements[LIST_BASELINES];
     char name[BASELINE_FILE_NAME_MAX];
@@ -235,8 +235,8 @@ static int remove_some(struct retention *retention, bool *forget)
     sqlite3_bind_int64(next, 2, retention->attempt);
     int rc = first_row(next, &series, NULL);
     if (rc == SQLITE_DONE && retention->attempt == INT64_MAX)
-        rc = delete_run(retention) == SQLITE_OK ? SQLITE_DONE
-                                                : sqlite3_extended_errcode(retention->db);
+        rc = delete_run_rows(retention) == SQLITE_OK ? SQLITE_DONE
+                                                     : sqlite3_extended_errcode(retention->db);
     if (rc != SQLITE_ROW)
         return rc;
     rc = prune_slice(&retention->prune, PRUNE_POINTS, series, INT64_MAX);

@@ -102,7 +102,7 @@ int silencer_expire(struct silencer *silencer, double now)
 }
 
 /* One alert that fires: `silenced` in the row against what the silences say now. */
-static int review(struct silencer *silencer, struct store_alert *alert,
+static int review_alert(struct silencer *silencer, struct store_alert *alert,
     int (*changed)(void *ctx, const struct store_alert *), void *ctx)
 {
     sqlite3_stmt *mark = silencer->statements[MARK];
@@ -126,7 +126,7 @@ int silencer_review(
     int rc = sqlite3_step(row);
     while (rc == SQLITE_ROW) {
         struct store_alert alert = rows_alert(row);
-        rc = review(silencer, &alert, changed, ctx);
+        rc = review_alert(silencer, &alert, changed, ctx);
         if (rc == SQLITE_OK)
             rc = sqlite3_step(row);
     }

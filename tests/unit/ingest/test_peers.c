@@ -174,7 +174,7 @@ static void test_seldom_faults_are_all_counted(void **state)
     room->clock.now_ms = 100;
     peer_fault_seldom(peer, &fault);
     first = peer->warned_ms;
-    room->clock.now_ms += LIMIT_TOLD_MS - 1;
+    room->clock.now_ms += LIMIT_FAULT_PAUSE_MS - 1;
     peer_fault_seldom(peer, &fault);
     assert_int_equal(peer->warned_ms, first);
     room->clock.now_ms++;
