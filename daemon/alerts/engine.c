@@ -153,8 +153,8 @@ static bool is_shared(size_t sharer)
     return false;
 }
 
-/* False for a layer that is only observed where others are notified. */
-static bool is_notified(struct alert_engine *engine, const struct layer *layer, size_t sharer)
+/* A layer that is only observed where others are notified is no part of what the run does. */
+static bool has_part(struct alert_engine *engine, const struct layer *layer, size_t sharer)
 {
     enum alert_rule rule = detection_table[sharer].rule;
     return layer->mode[rule] >= layers_find(&engine->layers, 0)->mode[rule];
@@ -164,6 +164,8 @@ static bool is_notified(struct alert_engine *engine, const struct layer *layer, 
 static void share_judgement(struct alert_engine *engine, const struct layer *layer, size_t sharer,
     const struct judgement *judgement)
 {
+    if (!has_part(engine, layer, sharer))
+        return;
     if (engine->sections[sharer] == NULL)
         engine->sections[sharer] = cross_sections_new();
     struct cross_sections *sections = engine->sections[sharer];
@@ -171,10 +173,8 @@ static void share_judgement(struct alert_engine *engine, const struct layer *lay
         return;
     if (judgement->share.given)
         cross_sections_put(sections, layer->id, judgement->step,
-            &(struct cross_sections_value){judgement->time, judgement->share.value,
-                judgement->share.window,
-                is_notified(engine, layer, sharer) ? judgement->share.limit : 0,
-                judgement->share.confirmation});
+            &(struct cross_sections_value){
+                judgement->time, judgement->share.value, judgement->share.window});
     judge_cross_sections(engine, sharer);
 }
 

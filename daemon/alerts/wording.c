@@ -7,8 +7,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/detectors/median_growth.h"
-
 #define WHERE_MAX 320
 
 struct wording {
@@ -62,43 +60,33 @@ static void describe_nonfinite(char *out, size_t size, const struct wording *sto
     "weight decay off or of the wrong sign. Look at the learning rate and at what changed before " \
     "that step, and keep a checkpoint now."
 
-/* One of all layers, then one of each of the fastest. */
-_Static_assert(EVIDENCE_MAX - 1 > MEDIAN_GROWTH_PAIR, "more than a pair shows as more");
-
 static void describe_median_growth(char *out, size_t size, const struct wording *story)
 {
     const struct evidence *median = &story->worst->evidence[0];
-    bool pair = story->worst->evidence_count == 1 + MEDIAN_GROWTH_PAIR;
     wording_print(out, size,
-        "The weights run away: since step %" PRId64 " the spectral norms of %s layers grow "
+        "The weights run away: since step %" PRId64
+        " the spectral norms of half of all layers grow "
         "like the steps to the power of %.2f or faster (%.2f at most before; over the last %.0f "
         "steps), which tends to end in a loss explosion. " GROWTH_CAUSES,
-        story->worst->first_step, pair ? "both" : "half of all", median->value,
-        signless_zero(median->baseline), median->window);
+        story->worst->first_step, median->value, signless_zero(median->baseline), median->window);
 }
 
 static void describe_sigma_growth(char *out, size_t size, const struct wording *story)
 {
-    const struct evidence *growth = &story->worst->evidence[0],
-                          *diversity = &story->worst->evidence[1];
+    const struct evidence *growth = &story->worst->evidence[0];
     if (strcmp(growth->metric, "sigma_growth.median") == 0) {
         describe_median_growth(out, size, story);
         return;
     }
-    char others[64] = "", one_sided[128] = "";
+    char others[64] = "";
     if (isfinite(growth->baseline))
         snprintf(
             others, sizeof others, "half of all layers: %.2f; ", signless_zero(growth->baseline));
-    if (story->worst->evidence_count > 1)
-        snprintf(one_sided, sizeof one_sided,
-            " while nearly all its inputs lie on one side of the principal direction (diversity "
-            "%.2f)",
-            diversity->value);
     wording_print(out, size,
         "The spectral norm of %s runs away: since step %" PRId64
-        " it grows like the steps to the power of %.2f (%sover the last %.0f steps)%s, which tends "
+        " it grows like the steps to the power of %.2f (%sover the last %.0f steps), which tends "
         "to end in a loss explosion. " GROWTH_CAUSES,
-        story->where, story->worst->first_step, growth->value, others, growth->window, one_sided);
+        story->where, story->worst->first_step, growth->value, others, growth->window);
 }
 
 static void describe_lr_runaway(char *out, size_t size, const struct wording *story)
@@ -115,15 +103,6 @@ static void describe_lr_runaway(char *out, size_t size, const struct wording *st
 static void describe_gradient(char *out, size_t size, const struct wording *story)
 {
     const struct evidence *found = &story->worst->evidence[0];
-    if (strcmp(found->metric, "gradient.bursts") == 0) {
-        wording_print(out, size,
-            "The gradient norm bursts again and again since step %" PRId64
-            " (%.0f bursts in about %.0f steps, %.1f usual before). Usual causes: bad batches, "
-            "numbers that overflow, a learning rate at the edge of stability. Look at the data of "
-            "those steps and at the loss.",
-            story->worst->first_step, found->value, found->window, found->baseline);
-        return;
-    }
     wording_print(out, size,
         "Gradient norm and loss rise together since step %" PRId64
         ": the gradient norm is %.3g, %.1f times what it was before, the loss %.4g, %.4g at its "

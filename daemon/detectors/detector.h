@@ -53,8 +53,6 @@ struct judgement {
     struct {
         bool given;
         double value, window; /* as in struct cross_section */
-        double limit;         /* the layer alone is bad above it; 0: never */
-        double confirmation;  /* the figure that confirms the value; NaN: none does */
     } share;                  /* for the detectors of the run */
     unsigned read;            /* 1 << enum risk_reading: those that are given */
     double readings[READING_COUNT];
@@ -94,15 +92,6 @@ struct detector {
 static inline double detector_steps_taken(int64_t step, int64_t begin)
 {
     return (double)(step - begin);
-}
-
-/* An attempt that begins later goes on with an earlier one: how it began nobody saw. A begin is the
- * first step that was told of, so that it lies above 0 where trainings tell seldom. */
-#define DETECTOR_RESUMED_FROM 1000
-
-static inline bool detector_is_resumed(int64_t begin)
-{
-    return begin > DETECTOR_RESUMED_FROM;
 }
 
 #endif

@@ -38,20 +38,15 @@ double history_largest(const struct history *history, double from, double to, si
     return found >= least && found > 0 ? largest : NAN;
 }
 
-double history_reached(const struct history *history, double from, double to, size_t times)
+double history_second_largest(const struct history *history, double from, double to)
 {
-    double highest[HISTORY_TIMES_MAX]; /* descending */
-    size_t found = 0;
-    for (size_t back = 0; back < history->count && entry(history, back)->t >= from; back++) {
-        double value = entry(history, back)->largest;
-        if (!(entry(history, back)->t < to) || (found == times && value <= highest[times - 1]))
-            continue;
-        size_t at = found < times ? found++ : times - 1;
-        for (; at > 0 && highest[at - 1] < value; at--)
-            highest[at] = highest[at - 1];
-        highest[at] = value;
-    }
-    return found == times ? highest[times - 1] : NAN;
+    double first = -INFINITY, second = -INFINITY;
+    for (size_t back = 0; back < history->count && entry(history, back)->t >= from; back++)
+        if (entry(history, back)->t < to) {
+            second = fmax(second, fmin(first, entry(history, back)->largest));
+            first = fmax(first, entry(history, back)->largest);
+        }
+    return isfinite(second) ? second : NAN;
 }
 
 static int by_value(const void *a, const void *b)

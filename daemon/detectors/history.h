@@ -10,8 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#define HISTORY_ENTRIES   256
-#define HISTORY_TIMES_MAX 8
+#define HISTORY_ENTRIES 256
 
 /* The past that detectors compare with, in shares of the steps taken. */
 #define PAST_FROM  0.4
@@ -34,8 +33,8 @@ void history_put(struct history *history, double t, double value);
 double history_largest(const struct history *history, double from, double to, size_t least);
 double history_median(const struct history *history, double from, double to, size_t least);
 
-/* The height that `times` entries (1 to HISTORY_TIMES_MAX) of that stretch reach; NaN when there are
- * fewer. */
-double history_reached(const struct history *history, double from, double to, size_t times);
+/* The second largest of what came in that stretch: reached by nature, and not once by accident. NaN
+ * when fewer than two entries lie there. */
+double history_second_largest(const struct history *history, double from, double to);
 
 #endif

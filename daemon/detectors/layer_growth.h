@@ -1,6 +1,5 @@
-/* Growth of one layer's spectral norm out of proportion to the training done. A detector of the run:
- * of the layers that grow faster than they ever did (growth_elasticity.h) it judges the one that is
- * largest in shares of its limit. */
+/* Growth of one layer's spectral norm out of proportion to the training done: of the layer that grows
+ * fastest, by the training clock. A detector of the run. */
 #ifndef FORESHOCK_DETECTORS_LAYER_GROWTH_H
 #define FORESHOCK_DETECTORS_LAYER_GROWTH_H
 

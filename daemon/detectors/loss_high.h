@@ -1,5 +1,5 @@
-/* A loss that is well above the lowest level it had: at once when it jumps, later when it climbs. A
- * detector of the run. */
+/* A loss that is well above the lowest level it had, and most of its way down again when that is
+ * critical. A detector of the run. */
 #ifndef FORESHOCK_DETECTORS_LOSS_HIGH_H
 #define FORESHOCK_DETECTORS_LOSS_HIGH_H
 

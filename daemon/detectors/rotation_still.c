@@ -1,14 +1,10 @@
-/* Weights that stand still, of all layers together: no layer's rotation changes any more, though it
- * did and the training goes on (an optimizer that skips every step, a detached model), for more than
- * twice as long as it ever stood still before. Where the learning rate has come down to nothing, or
- * the loss to exactly 0, that is why: a schedule that has ended, a task that is done. */
+/* Weights that stand still; see rotation_still.h. No layer's rotation changes any more, though it
+ * did: an optimizer that skips every step, a detached model, a learning rate of 0. */
 #include "daemon/detectors/rotation_still.h"
 
 #include <math.h>
 
-#define IDLE 0.02 /* of the highest learning rate: nothing is trained */
-
-struct still_state {
+struct layer_rotation {
     bool begun;
     double rotation;
 };
@@ -16,7 +12,7 @@ struct still_state {
 static bool rotation_still_judge_layer(void *opaque, const struct detector_settings *settings,
     const struct detector_sample *sample, struct judgement *judgement)
 {
-    struct still_state *state = opaque;
+    struct layer_rotation *state = opaque;
     judgement->step = sample->step;
     judgement->time = sample->time;
     if (!isfinite(sample->value))
@@ -28,89 +24,40 @@ static bool rotation_still_judge_layer(void *opaque, const struct detector_setti
     return true;
 }
 
-/* When a scalar gave a reason to stand still: since the newest time that it began to, until it ended.
- * It may be ahead of the layers. */
-struct idle {
-    double from, to;
-    bool lasts;
+struct last_change {
+    bool changed;
+    double t;
 };
-
-/* Stretches without a change. */
-struct stretches {
-    double highest_lr;
-    struct idle by_lr, by_loss;
-    bool changed;   /* the weights have, once */
-    double since;   /* the step of the newest change */
-    double longest; /* stretch that ended: gradients may be accumulated over many steps */
-};
-
-static void idle_put(struct idle *idle, double t, bool rests)
-{
-    if (rests && !idle->lasts)
-        idle->from = t;
-    if (!rests && idle->lasts)
-        idle->to = t;
-    idle->lasts = rests;
-}
-
-static bool rotation_still_note_idle(void *opaque, const struct detector_settings *settings,
-    const struct detector_sample *sample, struct judgement *judgement)
-{
-    struct stretches *state = opaque;
-    double t = detector_steps_taken(sample->step, sample->begin), value = sample->value;
-    if (sample->metric == METRIC_LOSS) {
-        idle_put(&state->by_loss, t, value == 0);
-        return false;
-    }
-    if (!isfinite(value) || value < 0)
-        return false;
-    state->highest_lr = fmax(state->highest_lr, value);
-    idle_put(&state->by_lr, t, value <= IDLE * state->highest_lr);
-    return false;
-}
-
-static bool is_idle(const struct idle *idle, double t)
-{
-    return idle->lasts ? t >= idle->from : t >= idle->from && t < idle->to;
-}
 
 static void rotation_still_judge_section(void *opaque, const struct detector_settings *settings,
     const struct cross_section *section, int64_t begin, struct judgement *judgement)
 {
-    struct stretches *state = opaque;
-    double t = detector_steps_taken(section->step, begin), stretch = t - state->since;
+    struct last_change *last = opaque;
+    double t = detector_steps_taken(section->step, begin);
     bool changes = section->top[0].value > 0;
-    if (changes) {
-        if (state->changed)
-            state->longest = fmax(state->longest, stretch);
-        state->changed = true;
-        state->since = t;
-    }
-    if (!state->changed)
+    if (changes)
+        *last = (struct last_change){true, t};
+    if (!last->changed)
         return;
-    bool unusual =
-        stretch > 2 * state->longest && !is_idle(&state->by_lr, t) && !is_idle(&state->by_loss, t);
-    judgement->verdict = changes ? VERDICT_GOOD : unusual ? VERDICT_BAD : VERDICT_UNCLEAR;
-    judgement->score = stretch;
+    judgement->verdict = changes ? VERDICT_GOOD : VERDICT_BAD;
+    judgement->score = t - last->t;
     judgement->evidence[0] = (struct evidence){.metric = "rotation.change",
         .value = section->top[0].value,
         .threshold = 0,
         .baseline = NAN,
-        .window = stretch,
+        .window = t - last->t,
         .step = section->step};
     judgement->evidence_count = 1;
 }
 
 const struct detector rotation_still_layer_detector = {
     .metrics = 1u << METRIC_ROTATION,
-    .state_size = sizeof(struct still_state),
+    .state_size = sizeof(struct layer_rotation),
     .judge = rotation_still_judge_layer,
 };
 
 const struct detector rotation_still_detector = {
-    .metrics = 1u << METRIC_LR | 1u << METRIC_LOSS,
-    .state_size = sizeof(struct stretches),
-    .judge = rotation_still_note_idle,
+    .state_size = sizeof(struct last_change),
     .shared_by = &rotation_still_layer_detector,
     .judge_cross_section = rotation_still_judge_section,
 };

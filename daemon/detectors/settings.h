@@ -1,5 +1,5 @@
-/* The constants that the detectors read, by detector. alerts/rules.c names each of them, with its
- * initial value, range and unit, for the configuration. Values only. */
+/* The constants that the detectors read, by rule. alerts/rules.c names each of them, with its initial
+ * value, range and unit, for the configuration. Values only. */
 #ifndef FORESHOCK_DETECTORS_SETTINGS_H
 #define FORESHOCK_DETECTORS_SETTINGS_H
 
@@ -8,25 +8,15 @@ struct detector_settings {
         double grad_norm_samples;
     } nonfinite;
     struct {
-        double median, median_rise, median_resolve;
-        double pair;
-        double exponential, exponential_arm_steps;
-        double median_critical, median_critical_loss;
-        double median_arm_steps;
-        double layer, layer_rise, layer_resolve;
-        double layer_unconfirmed, confirmation_diversity;
-        double layer_arm_steps;
-        double lookback, lookback_samples;
+        double median, median_critical, median_critical_loss;
+        double layer, layer_arm_steps;
         double residual;
     } sigma_growth;
     struct {
-        double ratio, leap, ratio_resolve;
-        double rises, rise_steps;
+        double ratio, leap;
     } lr_runaway;
     struct {
-        double ratio, ratio_resolve, loss_rise, burst_loss_rise, loss_noise, loss_peaks;
-        double burst, bursts;
-        double arm_steps;
+        double ratio, loss_rise;
     } gradient;
     struct {
         double balanced, fallen, recovered;
@@ -34,8 +24,7 @@ struct detector_settings {
         double arm_steps;
     } alignment_collapse;
     struct {
-        double jump, climb, climb_steps, resolve, critical, critical_steps;
-        double noise, jump_peaks, climb_peaks;
+        double rise, critical;
         double arm_steps;
     } loss_high;
 };

@@ -55,14 +55,6 @@ static void feed_gradient(struct stage *stage, int64_t t)
     stage_figure(stage, 0, "grad_norm", t, exp(0.01 * after(t, 1000)));
 }
 
-static void feed_bursts(struct stage *stage, int64_t t)
-{
-    bool burst = t < 2000 ? t % 1000 == 7 : t % (t < 2400 ? 10 : 4) == 0;
-
-    stage_figure(stage, 0, "loss", t, decay(t) + (t < 2000 ? 0 : 1.5));
-    stage_figure(stage, 0, "grad_norm", t, burst ? 10 : 1);
-}
-
 static void feed_diversity(struct stage *stage, int64_t t)
 {
     for (int64_t layer = 1; layer <= 2; layer++)
@@ -91,7 +83,6 @@ static const struct course courses[] = {
     {RULE_SIGMA_GROWTH, "sigma_growth.median", feed_growth, 5, 2000, 2, 8, false},
     {RULE_SIGMA_GROWTH, "sigma_growth.layer", feed_lone_growth, 5, 2200, 9, 12, false},
     {RULE_GRADIENT, "grad_norm", feed_gradient, 1, 1300, 6, 12, false},
-    {RULE_GRADIENT, "gradient.bursts", feed_bursts, 1, 3200, 8, 13, false},
     {RULE_ALIGNMENT_COLLAPSE, "sa.diversity", feed_diversity, 10, 800, 0.25, -0.03, false},
     {RULE_ROTATION_STILL, "rotation.change", feed_stillness, 10, 9000, 1100, 6000, true},
     {RULE_LOSS_HIGH, "loss", feed_climb, 1, 6000, 5, 13, false},

@@ -40,12 +40,11 @@ static void errors_name_rule_key_value_and_range(void **state)
     char err[256];
     rule_settings_init(&settings);
     assert_int_equal(
-        rule_setting_set(&settings, RULE_SIGMA_GROWTH, "lookback", 0.99, err, sizeof err), -1);
-    assert_string_equal(
-        err, "rule sigma_growth: lookback is 0.99, expected a number from 0.5 to 0.95");
-    assert_true(settings.detectors.sigma_growth.lookback == 0.8);
+        rule_setting_set(&settings, RULE_SIGMA_GROWTH, "layer", 0.01, err, sizeof err), -1);
+    assert_string_equal(err, "rule sigma_growth: layer is 0.01, expected a number from 0.1 to 100");
+    assert_true(settings.detectors.sigma_growth.layer == 8);
     assert_int_equal(
-        rule_setting_set(&settings, RULE_SIGMA_GROWTH, "lookback", NAN, err, sizeof err), -1);
+        rule_setting_set(&settings, RULE_SIGMA_GROWTH, "layer", NAN, err, sizeof err), -1);
     assert_int_equal(
         rule_setting_set(&settings, RULE_LOSS_HIGH, "elasticity", 1, err, sizeof err), -1);
     assert_string_equal(err, "rule loss_high has no setting 'elasticity'");
@@ -56,10 +55,9 @@ static void thresholds_on_the_wrong_side_are_found(void **state)
     struct rule_settings settings;
     char err[256];
     rule_settings_init(&settings);
-    settings.detectors.loss_high.resolve = 0.6;
+    settings.detectors.loss_high.rise = 1.6;
     assert_int_equal(rule_settings_check(&settings, err, sizeof err), -1);
-    assert_string_equal(
-        err, "rule loss_high: resolve is 0.6, expected at most climb, which is 0.5");
+    assert_string_equal(err, "rule loss_high: rise is 1.6, expected at most critical, which is 1");
 }
 
 static void names_are_found(void **state)

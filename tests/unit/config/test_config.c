@@ -65,7 +65,7 @@ static void test_whole_file(void **state)
         "  runs: 7\n  heartbeat_seconds: 0.1\n"
         "analysis:\n  target_residual: 1e-4\n  passes_large: 12\n"
         "retention: {age: 90d, disk_free_min: 1GiB}\n"
-        "rules:\n  loss_high: {mode: observe, noise: 7}\n  nonfinite:\n    layers: {'*.head': off, "
+        "rules:\n  loss_high: {mode: observe, critical: 7}\n  nonfinite:\n    layers: {'*.head': off, "
         "'a b': observe}\n";
     struct config c;
     assert_int_equal(load(&c, text), 0);
@@ -94,7 +94,7 @@ static void test_whole_file(void **state)
     assert_int_equal(c.retention.disk_free_min, GIB);
     assert_int_equal(c.rules.mode[RULE_LOSS_HIGH], RULE_OBSERVE);
     assert_int_equal(c.rules.mode[RULE_NONFINITE], RULE_ON);
-    assert_true(c.rules.detectors.loss_high.noise == 7);
+    assert_true(c.rules.detectors.loss_high.critical == 7);
     assert_int_equal(rule_mode_for(&c.rules, RULE_NONFINITE, "lm.head"), RULE_OFF);
     assert_int_equal(rule_mode_for(&c.rules, RULE_NONFINITE, "a b"), RULE_OBSERVE);
     config_free(&c);
@@ -321,8 +321,8 @@ static const struct {
         "f.yaml:1: rules.loss_high.mode: got \"maybe\", expected on, observe or off"},
     {"rules:\n  loss_high:\n    nonsense: 1",
         "f.yaml:3: rules.loss_high.nonsense: unknown option of the rule loss_high"},
-    {"rules: {loss_high: {climb: [1]}}",
-        "f.yaml:1: rules.loss_high.climb: got a list, expected a value"},
+    {"rules: {loss_high: {rise: [1]}}",
+        "f.yaml:1: rules.loss_high.rise: got a list, expected a value"},
     {"rules: {loss_high: {mode: off, mode: on}}",
         "f.yaml:1: rules.loss_high.mode: is there twice, first on line 1"},
     {"rules: {nonfinite: {layers: [a]}}", "f.yaml:1: rules.nonfinite.layers: got a list, expected "
