@@ -1,11 +1,11 @@
 /* A run: one training under one id, with its sessions, layers and work queues, as the loop knows it.
  *
- *            first hello             every session said bye
- *      NEW ──────────────▶ RUNNING ─────────────────────────▶ ENDED
- *                            ▲ │ ▲                             ▲ │
- *                            │ │ └─────────────────────────────┼─┘ hello: a new attempt
- *                      hello │ ▼ nobody is live, one was lost  │
- *                           LOST ──────────────────────────────┘ ended by hand
+ *     NEW ──hello──▶ RUNNING ──every session said bye──▶ ENDED
+ *                     │  ▲                                │   ▲
+ *    nobody is live,  │  ├─────hello: a new attempt───────┘   │
+ *    and one is lost  │  │ hello                              │ ended by hand
+ *                     ▼  │                                    │
+ *                     LOST ───────────────────────────────────┘
  *
  * Loop thread only. */
 #ifndef FORESHOCK_RUNS_RUN_H

@@ -1,11 +1,11 @@
 /* A session: one process of a training, from its hello to its bye or the end of its lease, and what it has sent.
  *
- *            hello              bye, or displaced
- *     NEW ──────────▶ LIVE ───────────────────────▶ CLOSED
- *                     ▲ │ ▲                          ▲ │
- *                     │ │ └──────────────────────────┼─┘ hello
- *               hello │ ▼ its lease ran out          │
- *                     LOST ──────────────────────────┘ its run is ended by hand
+ *     NEW ──hello──▶ LIVE ──bye, or displaced──▶ CLOSED
+ *                    │  ▲                        │    ▲
+ *                    │  ├─────────hello──────────┘    │
+ *      lease ran out │  │ hello                       │ its run is ended by hand
+ *                    ▼  │                             │
+ *                    LOST ────────────────────────────┘
  *
  * Loop thread only. */
 #ifndef FORESHOCK_RUNS_SESSION_H
