@@ -198,6 +198,30 @@ static void test_scalars(void **state)
     assert_int_equal(step, 2);
 }
 
+static void test_scalars_wait_for_the_disk(void **state)
+{
+    struct room *room = *state;
+    struct session *a = room_hello(room, "r", "a", 0, true, NULL);
+    struct session *b = room_hello(room, "r", "b", 1, false, NULL);
+    struct registry *registry = a->run->registry;
+    int64_t step;
+
+    registry->disk_short = true; /* until the next tick, which looks */
+    room_log(room, a, "loss", 1);
+    room_log(room, a, "loss", 2);
+    room_log(room, b, "accuracy", 1); /* what is not lossless is judged, and not stored */
+    room->ops.flush(room->ops.ctx, a, 1);
+    assert_true(a->backlog.entries && registry->backlog_bytes > 0 && a->barriers);
+    assert_false(room->ops.may_send(room->ops.ctx, a, true));
+    assert_true(room->ops.may_send(room->ops.ctx, b, true));
+    assert_int_equal(room_count(room, "loss", 0, &step), 0);
+    room_flush(room, a);
+    assert_true(!a->backlog.entries && registry->backlog_bytes == 0);
+    assert_true(room_count(room, "loss", 0, &step) == 2 && step == 2);
+    assert_int_equal(room_count(room, "accuracy", 0, &step), 1);
+    assert_int_equal(a->run->dropped, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, room_setup, room_teardown)
 
 int main(void)
@@ -212,6 +236,7 @@ int main(void)
         TEST(test_a_rewind_drops_what_is_on_its_way),
         TEST(test_a_run_that_rests_gives_its_memory_back),
         TEST(test_scalars),
+        TEST(test_scalars_wait_for_the_disk),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
