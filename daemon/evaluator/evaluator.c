@@ -101,8 +101,7 @@ static bool put_in_journal(struct evaluator *evaluator, const struct alert_recor
 
     if (journal_put(evaluator->journal, record))
         return true;
-    log_limited(&limit, LOG_LEVEL_ERROR,
-        "an alert is not recorded: memory is short, or too many wait for the store",
+    log_limited(&limit, LOG_LEVEL_ERROR, "an alert is not recorded: memory is short",
         LOG_STR("run", record->run_key), LOG_STR("rule", record->rule),
         LOG_STR("state", alert_state_name(record->state)));
     return false;
@@ -114,13 +113,26 @@ struct change_sink {
     const struct run_watch *watch;
 };
 
+/* False, and a line in the log: too many changes wait for the store. */
+static bool may_open(const struct change_sink *sink, const struct alert *alert)
+{
+    static struct log_limit limit = LOG_LIMIT(1);
+
+    if (journal_has_room(sink->evaluator->journal))
+        return true;
+    log_limited(&limit, LOG_LEVEL_ERROR, "an alert is not recorded: too many wait for the store",
+        LOG_STR("run", sink->watch->key), LOG_STR("rule", rule_table[alert->rule].name),
+        LOG_STR("summary", alert->summary));
+    return false;
+}
+
 /* An alert that the journal did not take has no id: its next change opens it. */
 static void on_change(void *ctx, enum alert_change change, const struct alert *alert)
 {
     const struct change_sink *sink = ctx;
     struct alert_record record;
 
-    if (alert->id == 0 && change == ALERT_CHANGE_RESOLVED)
+    if (alert->id == 0 && (change == ALERT_CHANGE_RESOLVED || !may_open(sink, alert)))
         return;
     make_record(sink->watch, alert, &record);
     if (alert->id == 0)

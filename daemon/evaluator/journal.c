@@ -35,6 +35,8 @@ struct journal {
     struct journal_entry
         *entries; /* in the order in which they came: those that are submitted first */
     size_t entry_count;
+    bool
+        was_refused; /* the last batch: what waits is not copied into each that may be refused, too */
     struct journal_alert *alerts;
     uint64_t last_revision;
 };
@@ -125,6 +127,11 @@ static void replace_record(
     entry->notified = false;
 }
 
+bool journal_has_room(const struct journal *journal)
+{
+    return journal->entry_count < LIMIT_JOURNAL;
+}
+
 bool journal_put(struct journal *journal, const struct alert_record *record)
 {
     struct journal_entry *waiting = find_waiting(journal, record);
@@ -134,8 +141,6 @@ bool journal_put(struct journal *journal, const struct alert_record *record)
         replace_record(journal, waiting, record);
         return true;
     }
-    if (!alert && journal->entry_count >= LIMIT_JOURNAL)
-        return false;
     if (!alert && !(added = add_alert(journal, record)))
         return false;
     if (append_entry(journal, record))
@@ -165,14 +170,18 @@ static void mark_submitted(struct journal *journal)
 bool journal_submit(struct journal *journal, struct store *store, struct store_batch *batch)
 {
     static struct log_limit limit = LOG_LIMIT(1);
+    bool is_with_alerts = !journal->was_refused || store_has_room(store);
 
-    put_waiting(journal, batch);
+    if (is_with_alerts)
+        put_waiting(journal, batch);
     if (store_batch_is_empty(batch)) {
         store_batch_free(batch);
         return true;
     }
-    if (store_submit(store, batch) == 0) {
-        mark_submitted(journal);
+    journal->was_refused = store_submit(store, batch) != 0;
+    if (!journal->was_refused) {
+        if (is_with_alerts)
+            mark_submitted(journal);
         return true;
     }
     log_limited(&limit, LOG_LEVEL_ERROR,
@@ -246,7 +255,7 @@ void journal_tick(struct journal *journal, struct store *store, uint64_t now_ms)
 {
     const struct journal_entry *last = journal->entries ? journal->entries->prev : NULL;
 
-    if (last && !last->submitted && store_has_room(store))
+    if (last && !last->submitted)
         journal_submit(journal, store, store_batch_new());
     notify_late(journal, store, now_ms);
 }

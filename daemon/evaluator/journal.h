@@ -43,12 +43,14 @@ struct journal_options {
 struct journal *journal_new(const struct journal_options *options);
 void journal_free(struct journal *journal); /* safe on NULL */
 
-/* Takes a change of an alert; its revision is the journal's. False: memory is short, or it is the first of an alert and
- * LIMIT_JOURNAL wait already. */
+/* False: LIMIT_JOURNAL changes wait already, and no alert may be opened. */
+bool journal_has_room(const struct journal *journal);
+
+/* Takes a change of an alert; its revision is the journal's. False: memory is short. */
 bool journal_put(struct journal *journal, const struct alert_record *record);
 
-/* Hands the batch over, with all that waits at its end. The batch is gone in any case. False: the store had no room, and the
- * batch is lost; what waits goes on waiting. */
+/* Hands the batch over, with all that waits at its end unless the store had no room for the last one. The batch is gone in
+ * any case. False: there was no room, and the batch is lost; what waits goes on waiting. */
 bool journal_submit(struct journal *journal, struct store *store, struct store_batch *batch);
 
 /* Now and then: submits what waits, and notifies what has waited too long. `now_ms`: clock_ms(). */

@@ -4,8 +4,11 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "daemon/core/limits.h"
 #include "daemon/store/sql.h"
 #include "daemon/store/store.h"
+
+_Static_assert(LIMIT_JOURNAL < ALERT_IDS_AHEAD, "every alert that waits has a number in reserve");
 
 static int set_count(struct alert_ids *ids, int64_t count)
 {

@@ -22,7 +22,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 from ordinal import fit, last_class, log_loss, recalibration  # noqa: E402
-from standings import CLASSES, HORIZON, Table, follow  # noqa: E402
+from assessments import CLASSES, HORIZON, Table, follow  # noqa: E402
 
 RANGES = {
     "growth": (-1, 3), "growth_rise": (-1, 3), "layer_growth": (-1, 6), "gradient": (-1, 3),
@@ -136,7 +136,7 @@ def main() -> None:
         parser.error("expected either -o or --check")
     table = follow(options.folders, options.every)
     weight = weights(table, options.faulty)
-    print(f"{len(np.unique(table.run))} runs, {len(table.y)} standings: "
+    print(f"{len(np.unique(table.run))} runs, {len(table.y)} assessments: "
           + ", ".join(f"{np.sum(table.y == k)} {name}" for k, name in enumerate(CLASSES)))
     if options.check:
         print(reliability(table.risk, table, weight))

@@ -2,7 +2,7 @@
  * prints the alerts that they raise, as CSV. It is how tools/foreshock-eval judges the rules.
  *
  *     alerts-replay [RULE.KEY=VALUE]...   with other settings of the rules, or RULE.mode=off|observe|on
- *     alerts-replay --standings           the risk of the run and what it rests on, instead
+ *     alerts-replay --assessments           the risk of the run and what it rests on, instead
  *     alerts-replay --metrics             prints the metrics that any rule reads, one a line
  *
  * One item a line, fields separated by spaces; `run` comes first, a layer before its series:
@@ -42,8 +42,8 @@ struct replay {
     struct alert_engine *engine;
     size_t series_count;
     struct series series[SERIES_MAX];
-    int64_t step;   /* the newest */
-    bool standings; /* are printed, instead of the alerts */
+    int64_t step;     /* the newest */
+    bool assessments; /* are printed, instead of the alerts */
     char run[256];
     enum alert_severity told[RULE_COUNT];
 };
@@ -52,7 +52,7 @@ struct replay {
 static void on_change(void *ctx, enum alert_change change, const struct alert *alert)
 {
     struct replay *replay = ctx;
-    if (replay->standings || change == ALERT_CHANGE_RESOLVED ||
+    if (replay->assessments || change == ALERT_CHANGE_RESOLVED ||
         (change == ALERT_CHANGE_UPDATED && alert->severity == replay->told[alert->rule]))
         return;
     replay->told[alert->rule] = alert->severity;
@@ -62,15 +62,15 @@ static void on_change(void *ctx, enum alert_change change, const struct alert *a
         alert->layer_total, alert_engine_layer_name(replay->engine, alert->layers[0]));
 }
 
-static void print_standings(const struct replay *replay)
+static void print_assessments(const struct replay *replay)
 {
-    struct assessment standing;
-    while (alert_engine_assessment(replay->engine, &standing)) {
-        if (!replay->standings)
+    struct assessment assessment;
+    while (alert_engine_assessment(replay->engine, &assessment)) {
+        if (!replay->assessments)
             continue;
-        printf("%s,%" PRId64 ",%.6g", replay->run, standing.step, standing.risk);
+        printf("%s,%" PRId64 ",%.6g", replay->run, assessment.step, assessment.risk);
         for (size_t i = 0; i < READING_COUNT; i++)
-            printf(",%.6g", standing.readings[i]);
+            printf(",%.6g", assessment.readings[i]);
         putchar('\n');
     }
 }
@@ -106,7 +106,7 @@ static void take_figure(struct replay *replay, const struct record *record)
     alert_engine_feed(
         replay->engine, series->layer, series->metric, record->step, 0, record->value);
     alert_engine_report(replay->engine, on_change, replay);
-    print_standings(replay);
+    print_assessments(replay);
 }
 
 static int take_figures(struct replay *replay, int64_t count)
@@ -199,7 +199,7 @@ static int list_metrics(void)
 
 static void print_header(const struct replay *replay)
 {
-    if (!replay->standings) {
+    if (!replay->assessments) {
         puts("id,step,rule,severity,since,layers,first");
         return;
     }
@@ -231,8 +231,8 @@ int main(int argc, char **argv)
         return list_metrics();
     rule_settings_init(&replay.settings);
     for (int i = 1; i < argc; i++) {
-        if (strcmp(argv[i], "--standings") == 0)
-            replay.standings = true;
+        if (strcmp(argv[i], "--assessments") == 0)
+            replay.assessments = true;
         else if (take_setting(&replay.settings, argv[i], err, sizeof err) != 0) {
             fprintf(stderr, "alerts-replay: %s\n", err);
             return 2;

@@ -53,7 +53,7 @@ static inline void stage_free(struct stage *stage)
 }
 
 /* Forgets what was told, then drains. */
-static inline size_t stage_drain(struct stage *stage)
+static inline size_t stage_report(struct stage *stage)
 {
     stage->told = 0;
     alert_engine_report(stage->engine, stage_note, stage);

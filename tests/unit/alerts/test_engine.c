@@ -31,14 +31,14 @@ static void one_alert_lists_its_layers(void **state)
 {
     struct stage *stage = with_layers(NULL, 3);
     fire(stage, 2, 100);
-    assert_int_equal(stage_drain(stage), 1);
+    assert_int_equal(stage_report(stage), 1);
     assert_int_equal(stage->changes[0], ALERT_CHANGE_OPENED);
     assert_int_equal(stage->alerts[0].state, ALERT_FIRING);
-    assert_int_equal(stage_drain(stage), 0);
+    assert_int_equal(stage_report(stage), 0);
 
     stage_figure(stage, 3, "weights.nonfinite", 110, 50);
     fire(stage, 1, 110);
-    assert_int_equal(stage_drain(stage), 1);
+    assert_int_equal(stage_report(stage), 1);
     assert_int_equal(stage->changes[0], ALERT_CHANGE_UPDATED);
     const struct alert *alert = &stage->alerts[0];
     assert_int_equal(alert->layer_total, 3);
@@ -50,7 +50,7 @@ static void one_alert_lists_its_layers(void **state)
     assert_string_equal(alert->title, "Numbers that are not finite: layer.3 and 2 more");
 
     fire(stage, 2, 110); /* the same layers still: nothing new */
-    assert_int_equal(stage_drain(stage), 0);
+    assert_int_equal(stage_report(stage), 0);
     stage_free(stage);
 }
 
@@ -60,15 +60,15 @@ static void it_resolves_after_good_samples_and_the_cooldown(void **state)
     fire(stage, 1, 100);
     good(stage, 2, 100, 130);
     good(stage, 1, 110, 130);
-    assert_int_equal(stage_drain(stage), 1); /* three good samples: still firing */
+    assert_int_equal(stage_report(stage), 1); /* three good samples: still firing */
     good(stage, 1, 140, 180);
     good(stage, 2, 140, 180);
     assert_int_equal(
-        stage_drain(stage), 0); /* well again since 140, but within the cooldown of 50 */
+        stage_report(stage), 0); /* well again since 140, but within the cooldown of 50 */
     good(stage, 1, 190, 190);
-    assert_int_equal(stage_drain(stage), 0); /* the other layer is not that far */
+    assert_int_equal(stage_report(stage), 0); /* the other layer is not that far */
     good(stage, 2, 190, 190);
-    assert_int_equal(stage_drain(stage), 1);
+    assert_int_equal(stage_report(stage), 1);
     assert_int_equal(stage->changes[0], ALERT_CHANGE_RESOLVED);
     assert_int_equal(stage->alerts[0].state, ALERT_RESOLVED);
     assert_int_equal(stage->alerts[0].started_step, 100);
@@ -85,11 +85,11 @@ static void within_the_cooldown_it_is_the_same_alert(void **state)
     fire(stage, 1, 100);
     good(stage, 1, 110, 180);
     fire(stage, 1, 185); /* well again since 140 */
-    assert_int_equal(stage_drain(stage), 1);
+    assert_int_equal(stage_report(stage), 1);
     assert_int_equal(stage->alerts[0].started_step, 100);
     good(stage, 1, 190, 290);
     fire(stage, 1, 300); /* well again since 220, resolved with 270 */
-    assert_int_equal(stage_drain(stage), 2);
+    assert_int_equal(stage_report(stage), 2);
     assert_int_equal(stage->changes[0], ALERT_CHANGE_RESOLVED);
     assert_int_equal(stage->alerts[0].resolved_step, 220);
     assert_int_equal(stage->changes[1], ALERT_CHANGE_OPENED);
@@ -104,7 +104,7 @@ static void at_the_end_of_the_cooldown_it_is_another(void **state)
     good(stage, 2, 100, 180);
     fire(stage, 2, 190);
     good(stage, 1, 110, 190); /* well again at 140, 50 steps before */
-    assert_int_equal(stage_drain(stage), 3);
+    assert_int_equal(stage_report(stage), 3);
     assert_int_equal(stage->changes[1], ALERT_CHANGE_RESOLVED);
     assert_int_equal(stage->alerts[1].layer_total, 1);
     assert_int_equal(stage->changes[2], ALERT_CHANGE_OPENED);
@@ -119,14 +119,14 @@ static void a_layer_that_is_behind_can_move_the_beginning(void **state)
     good(stage, 2, 0, 0);
     fire(stage, 1, 100);
     good(stage, 1, 110, 400);
-    stage_drain(stage);
+    stage_report(stage);
     fire(stage, 2, 90);
     assert_int_equal(stage_open(stage, RULE_NONFINITE)->started_step, 90);
     good(stage, 2, 100, 160);
     fire(stage, 2,
         170); /* layer 1 was well again at 140: 30 steps of peace are fewer than the cooldown */
     good(stage, 2, 180, 400);
-    stage_drain(stage);
+    stage_report(stage);
     assert_int_equal(stage->told, 1);
     assert_int_equal(stage->changes[0], ALERT_CHANGE_RESOLVED);
     assert_int_equal(stage->alerts[0].started_step, 90);
@@ -140,11 +140,11 @@ static void a_layer_that_fell_silent_is_not_waited_for(void **state)
     good(stage, 2, 0, 50);
     fire(stage, 1, 100);
     good(stage, 1, 110, 50 + RULE_ALERT_LAG_MAX);
-    stage_drain(stage);
+    stage_report(stage);
     assert_int_equal(stage->changes[0], ALERT_CHANGE_OPENED);
-    assert_int_equal(stage_drain(stage), 0);
+    assert_int_equal(stage_report(stage), 0);
     good(stage, 1, 60 + RULE_ALERT_LAG_MAX, 60 + RULE_ALERT_LAG_MAX);
-    assert_int_equal(stage_drain(stage), 1);
+    assert_int_equal(stage_report(stage), 1);
     assert_int_equal(stage->changes[0], ALERT_CHANGE_RESOLVED);
     stage_free(stage);
 }
@@ -154,7 +154,7 @@ static void an_alert_that_came_and_went_is_told_whole(void **state)
     struct stage *stage = with_layers(NULL, 1);
     fire(stage, 1, 100);
     good(stage, 1, 110, 300);
-    assert_int_equal(stage_drain(stage), 2);
+    assert_int_equal(stage_report(stage), 2);
     assert_int_equal(stage->changes[0], ALERT_CHANGE_OPENED);
     assert_int_equal(stage->changes[1], ALERT_CHANGE_RESOLVED);
     stage_free(stage);
@@ -198,12 +198,12 @@ static void observed_layers_do_not_make_it_loud(void **state)
     rule_override_add(&settings, RULE_NONFINITE, "layer.2", RULE_OBSERVE, err, sizeof err);
     struct stage *stage = with_layers(&settings, 3);
     fire(stage, 1, 10);
-    assert_int_equal(stage_drain(stage), 0);
+    assert_int_equal(stage_report(stage), 0);
     fire(stage, 2, 10);
-    assert_int_equal(stage_drain(stage), 1);
+    assert_int_equal(stage_report(stage), 1);
     assert_true(stage->alerts[0].observed);
     fire(stage, 3, 20);
-    assert_int_equal(stage_drain(stage), 1);
+    assert_int_equal(stage_report(stage), 1);
     assert_int_equal(stage->changes[0], ALERT_CHANGE_UPDATED);
     assert_false(stage->alerts[0].observed);
     stage_free(stage);
@@ -216,18 +216,18 @@ static void turning_a_rule_off_resolves_its_alert(void **state)
     struct stage *stage = with_layers(&settings, 2);
     fire(stage, 1, 10);
     stage_figure(stage, 0, "loss", 10, NAN);
-    stage_drain(stage);
+    stage_report(stage);
     settings.mode[RULE_NONFINITE] = RULE_OFF;
     alert_engine_retune(stage->engine, &settings, 5000);
-    assert_int_equal(stage_drain(stage), 1);
+    assert_int_equal(stage_report(stage), 1);
     assert_int_equal(stage->changes[0], ALERT_CHANGE_RESOLVED);
     assert_true(stage->alerts[0].resolved_at == 5000);
     fire(stage, 1, 20);
-    assert_int_equal(stage_drain(stage), 0);
+    assert_int_equal(stage_report(stage), 0);
     settings.mode[RULE_NONFINITE] = RULE_ON;
     alert_engine_retune(stage->engine, &settings, 6000);
     fire(stage, 1, 30);
-    assert_int_equal(stage_drain(stage), 1);
+    assert_int_equal(stage_report(stage), 1);
     stage_free(stage);
 }
 
@@ -239,13 +239,13 @@ static void conditions_come_and_go_at_once(void **state)
             stage->engine, RULE_RUN_LOST, 0, true, 40, 2000 + round, "Its lease ran out.");
         alert_engine_condition(
             stage->engine, RULE_RUN_LOST, 0, true, 40, 2001 + round, "Its lease ran out.");
-        assert_int_equal(stage_drain(stage), 1);
+        assert_int_equal(stage_report(stage), 1);
         assert_int_equal(stage->changes[0], ALERT_CHANGE_OPENED);
         assert_int_equal(stage->alerts[0].severity, SEVERITY_CRITICAL);
         assert_int_equal(stage->alerts[0].started_step, 40);
         assert_memory_equal(stage->alerts[0].summary, "Its lease ran out. Last step 40.", 32);
         alert_engine_condition(stage->engine, RULE_RUN_LOST, 0, false, 40, 2100 + round, NULL);
-        assert_int_equal(stage_drain(stage), 1);
+        assert_int_equal(stage_report(stage), 1);
         assert_int_equal(stage->changes[0], ALERT_CHANGE_RESOLVED);
         assert_true(stage->alerts[0].resolved_at == 2100 + round);
     }
@@ -258,7 +258,7 @@ static void conditions_come_and_go_at_once(void **state)
     stage_free(stage);
 }
 
-static void bind_as_told(void *ctx, enum alert_change change, const struct alert *alert)
+static void bind_as_reported(void *ctx, enum alert_change change, const struct alert *alert)
 {
     struct stage *stage = ctx;
     if (change == ALERT_CHANGE_OPENED)
@@ -273,13 +273,13 @@ static void ids_stay_with_their_alert(void **state)
     fire(stage, 1, 100);
     good(stage, 1, 110, 300);
     fire(stage, 1, 310); /* one that ended and one that is open, both untold */
-    alert_engine_report(stage->engine, bind_as_told, stage);
+    alert_engine_report(stage->engine, bind_as_reported, stage);
     assert_int_equal(stage->told, 3);
     assert_int_equal(stage->alerts[1].id, 140);
     assert_int_equal(stage->changes[1], ALERT_CHANGE_RESOLVED);
     assert_int_equal(stage_open(stage, RULE_NONFINITE)->id, 350);
     good(stage, 1, 320, 500);
-    assert_int_equal(stage_drain(stage), 1);
+    assert_int_equal(stage_report(stage), 1);
     assert_int_equal(stage->alerts[0].id, 350);
     stage_free(stage);
 }
@@ -296,9 +296,9 @@ static void a_rebuilt_engine_is_silent_about_what_is_known(void **state)
     assert_false(alert_engine_bind(
         stage->engine, RULE_LOSS_HIGH, 8)); /* its figures are gone: the caller's to resolve */
     alert_engine_discard(stage->engine);
-    assert_int_equal(stage_drain(stage), 0);
+    assert_int_equal(stage_report(stage), 0);
     fire(stage, 2, 310);
-    assert_int_equal(stage_drain(stage), 1);
+    assert_int_equal(stage_report(stage), 1);
     assert_int_equal(stage->changes[0], ALERT_CHANGE_UPDATED);
     assert_int_equal(stage->alerts[0].id, 9);
     stage_free(stage);
@@ -309,7 +309,7 @@ static void an_unbound_alert_is_told_after_a_discard(void **state)
     struct stage *stage = with_layers(NULL, 1);
     fire(stage, 1, 100);
     alert_engine_discard(stage->engine);
-    assert_int_equal(stage_drain(stage), 1);
+    assert_int_equal(stage_report(stage), 1);
     assert_int_equal(stage->changes[0], ALERT_CHANGE_OPENED);
     stage_free(stage);
 }

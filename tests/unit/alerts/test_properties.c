@@ -135,9 +135,9 @@ static struct stage *world_stage(void)
 /* All that a training's alerts said in the end, those that were resolved and those that are open; and
  * the risk along it. */
 struct verdicts {
-    size_t count, standing_count;
+    size_t count, assessment_count;
     struct alert alerts[TOLD_MAX];
-    struct assessment standings[STEPS];
+    struct assessment assessments[STEPS];
 };
 
 static void keep_resolved(void *ctx, enum alert_change change, const struct alert *alert)
@@ -148,17 +148,18 @@ static void keep_resolved(void *ctx, enum alert_change change, const struct aler
         verdicts->alerts[verdicts->count++] = *alert;
 }
 
-static void keep_standings(struct verdicts *verdicts, struct stage *stage)
+static void keep_assessments(struct verdicts *verdicts, struct stage *stage)
 {
-    while (verdicts->standing_count < STEPS &&
-           alert_engine_assessment(stage->engine, &verdicts->standings[verdicts->standing_count]))
-        verdicts->standing_count++;
+    while (
+        verdicts->assessment_count < STEPS &&
+        alert_engine_assessment(stage->engine, &verdicts->assessments[verdicts->assessment_count]))
+        verdicts->assessment_count++;
 }
 
 static void drain(struct verdicts *verdicts, struct stage *stage)
 {
     alert_engine_report(stage->engine, keep_resolved, verdicts);
-    keep_standings(verdicts, stage);
+    keep_assessments(verdicts, stage);
 }
 
 static void keep_open(struct verdicts *verdicts, struct stage *stage)
@@ -178,33 +179,33 @@ static int by_rule_and_step(const void *left, const void *right)
     return (a->started_step > b->started_step) - (a->started_step < b->started_step);
 }
 
-/* The first standing that who came first does not matter for: as long as some layer is not known it
+/* The first assessment that who came first does not matter for: as long as some layer is not known it
  * is not waited for. */
 static size_t begin_of(const struct verdicts *verdicts)
 {
     size_t at = 0;
-    while (at < verdicts->standing_count && verdicts->standings[at].step < COMPARED)
+    while (at < verdicts->assessment_count && verdicts->assessments[at].step < COMPARED)
         at++;
     return at;
 }
 
 /* A gradient without a loss is judged when the next step begins, which may be too late for one of
  * them: a few may differ. */
-static void assert_same_standings(const struct verdicts *left, const struct verdicts *right)
+static void assert_same_assessments(const struct verdicts *left, const struct verdicts *right)
 {
     size_t l = begin_of(left), r = begin_of(right), differ = 0;
-    assert_int_equal(left->standing_count - l, right->standing_count - r);
-    for (; l < left->standing_count; l++, r++) {
-        assert_int_equal(left->standings[l].step, right->standings[r].step);
-        differ += left->standings[l].risk != right->standings[r].risk;
+    assert_int_equal(left->assessment_count - l, right->assessment_count - r);
+    for (; l < left->assessment_count; l++, r++) {
+        assert_int_equal(left->assessments[l].step, right->assessments[r].step);
+        differ += left->assessments[l].risk != right->assessments[r].risk;
     }
-    assert_true(differ <= left->standing_count / 20);
+    assert_true(differ <= left->assessment_count / 20);
 }
 
 static void assert_same(struct verdicts *left, struct verdicts *right)
 {
     assert_int_equal(left->count, right->count);
-    assert_same_standings(left, right);
+    assert_same_assessments(left, right);
     qsort(left->alerts, left->count, sizeof left->alerts[0], by_rule_and_step);
     qsort(right->alerts, right->count, sizeof right->alerts[0], by_rule_and_step);
     for (size_t i = 0; i < left->count; i++) {
@@ -230,7 +231,7 @@ static void assert_same(struct verdicts *left, struct verdicts *right)
 static void run_in_order(const struct world *world, struct verdicts *verdicts)
 {
     struct stage *stage = world_stage();
-    verdicts->count = verdicts->standing_count = 0;
+    verdicts->count = verdicts->assessment_count = 0;
     for (size_t i = 0; i < world->count; i++) {
         feed(stage, &world->figures[i]);
         drain(verdicts, stage);
@@ -270,7 +271,7 @@ static void run_shuffled(const struct world *world, struct verdicts *verdicts)
 {
     struct stage *stage = world_stage();
     size_t next[LAYERS + 1];
-    verdicts->count = verdicts->standing_count = 0;
+    verdicts->count = verdicts->assessment_count = 0;
     for (int64_t layer = 0; layer <= LAYERS; layer++)
         next[layer] = next_group(world, layer, 0);
     for (;;) {
@@ -285,7 +286,7 @@ static void run_shuffled(const struct world *world, struct verdicts *verdicts)
             continue;
         next[layer] =
             next_group(world, (int64_t)layer, feed_group_shuffled(world, stage, next[layer]));
-        keep_standings(verdicts, stage);
+        keep_assessments(verdicts, stage);
         if (random_below(3) == 0) /* whenever the daemon gets to it */
             drain(verdicts, stage);
     }
@@ -310,7 +311,7 @@ static void the_order_of_figures_does_not_matter(void **state)
         assert_same(&expected, &actual);
     }
     /* or the test would have shown nothing */
-    assert_true(expected.standing_count > STEPS / 4);
+    assert_true(expected.assessment_count > STEPS / 4);
     assert_true(alerts_seen[RULE_NONFINITE] > WORLDS);
     assert_true(alerts_seen[RULE_SIGMA_GROWTH] > WORLDS / 2);
     assert_true(alerts_seen[RULE_ALIGNMENT_COLLAPSE] > WORLDS / 2);
@@ -326,7 +327,7 @@ static void a_restart_does_not_matter(void **state)
         run_in_order(&world, &expected);
         size_t killed = random_below((uint32_t)world.count);
         struct stage *stage = world_stage();
-        actual.count = actual.standing_count = 0;
+        actual.count = actual.assessment_count = 0;
         for (size_t i = 0; i < killed; i++) {
             feed(stage, &world.figures[i]);
             drain(&actual, stage);
@@ -349,7 +350,7 @@ static void a_restart_does_not_matter(void **state)
                     stage_open(stage, (enum alert_rule)rule)->started_step, opened[rule]);
         }
         alert_engine_discard(stage->engine);
-        assert_int_equal(stage_drain(stage), 0);
+        assert_int_equal(stage_report(stage), 0);
         for (size_t i = killed; i < world.count; i++) {
             feed(stage, &world.figures[i]);
             drain(&actual, stage);

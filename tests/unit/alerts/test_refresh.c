@@ -124,7 +124,7 @@ static void run_course(const struct course *course)
     size_t updates = 0;
     for (int64_t t = 0; t <= course->to; t += course->every) {
         course->feed(stage, t);
-        stage_drain(stage);
+        stage_report(stage);
         for (size_t i = 0; i < stage->told; i++) {
             if (stage->alerts[i].rule != course->rule)
                 continue;
@@ -159,7 +159,7 @@ static void a_wavering_figure_is_told_once(void **state)
     size_t told = 0;
     for (int64_t t = 0; t <= 3000; t++) {
         stage_figure(stage, 0, "lr", t, t < 1000 ? 1e-3 : t % 2 ? 12e-3 : 14e-3);
-        told += stage_drain(stage);
+        told += stage_report(stage);
     }
     assert_int_equal(told, 1);
     stage_free(stage);
@@ -174,7 +174,7 @@ static void layers_do_not_flood(void **state)
         for (int64_t layer = 1; layer <= STAGE_LAYERS; layer++)
             stage_figure(
                 stage, layer, "weights.nonfinite", t, t < 100 ? 0 : pow(1.02, (double)(t - 100)));
-        told += stage_drain(stage);
+        told += stage_report(stage);
     }
     assert_true(told > 10 && told < 10 + UPDATES_MAX * 2);
     assert_true(
@@ -190,10 +190,10 @@ static void a_rebuilt_engine_goes_on(void **state)
         feed_lr(stage, t);
     assert_true(alert_engine_bind(stage->engine, RULE_LR_RUNAWAY, 7));
     alert_engine_discard(stage->engine);
-    assert_int_equal(stage_drain(stage), 0);
+    assert_int_equal(stage_report(stage), 0);
     for (int64_t t = 1201; t <= 1230; t++)
         feed_lr(stage, t);
-    assert_int_equal(stage_drain(stage), 1);
+    assert_int_equal(stage_report(stage), 1);
     assert_int_equal(stage->changes[0], ALERT_CHANGE_UPDATED);
     assert_int_equal(stage->alerts[0].id, 7);
     stage_free(stage);

@@ -179,7 +179,7 @@ static void it_is_well_again_when_growth_is_as_before(void **state)
         double bump = 0.003 * fmin(fmax((double)t - 2000, 0), 300);
         for (int64_t layer = 1; layer <= STAGE_LAYERS; layer++)
             stage_spectrum(stage, layer, t, pow((double)t + 1, 0.6) * exp(bump), 0.8);
-        for (size_t told = stage_drain(stage); told > 0; told--)
+        for (size_t told = stage_report(stage); told > 0; told--)
             resolved += stage->changes[told - 1] == ALERT_CHANGE_RESOLVED;
     }
     assert_int_equal(resolved, 1);
@@ -223,14 +223,14 @@ static void sample_in_turn(struct stage *stage, const struct turns *turns, int64
 }
 
 /* The step at which it is told; -1: never. */
-static int64_t told_in_turn(const struct turns *turns, size_t *standings)
+static int64_t told_in_turn(const struct turns *turns, size_t *assessments)
 {
     struct stage *stage = stage_of_turns(turns);
-    struct assessment standing;
+    struct assessment assessment;
     int64_t told = -1;
     for (int64_t t = 0; t <= 3000 && told < 0; t += turns->every) {
         sample_in_turn(stage, turns, t, 1);
-        *standings += alert_engine_assessment(stage->engine, &standing);
+        *assessments += alert_engine_assessment(stage->engine, &assessment);
         const struct alert *alert = alert_engine_open(stage->engine, RULE_SIGMA_GROWTH);
         if (alert == NULL)
             continue;
@@ -248,10 +248,11 @@ static void blocks_that_are_sampled_in_turn_are_a_quorum(void **state)
     const struct turns turns[] = {{1, 24, 10, false}, {2, 6, 10, false}, {3, 1, 10, false},
         {4, 6, 10, false}, {16, 7, 5, false}};
     for (size_t i = 0; i < 5; i++) {
-        size_t standings = 0;
-        int64_t told = told_in_turn(&turns[i], &standings), turn = turns[i].blocks * turns[i].every;
+        size_t assessments = 0;
+        int64_t told = told_in_turn(&turns[i], &assessments),
+                turn = turns[i].blocks * turns[i].every;
         assert_true(told >= 1037 && told <= 1037 + 20 + 3 * turn / 2 + 10);
-        assert_true(standings > 60);
+        assert_true(assessments > 60);
     }
 }
 
@@ -261,8 +262,9 @@ static void one_layer_is_found_in_its_turn(void **state)
     const struct turns turns[] = {
         {1, 24, 10, true}, {2, 6, 10, true}, {4, 6, 10, true}, {16, 7, 10, true}, {8, 3, 50, true}};
     for (size_t i = 0; i < 5; i++) {
-        size_t standings = 0;
-        int64_t told = told_in_turn(&turns[i], &standings), turn = turns[i].blocks * turns[i].every;
+        size_t assessments = 0;
+        int64_t told = told_in_turn(&turns[i], &assessments),
+                turn = turns[i].blocks * turns[i].every;
         assert_true(
             told > 1200 && told <= 1500 + 3 * turn + CROSS_SECTION_LAG_STEPS * (turn > 300));
     }

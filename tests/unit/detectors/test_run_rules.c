@@ -141,32 +141,32 @@ static void weights_that_move_seldom_or_never_are_healthy(void **state)
     stage_free(stage);
 }
 
-static void the_standing_of_the_run_is_told(void **state)
+static void the_assessment_of_the_run_is_reported(void **state)
 {
     struct stage *stage = stage_of_layers();
-    struct assessment standing;
+    struct assessment assessment;
     double healthy = 1;
     int64_t steps = 0, last = 0;
     for (int64_t t = 0; t <= 2000; t += 5) {
         for (int64_t layer = 1; layer <= STAGE_LAYERS; layer++)
             stage_spectrum(stage, layer, t,
                 pow((double)t + 1, 0.2) * exp(t < 1000 ? 0 : 0.01 * (double)(t - 1000)), 0.8);
-        while (alert_engine_assessment(stage->engine, &standing)) {
-            assert_true(standing.step > last);
-            assert_true(standing.risk >= 0 && standing.risk <= 1);
-            last = standing.step;
+        while (alert_engine_assessment(stage->engine, &assessment)) {
+            assert_true(assessment.step > last);
+            assert_true(assessment.risk >= 0 && assessment.risk <= 1);
+            last = assessment.step;
             steps++;
             if (t == 900) {
-                assert_true(fabs(standing.readings[READING_GROWTH] - 0.2) < 0.01);
-                healthy = standing.risk;
+                assert_true(fabs(assessment.readings[READING_GROWTH] - 0.2) < 0.01);
+                healthy = assessment.risk;
             }
         }
     }
     assert_int_equal(last, 2000);
     assert_true(steps > 300);
     /* by the growth alone: no loss and no gradient here */
-    assert_true(standing.risk > 0.1 && standing.risk > 20 * healthy);
-    assert_true(standing.readings[READING_GROWTH] > 2);
+    assert_true(assessment.risk > 0.1 && assessment.risk > 20 * healthy);
+    assert_true(assessment.readings[READING_GROWTH] > 2);
     stage_free(stage);
 }
 
@@ -178,7 +178,7 @@ int main(void)
         cmocka_unit_test(gradient_and_loss_that_rise_together_fire),
         cmocka_unit_test(weights_that_stand_still_fire),
         cmocka_unit_test(weights_that_move_seldom_or_never_are_healthy),
-        cmocka_unit_test(the_standing_of_the_run_is_told),
+        cmocka_unit_test(the_assessment_of_the_run_is_reported),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

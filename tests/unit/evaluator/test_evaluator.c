@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "daemon/core/limits.h"
 #include "tests/unit/evaluator/stage.h"
 
 #define PATIENCE_MS 20
@@ -128,6 +129,26 @@ static void a_resolution_is_recorded_later(void **state)
     assert_int_equal(alerts_in_all(stage), 4);
     assert_int_equal(
         waiting_for_notifiers(stage, "firing") + waiting_for_notifiers(stage, "resolved"), 8);
+}
+
+/* Each takes memory until the store has room. */
+static void too_many_alerts_are_not_opened(void **state)
+{
+    struct stage *stage = *state;
+
+    block_full(stage);
+    for (unsigned times = 0; times < LIMIT_JOURNAL; times++) {
+        stage_lost(stage, FIRST, true);
+        stage_lost(stage, FIRST, false);
+    }
+    stage_unblock(stage);
+    stage_flush(stage);
+    assert_int_equal(alerts(stage, FIRST, "resolved"), LIMIT_JOURNAL / 2);
+    stage_lost(stage, FIRST, true);
+    stage_flush(stage);
+    assert_int_equal(alerts(stage, FIRST, "firing"), 1);
+    assert_int_equal(
+        fixture_query(stage->fixture, "SELECT max(id) FROM alert"), LIMIT_JOURNAL / 2 + 1);
 }
 
 /* Of runs that ended meanwhile, one of which goes on with another attempt, and one of which is deleted. */
@@ -340,6 +361,7 @@ int main(void)
         PATIENT(an_alert_is_pushed_after_its_commit),
         PATIENT(an_opening_is_recorded_later),
         PATIENT(a_resolution_is_recorded_later),
+        PATIENT(too_many_alerts_are_not_opened),
         PATIENT(the_end_of_an_attempt_is_recorded_later),
         PATIENT(what_a_new_configuration_ends_is_recorded_later),
         IMPATIENT(while_the_store_does_not_write_alerts_go_out_marked),

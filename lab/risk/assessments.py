@@ -25,7 +25,7 @@ CLASSES = ("healthy", "suspicious", "failing", "exploding")
 
 
 class Table:
-    """Rows of standings, of the runs `ids`: run [n] (index), step [n], risk [n] (of the embedded model), readings
+    """Rows of assessments, of the runs `ids`: run [n] (index), step [n], risk [n] (of the embedded model), readings
     [n, readings] and the class of each, y [n]."""
 
     def __init__(
@@ -63,7 +63,7 @@ def _follow(program: Path, read: set[str], folder: Path, row: dict, cadence: Cad
     path = folder / row["file"]
     run = corpus.load(row["id"], path)
     done = subprocess.run(
-        [str(program), "--standings"],
+        [str(program), "--assessments"],
         input=stream(run, cadence, read),
         stdout=subprocess.PIPE,
         check=True,
@@ -78,7 +78,7 @@ def _follow(program: Path, read: set[str], folder: Path, row: dict, cadence: Cad
 
 
 def follow(folders: list[Path], every: list[int], program: str | None = None) -> Table:
-    """The standings of all runs of the folders, at each of the sampling intervals."""
+    """The assessments of all runs of the folders, at each of the sampling intervals."""
     found = find_program(program)
     read = metrics_read(found)
     ids, work = [], []
