@@ -1,7 +1,7 @@
 /* The built-in rules: their names, and every constant that decides them, with its range, unit and
  * meaning.
  *
- * A rule is on (its alerts are told), in observation (they are recorded, never notified) or off,
+ * A rule is on (its alerts are notified), in observation (they are recorded, never notified) or off,
  * for the whole run or for the layers whose name fits a pattern. The constants lie in one struct of
  * doubles that a table describes, so that a configuration can name, check and set each of them
  * without knowing any. Values only: no ownership, any thread. */

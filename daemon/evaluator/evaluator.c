@@ -281,7 +281,7 @@ void evaluator_layer(
     struct layer_id *layer = watch ? calloc(1, sizeof *layer) : NULL;
 
     if (!layer || alert_engine_layer(watch->engine, id, name, role, block) != 0) {
-        log_error("a layer is not watched: memory is short", LOG_STR("layer", name));
+        log_error("a layer is not judged: memory is short", LOG_STR("layer", name));
         free(layer);
         return;
     }

@@ -56,7 +56,7 @@ bool journal_submit(struct journal *journal, struct store *store, struct store_b
 /* Now and then: submits what waits, and notifies what has waited too long. `now_ms`: clock_ms(). */
 void journal_tick(struct journal *journal, struct store *store, uint64_t now_ms);
 
-/* What store_sink.alert told: the row of an alert as it is now. Any thread. */
+/* The row of an alert as it is now, from store_sink.alert. Any thread. */
 void journal_answer(struct journal *journal, const struct store_alert *row);
 
 /* An alert that fires and was committed before the start. `notified`: it was sent, too. False: memory is short. */
