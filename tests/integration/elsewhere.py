@@ -13,6 +13,7 @@ def _serve(pipe, uid, args, more):
         os.setgid(uid)
         os.setuid(uid)
     raw = Raw(*args, **more)
+    pipe.send("ready")
     while True:
         name, args, more = pipe.recv()
         try:
@@ -29,6 +30,8 @@ class Elsewhere:
         self._pipe, theirs = context.Pipe()
         self.process = context.Process(target=_serve, args=(theirs, uid, args, more), daemon=True)
         self.process.start()
+        # Leases are short, and a new interpreter is slow to come on a busy machine.
+        assert self._pipe.poll(2 * DEADLINE) and self._pipe.recv() == "ready", "a client elsewhere does not start"
 
     def __getattr__(self, name):
         def call(*args, **more):
