@@ -134,7 +134,8 @@ def test_a_rank_that_comes_after_the_end_is_watched(daemon):
     with Raw(d.endpoint, world=2) as r, Raw(d.endpoint, session="t", rank=1, world=2) as t:
         r.hello()
         r.bye()
-        until(lambda: d.api("/api/v1/runs/r")["state"] == "ended", "the end")
+        # Until the run is committed, its own page is a 404.
+        until(lambda: [run["state"] for run in d.api("/api/v1/runs")["runs"]] == ["ended"], "the end")
         assert t.hello()["attempt"] == 2
         t.scalars(5, loss=float("nan"))
         t.flush()
@@ -184,7 +185,8 @@ def test_who_said_bye_is_not_lost_after_a_restart(daemon):
         b.hello()
         until(lambda: b.pulse() and d.alerts("r", rule="run_lost", state="resolved"), "its return")
         b.bye()
-        until(lambda: d.api("/api/v1/runs/r")["state"] == "ended", "the end")
+        # Until the run is committed, its own page is a 404.
+        until(lambda: [run["state"] for run in d.api("/api/v1/runs")["runs"]] == ["ended"], "the end")
 
 
 def test_replaced_initializations_do_not_pile_up(daemon):
