@@ -38,7 +38,7 @@ const struct rule rule_table[RULE_COUNT] = {
         "steps without a firing layer until the alert is resolved", AT(patience[rule].cooldown)}
 /* clang-format on */
 
-/* lab/RESULTS.md tells where they come from. */
+/* lab/RESULTS.md says which recorded runs want each. */
 const struct rule_setting rule_setting_table[] = {
     PATIENCE(RULE_NONFINITE, 1, 0, 4, 20, 50),
     {RULE_NONFINITE, "grad_norm_samples", 20, 1, 1000, "samples",

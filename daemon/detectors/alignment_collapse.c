@@ -3,7 +3,7 @@
  * Only of layers whose inputs are two-sided by nature: the value projection of an attention and the
  * up-projection of a gated MLP, as long as their own past, from 0.4 to 0.8 of the steps, says so
  * too. Elsewhere the principal direction carries the mean input, and one sign is the healthy state.
- * A layer may become one-sided as it learns, so one alone is not told of: a quarter of them, and
+ * A layer may become one-sided as it learns, so one alone says nothing: a quarter of them, and
  * two at least, must have fallen. Source: Qiu et al., arXiv 2510.04202; of the limits: measured
  * (lab/RESULTS.md). */
 #include "daemon/detectors/alignment_collapse.h"

@@ -100,7 +100,7 @@ static const struct value *oldest(const struct giver *giver)
     return giver->count > 0 ? &giver->waiting[giver->first] : NULL;
 }
 
-/* Three steps of values and so many steps later, whichever layers they are of: those of a model that
+/* Three steps of values and CROSS_SECTION_LAG_STEPS later, whichever layers they are of: those of a model that
  * is sampled in turn each have one in all that time. */
 static bool is_overdue(const struct cross_sections *sections)
 {

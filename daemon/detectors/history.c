@@ -4,7 +4,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#define SPACING 1.01 /* each entry at so many times the steps of the one before */
+#define SPACING 1.01 /* times the steps of the entry before */
 
 static const struct history_entry *entry(const struct history *history, size_t back)
 {

@@ -48,7 +48,8 @@ static double recent_lowest(const struct loss_high *state, double t)
     return lowest;
 }
 
-/* Of a rise that is told, in shares of the way: more than what the task and its batches do by nature. */
+/* The least rise that is high, in shares of the way: more than what the task and its batches do by
+ * nature. */
 static double least_rise(const struct loss_high *state, double share, double way, double t)
 {
     double peak = history_second_largest(&state->peaks, PAST_FROM * t, PAST_TO * t);
