@@ -2,8 +2,8 @@
  * again, one by one in double. */
 #include "daemon/analysis/alignment.h"
 
-#include "daemon/analysis/figure.h"
 #include "daemon/analysis/kernels.h"
+#include "daemon/analysis/undefined.h"
 #include "daemon/analysis/vector.h"
 
 #include <float.h>
@@ -179,7 +179,7 @@ int alignment_add(struct alignment *alignment, const struct matrix_view *x)
 void alignment_finish(struct alignment *alignment, struct alignment_result *result)
 {
     size_t n = alignment->tokens;
-    double none = FIGURE_UNDEFINED, rms = sqrt(alignment->square_sum / (double)alignment->finite);
+    double none = ANALYSIS_UNDEFINED, rms = sqrt(alignment->square_sum / (double)alignment->finite);
     *result = (struct alignment_result){
         .positive = none,
         .diversity = none,

@@ -36,7 +36,6 @@
 #include "daemon/analysis/alignment.h"
 #include "daemon/analysis/chance.h"
 #include "daemon/analysis/error.h"
-#include "daemon/analysis/figure.h"
 #include "daemon/analysis/histogram.h"
 #include "daemon/analysis/kernels.h"
 #include "daemon/analysis/matrix.h"
@@ -45,5 +44,6 @@
 #include "daemon/analysis/rotation.h"
 #include "daemon/analysis/spectrum.h"
 #include "daemon/analysis/spectrum_export.h"
+#include "daemon/analysis/undefined.h"
 
 #endif

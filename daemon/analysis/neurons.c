@@ -3,8 +3,8 @@
 #include "daemon/analysis/neurons.h"
 
 #include "daemon/analysis/chance.h"
-#include "daemon/analysis/figure.h"
 #include "daemon/analysis/kernels.h"
+#include "daemon/analysis/undefined.h"
 #include "daemon/analysis/vector.h"
 
 #include <stdlib.h>
@@ -202,7 +202,7 @@ static void summarise(const struct survey *survey)
     }
     bool known = survey->defined > 0 && survey->in->cols > 1;
     result->beyond_chance =
-        known ? (double)survey->beyond / (double)survey->defined : FIGURE_UNDEFINED;
+        known ? (double)survey->beyond / (double)survey->defined : ANALYSIS_UNDEFINED;
 }
 
 static bool fits(const struct matrix *matrix, size_t rows, size_t cols)

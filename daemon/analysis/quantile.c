@@ -1,7 +1,7 @@
 /* Quantiles by sorting. */
 #include "daemon/analysis/quantile.h"
 
-#include "daemon/analysis/figure.h"
+#include "daemon/analysis/undefined.h"
 
 #include <stdlib.h>
 
@@ -23,7 +23,7 @@ double quantile_linear(const double *sorted, size_t n, double q)
 
 struct distribution quantile_distribution(double *values, size_t n)
 {
-    double none = FIGURE_UNDEFINED;
+    double none = ANALYSIS_UNDEFINED;
     if (n == 0)
         return (struct distribution){none, none, none, none, none, none, none};
     double sum = 0, square = 0;

@@ -2,10 +2,10 @@
  * block. */
 #include "daemon/analysis/spectrum.h"
 
-#include "daemon/analysis/figure.h"
 #include "daemon/analysis/kernels.h"
 #include "daemon/analysis/krylov.h"
 #include "daemon/analysis/spectrum_state.h"
+#include "daemon/analysis/undefined.h"
 #include "daemon/analysis/vector.h"
 
 #include <assert.h>
@@ -385,7 +385,7 @@ static void publish_sums(
 
 static double figure(double value)
 {
-    return isfinite(value) ? value : FIGURE_UNDEFINED;
+    return isfinite(value) ? value : ANALYSIS_UNDEFINED;
 }
 
 static void publish_pairs(const struct update *update, struct spectrum_result *out)
@@ -410,7 +410,7 @@ int spectrum_update(struct spectrum *spectrum, const struct matrix *w, const str
     w0_sums = w0_sums ? w0_sums : &anew;
     if (!same_shape(spectrum, w) || !same_shape(spectrum, w0) || !same_shape(spectrum, prev))
         return ANALYSIS_SHAPE;
-    double none = FIGURE_UNDEFINED;
+    double none = ANALYSIS_UNDEFINED;
     *out = (struct spectrum_result){.sigma1 = none,
         .sigma2 = none,
         .gap = none,

@@ -40,7 +40,7 @@ struct weight_sums {
     bool narrow_prev;
 };
 
-/* Figures are FIGURE_UNDEFINED (figure.h) where they have no value: all of them for a zero matrix and for
+/* Figures are ANALYSIS_UNDEFINED (figure.h) where they have no value: all of them for a zero matrix and for
  * one that holds a NaN or an infinity, the second pair where min(rows, cols) is 1, turn without a
  * previous snapshot, a residual where its singular value is 0. */
 struct spectrum_result {

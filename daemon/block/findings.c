@@ -5,8 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/analysis/figure.h"
 #include "daemon/analysis/spectrum_export.h"
+#include "daemon/analysis/undefined.h"
 
 /* Room for one more element; false (and findings->failed) when memory is short. */
 static bool grow_array(
@@ -36,7 +36,7 @@ void findings_put_optional(const struct place *place, const char *metric, double
     struct findings *findings = place->findings;
     struct figure *figure;
 
-    if (!figure_defined(value) || !ROOM(findings, figure))
+    if (!analysis_is_defined(value) || !ROOM(findings, figure))
         return;
     figure = &findings->figures[findings->figure_count++];
     *figure = (struct figure){.run = place->run,
@@ -50,7 +50,7 @@ void findings_put_optional(const struct place *place, const char *metric, double
 
 void findings_put(const struct place *place, const char *metric, double value)
 {
-    if (!figure_defined(value))
+    if (!analysis_is_defined(value))
         place->findings->undefined++;
     findings_put_optional(place, metric, value);
 }

@@ -3,9 +3,9 @@
 
 #include <stdlib.h>
 
-#include "daemon/analysis/figure.h"
 #include "daemon/analysis/rotation.h"
 #include "daemon/analysis/spectrum_export.h"
+#include "daemon/analysis/undefined.h"
 
 #define TRACKER_SMALL   65536u /* a tracker up to this size is stored with every snapshot ... */
 #define TRACKER_SECONDS 10.0   /* ... a larger one not more often than this */
@@ -59,7 +59,7 @@ static void put_spectrum(const struct place *place, const struct spectrum_result
     findings_put(place, "spectral.residual2", r->residual2);
     findings_put(place, "spectral.passes", r->passes);
     findings_put_optional(place, "spectral.turn", r->turn);
-    if (r->broke && figure_defined(r->sigma1))
+    if (r->broke && analysis_is_defined(r->sigma1))
         findings_put(place, "spectral.break", 1);
 }
 
@@ -129,7 +129,7 @@ static bool measure_snapshot(struct block_member *member, const struct snapshot 
     stats_add(&options->stats->passes_total, result.passes);
     put_spectrum(place, &result);
     put_rotation(place, member, &result, baseline->present, against_kept);
-    if (figure_defined(result.sigma1)) /* a zero matrix has no direction */
+    if (analysis_is_defined(result.sigma1)) /* a zero matrix has no direction */
         member->weights_step = taken->step;
     export_tracker(member, place);
     return true;

@@ -1,8 +1,8 @@
 /* The tracker and layer rotation against LAPACK and long double, over thousands of updates: random
  * shapes, dtypes, layouts, spectra, gaps and drifts. */
-#include "daemon/analysis/figure.h"
 #include "daemon/analysis/rotation.h"
 #include "daemon/analysis/spectrum.h"
+#include "daemon/analysis/undefined.h"
 #include "tests/unit/analysis/reference.h"
 
 #include <cblas.h>
@@ -126,7 +126,7 @@ static void check_values(
     check(blind ? "sigma1 among equals" : "sigma1", fabs(got->sigma1 / sqrt(lambda1) - 1),
         got->residual * got->residual + (blind ? 2e-3 : 1e-4) + slack);
     check("stable rank", fabs(got->stable_rank * theta1 / truth->square - 1), slack);
-    assert_int_equal(figure_defined(got->sigma2), truth->count > 1);
+    assert_int_equal(analysis_is_defined(got->sigma2), truth->count > 1);
     if (truth->count == 1)
         return;
     /* A Ritz value lies within its residual of an eigenvalue. */
@@ -159,7 +159,7 @@ static void check_direction(const struct course *course, const struct sample *w,
 static void check_continuity(
     const struct spectrum_result *got, const double *v, const double *previous, size_t n)
 {
-    assert_int_equal(figure_defined(got->turn), previous != NULL);
+    assert_int_equal(analysis_is_defined(got->turn), previous != NULL);
     double cosine = previous ? dot(v, previous, n) : 0, apart = 0;
     double highest = 0, lowest = 0;
     for (size_t i = 0; i < n; i++) {
@@ -199,7 +199,7 @@ static void check_rotation(const struct course *course, const struct sample *w,
     check("norm", fabs(got.norm / sqrt(dot(w->values, w->values, n)) - 1), slack);
     check("drift", fabs(got.drift - drift), slack * drift);
     check("rotation from the start", fabs(got.from_init - exact), 1e-4 * exact + 1e-12);
-    assert_int_equal(figure_defined(got.step), previous != NULL);
+    assert_int_equal(analysis_is_defined(got.step), previous != NULL);
     if (!previous)
         return;
     exact = exact_rotation(w->values, previous->values, n);
@@ -350,15 +350,15 @@ static void check_scale_apart(
     struct spectrum_result got;
     assert_int_equal(spectrum_update_views(spectrum, &w.view, &w0.view, NULL, &got), 0);
     struct rotation rotation = rotation_of(&got.sums);
-    assert_int_equal(figure_defined(got.sigma1), scale > 0);
+    assert_int_equal(analysis_is_defined(got.sigma1), scale > 0);
     assert_true(fabs(rotation.norm - sqrt(dot(w.values, w.values, n))) <= 1e-6 * rotation.norm);
     for (size_t i = 0; i < n; i++)
         scaled[i] = w.values[i] - w0.values[i];
     double drift = sqrt(dot(scaled, scaled, n) / dot(w0.values, w0.values, n));
     assert_true(fabs(rotation.drift - drift) <= 1e-6 * drift);
     double exact = exact_rotation(w.values, w0.values, n);
-    assert_int_equal(figure_defined(rotation.from_init), scale > 1e-5 && scale < 1e5);
-    if (figure_defined(rotation.from_init))
+    assert_int_equal(analysis_is_defined(rotation.from_init), scale > 1e-5 && scale < 1e5);
+    if (analysis_is_defined(rotation.from_init))
         check("rotation across scales", fabs(rotation.from_init - exact), 1e-3);
     spectrum_free(spectrum);
     sample_free(&w);

@@ -1,8 +1,8 @@
 /* Spectral alignment against plain loops, and its signs under the tracker's v1 against those under
  * the exact one. */
 #include "daemon/analysis/alignment.h"
-#include "daemon/analysis/figure.h"
 #include "daemon/analysis/spectrum.h"
+#include "daemon/analysis/undefined.h"
 #include "tests/unit/analysis/reference.h"
 
 #include <setjmp.h>
@@ -236,15 +236,17 @@ static void nothing_to_rest_on_is_undefined(void **state)
 
     struct alignment *alignment = alignment_begin(2, v1);
     alignment_finish(alignment, &got);
-    assert_false(figure_defined(got.s.mean) || figure_defined(got.positive) ||
-                 figure_defined(got.activation_rms) || figure_defined(got.activation_max_abs));
+    assert_false(analysis_is_defined(got.s.mean) || analysis_is_defined(got.positive) ||
+                 analysis_is_defined(got.activation_rms) ||
+                 analysis_is_defined(got.activation_max_abs));
     assert_int_equal(alignment_add(alignment, &bad), 0);
     alignment_finish(alignment, &got);
-    assert_false(figure_defined(got.activation_rms) || figure_defined(got.activation_max_abs));
+    assert_false(
+        analysis_is_defined(got.activation_rms) || analysis_is_defined(got.activation_max_abs));
     assert_int_equal(alignment_add(alignment, &zero), 0);
     alignment_finish(alignment, &got);
-    assert_false(figure_defined(got.s.p50) || figure_defined(got.input_mean) ||
-                 figure_defined(got.diversity));
+    assert_false(analysis_is_defined(got.s.p50) || analysis_is_defined(got.input_mean) ||
+                 analysis_is_defined(got.diversity));
     assert_true(got.activation_rms == 0 && got.skipped == 3);
     assert_int_equal(alignment_add(alignment, &wrong), ANALYSIS_SHAPE);
     alignment_free(alignment);
@@ -252,13 +254,13 @@ static void nothing_to_rest_on_is_undefined(void **state)
     alignment = alignment_begin(2, v1); /* unit inputs that cancel */
     assert_int_equal(alignment_add(alignment, &pair), 0);
     alignment_finish(alignment, &got);
-    assert_true(got.input_mean == 0 && !figure_defined(got.input_mean_cos));
+    assert_true(got.input_mean == 0 && !analysis_is_defined(got.input_mean_cos));
     alignment_free(alignment);
 
     alignment = alignment_begin(2, NULL); /* no direction yet */
     assert_int_equal(alignment_add(alignment, &pair), 0);
     alignment_finish(alignment, &got);
-    assert_true(got.tokens == 0 && got.skipped == 0 && !figure_defined(got.s.mean) &&
+    assert_true(got.tokens == 0 && got.skipped == 0 && !analysis_is_defined(got.s.mean) &&
                 got.activation_max_abs == 2);
     alignment_free(alignment);
 }

@@ -1,6 +1,6 @@
 /* Neuron cosines and classes against plain loops and the table of the definition. */
-#include "daemon/analysis/figure.h"
 #include "daemon/analysis/neurons.h"
+#include "daemon/analysis/undefined.h"
 #include "tests/unit/analysis/reference.h"
 
 #include <setjmp.h>
@@ -258,8 +258,8 @@ static void ungated_blocks(void **state)
     assert_int_equal(got.count[NEURON_ENRICHMENT], above);
     assert_int_equal(got.count[NEURON_DEPLETION], below);
     assert_int_equal(got.count[NEURON_ORTHOGONAL], 400 - above - below);
-    assert_false(
-        figure_defined(got.gate_out.cosine.mean) || figure_defined(got.gate_in.cosine.p50));
+    assert_false(analysis_is_defined(got.gate_out.cosine.mean) ||
+                 analysis_is_defined(got.gate_in.cosine.p50));
     size_t applying = 0;
     for (size_t i = 0; i < NEURON_CLASS_COUNT; i++) {
         int applies = neuron_class_applies((enum neuron_class)i, false);
@@ -288,7 +288,8 @@ static void zero_and_spoilt_vectors_are_undefined(void **state)
     memset(gate, 0, sizeof(gate));
     assert_int_equal(measure(&g, &i, &o, &got), 0);
     assert_int_equal(got.undefined, 5);
-    assert_false(figure_defined(got.in_out.cosine.mean) || figure_defined(got.beyond_chance));
+    assert_false(
+        analysis_is_defined(got.in_out.cosine.mean) || analysis_is_defined(got.beyond_chance));
     assert_int_equal(measure(&o, &i, &o, &got), ANALYSIS_SHAPE);
     assert_int_equal(measure(&g, &i, &g, &got), ANALYSIS_SHAPE);
 }

@@ -1,6 +1,6 @@
 /* Rotation, drift and rounding noise through the fused pass, against plain loops. */
-#include "daemon/analysis/figure.h"
 #include "daemon/analysis/rotation.h"
+#include "daemon/analysis/undefined.h"
 #include "tests/unit/analysis/reference.h"
 
 #include <setjmp.h>
@@ -99,7 +99,7 @@ static void a_large_matrix_turns_as_exactly(void **state)
         assert_true(got.step <= 1e-12);
         double norm = sqrt(square_of(w.values, NULL, LARGE));
         assert_true(fabs(got.norm / norm - 1) < 1e-7);
-        assert_int_equal(figure_defined(got.noise), dtypes[d] != DTYPE_F32);
+        assert_int_equal(analysis_is_defined(got.noise), dtypes[d] != DTYPE_F32);
         sample_free(&w);
         sample_free(&w0);
     }
@@ -139,14 +139,15 @@ static void no_reference_or_a_zero_one_is_undefined(void **state)
                   zero = sample_of(zeros, ROWS, COLS, DTYPE_BF16, 0);
     struct rotation alone = measure(&w, NULL, NULL), from_zero = measure(&w, &zero, &w),
                     gone = measure(&zero, &w, &w);
-    assert_false(figure_defined(alone.from_init) || figure_defined(alone.step) ||
-                 figure_defined(alone.drift) || figure_defined(alone.noise) ||
-                 figure_defined(alone.noise_step));
+    assert_false(analysis_is_defined(alone.from_init) || analysis_is_defined(alone.step) ||
+                 analysis_is_defined(alone.drift) || analysis_is_defined(alone.noise) ||
+                 analysis_is_defined(alone.noise_step));
     assert_true(alone.norm > 0);
-    assert_false(figure_defined(from_zero.from_init) || figure_defined(from_zero.drift) ||
-                 figure_defined(from_zero.noise));
+    assert_false(analysis_is_defined(from_zero.from_init) || analysis_is_defined(from_zero.drift) ||
+                 analysis_is_defined(from_zero.noise));
     assert_true(from_zero.step <= 1e-12);
-    assert_true(gone.norm == 0 && fabs(gone.drift - 1) < 1e-12 && !figure_defined(gone.from_init));
+    assert_true(
+        gone.norm == 0 && fabs(gone.drift - 1) < 1e-12 && !analysis_is_defined(gone.from_init));
     sample_free(&w);
     sample_free(&zero);
 }
@@ -161,7 +162,7 @@ static void a_reference_that_is_not_finite_is_undefined(void **state)
     struct sample w = sample_of(values, ROWS, COLS, DTYPE_F32, 0);
     struct sample bad = sample_of(spoilt, ROWS, COLS, DTYPE_F32, 0);
     struct rotation got = measure(&w, &bad, &w);
-    assert_false(figure_defined(got.from_init) || figure_defined(got.drift));
+    assert_false(analysis_is_defined(got.from_init) || analysis_is_defined(got.drift));
     assert_true(got.step <= 1e-12 && got.norm > 0);
     sample_free(&w);
     sample_free(&bad);
@@ -201,9 +202,9 @@ static void noise_is_that_of_the_formats_spacing(void **state)
         double norms = 2 * sqrt(square_of(w.values, NULL, N) * square_of(w0.values, NULL, N));
         assert_true(fabs(got.noise / ((ulps_w + ulps_w0) / norms) - 1) < 1e-6);
         assert_true(mixed.noise > 0.4 * ulps_w0 / norms && mixed.noise < got.noise);
-        assert_false(figure_defined(got.noise_step));
+        assert_false(analysis_is_defined(got.noise_step));
         struct rotation wide = measure(&exact, &exact, NULL);
-        assert_false(figure_defined(wide.noise));
+        assert_false(analysis_is_defined(wide.noise));
         sample_free(&w0);
         sample_free(&w);
         sample_free(&exact);

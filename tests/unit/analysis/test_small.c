@@ -1,8 +1,8 @@
 /* Quantiles, histograms and the random cosine against figures of NumPy and SciPy. */
 #include "daemon/analysis/chance.h"
-#include "daemon/analysis/figure.h"
 #include "daemon/analysis/histogram.h"
 #include "daemon/analysis/quantile.h"
+#include "daemon/analysis/undefined.h"
 
 #include <setjmp.h>
 #include <stdarg.h>
@@ -40,7 +40,8 @@ static void distributions_are_those_of_numpy(void **state)
         assert_true(quantile_linear(values, cases[i].n, 1) == values[cases[i].n - 1]);
     }
     struct distribution none = quantile_distribution(NULL, 0);
-    assert_false(figure_defined(none.mean) || figure_defined(none.std) || figure_defined(none.p95));
+    assert_false(analysis_is_defined(none.mean) || analysis_is_defined(none.std) ||
+                 analysis_is_defined(none.p95));
 }
 
 /* numpy.bins(numpy.clip(x, -1, 1), bins=64, range=(-1, 1)) */

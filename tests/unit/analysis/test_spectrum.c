@@ -1,8 +1,8 @@
 /* The tracker against a full SVD in double, over drifting random matrices and degenerate ones. */
-#include "daemon/analysis/figure.h"
 #include "daemon/analysis/rotation.h"
 #include "daemon/analysis/spectrum.h"
 #include "daemon/analysis/spectrum_export.h"
+#include "daemon/analysis/undefined.h"
 #include "tests/unit/analysis/reference.h"
 
 #include <setjmp.h>
@@ -103,7 +103,7 @@ static void follow(const struct course *course, uint64_t seed)
             apart += (v1[i] - previous[i]) * (v1[i] - previous[i]);
             cosine += v1[i] * previous[i];
         }
-        assert_int_equal(figure_defined(got.turn), snapshot > 0);
+        assert_int_equal(analysis_is_defined(got.turn), snapshot > 0);
         if (snapshot > 0 && !got.broke)
             assert_true(fabs(got.turn - apart / 2) <= 1e-12 * apart && cosine >= 0.5);
         samples++;
@@ -200,13 +200,13 @@ static void a_zero_matrix_is_undefined_and_leaves_the_state(void **state)
     struct spectrum *spectrum = spectrum_new(ROWS, COLS, &defaults);
     struct spectrum_result got;
     assert_int_equal(spectrum_update_views(spectrum, &zero, NULL, NULL, &got), 0);
-    assert_false(
-        figure_defined(got.sigma1) || figure_defined(got.gap) || figure_defined(got.stable_rank));
+    assert_false(analysis_is_defined(got.sigma1) || analysis_is_defined(got.gap) ||
+                 analysis_is_defined(got.stable_rank));
     assert_null(spectrum_v1(spectrum));
     assert_int_equal(spectrum_update_views(spectrum, &w, NULL, NULL, &got), 0);
-    assert_true(figure_defined(got.sigma1) && got.broke);
+    assert_true(analysis_is_defined(got.sigma1) && got.broke);
     assert_int_equal(spectrum_update_views(spectrum, &zero, NULL, NULL, &got), 0);
-    assert_false(figure_defined(got.sigma1) || figure_defined(got.turn));
+    assert_false(analysis_is_defined(got.sigma1) || analysis_is_defined(got.turn));
     assert_int_equal(spectrum_update_views(spectrum, &w, NULL, NULL, &got), 0);
     assert_true(got.turn < 1e-6 && !got.broke);
     spectrum_free(spectrum);
@@ -251,8 +251,8 @@ static void non_finite_weights_are_counted_and_leave_the_state(void **state)
     assert_int_equal(spectrum_update_views(other, &good, NULL, NULL, &expected), 0);
     assert_int_equal(spectrum_update_views(spectrum, &bad, NULL, NULL, &got), 0);
     assert_int_equal(got.nonfinite, 3);
-    assert_false(
-        figure_defined(got.sigma1) || figure_defined(got.turn) || figure_defined(got.residual));
+    assert_false(analysis_is_defined(got.sigma1) || analysis_is_defined(got.turn) ||
+                 analysis_is_defined(got.residual));
     assert_int_equal(spectrum_update_views(spectrum, &good, NULL, NULL, &got), 0);
     assert_int_equal(spectrum_update_views(other, &good, NULL, NULL, &expected), 0);
     assert_int_equal(got.nonfinite, 0);
@@ -345,7 +345,7 @@ static void a_single_direction_may_turn_by_a_right_angle(void **state)
             assert_true(fabs(fabs((double)spectrum_v1(spectrum)[at]) - 1) < 1e-6);
             assert_true(got.residual <= 1e-3 && fabs(got.stable_rank - 1) < 1e-6);
             assert_int_equal(got.broke, i == 0 || cols > 1);
-            assert_int_equal(figure_defined(got.sigma2), rows > 1 && cols > 1);
+            assert_int_equal(analysis_is_defined(got.sigma2), rows > 1 && cols > 1);
             free(values);
         }
         spectrum_free(spectrum);
@@ -427,10 +427,10 @@ static void check_restart(size_t rows, size_t cols, float scale)
     assert_true(a.turn == b.turn && a.sigma1 == b.sigma1 && a.sigma2 == b.sigma2 &&
                 a.passes == b.passes && !b.broke);
     assert_int_equal(spectrum_update_views(late, &w, NULL, NULL, &b), 0);
-    assert_false(figure_defined(b.turn) || b.broke);
+    assert_false(analysis_is_defined(b.turn) || b.broke);
     assert_memory_equal(spectrum_v1(steady), spectrum_v1(late), cols * sizeof(float));
     assert_int_equal(spectrum_update_views(late, &w, NULL, NULL, &b), 0);
-    assert_true(figure_defined(b.turn));
+    assert_true(analysis_is_defined(b.turn));
     free(values);
     free(bytes);
     spectrum_free(steady);
