@@ -58,9 +58,6 @@ const struct rule_setting rule_setting_table[] = {
     {RULE_SIGMA_GROWTH, "layer", 8, 0.1, 100, "",
         "one layer: fires above this elasticity by the training clock",
         AT(detectors.sigma_growth.layer)},
-    {RULE_SIGMA_GROWTH, "layer_arm_steps", 400, 1, 1e9, "steps",
-        "one layer: silent before this step of the attempt",
-        AT(detectors.sigma_growth.layer_arm_steps)},
     {RULE_SIGMA_GROWTH, "residual", 0.1, 0, 1, "",
         "leaves out samples of a larger spectral.residual", AT(detectors.sigma_growth.residual)},
 

@@ -19,7 +19,7 @@ static void layer_growth_judge_section(void *opaque, const struct detector_setti
 {
     const struct training_clock *clock = opaque;
     double t = detector_steps_taken(section->step, begin), before = t - section->window;
-    if (before <= 0 || t < settings->sigma_growth.layer_arm_steps)
+    if (before <= 0)
         return;
     double growth = section->top[0].value * training_clock_left(clock, before, t);
     judgement->verdict = growth > settings->sigma_growth.layer ? VERDICT_BAD : VERDICT_GOOD;

@@ -9,7 +9,7 @@ struct detector_settings {
     } nonfinite;
     struct {
         double median, median_critical, median_critical_loss;
-        double layer, layer_arm_steps;
+        double layer;
         double residual;
     } sigma_growth;
     struct {

@@ -70,7 +70,6 @@ CASES = [
     by_setting("sigma_growth.median_critical_loss", "sigma_growth.median_critical_loss=0"),
     by_setting("sigma_growth.layer lower", "sigma_growth.layer=5"),
     by_setting("sigma_growth.layer higher", "sigma_growth.layer=12"),
-    by_setting("sigma_growth.layer_arm_steps", "sigma_growth.layer_arm_steps=1"),
     by_setting("sigma_growth patience", "sigma_growth.fire_samples=1", "sigma_growth.fire_steps=0"),
     by_patch("sigma_growth: a tenth above its past", (D + "median_growth.c", "#define STEEPER 1.1", "#define STEEPER 0.0")),
     by_patch("sigma_growth: two layers are a quorum", (D + "cross_section.h", "#define CROSS_SECTION_QUORUM    2", "#define CROSS_SECTION_QUORUM    3")),
