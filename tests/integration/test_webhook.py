@@ -146,7 +146,7 @@ def test_a_refusal_is_believed_in_the_end(daemon, receiver, status):
     assert "level=error" in line and "notifier=hook" in line and f"status={status}" in line
 
 
-@pytest.mark.parametrize("status", [301, 401, 404])
+@pytest.mark.parametrize("status", [404, *(pytest.param(status, marks=pytest.mark.long) for status in (301, 401))])
 def test_what_may_be_mended_at_the_receiver_is_tried_on(daemon, receiver, status):
     """A proxy without a route, a key that is being changed: the alert waits for them."""
     r = receiver(lambda number, message: status if number < 5 else 200)
