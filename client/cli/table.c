@@ -93,12 +93,14 @@ void table_print(const struct table *table, const char *empty)
 {
     int widths[TABLE_COLUMNS_MAX] = {0};
     struct cell titles[TABLE_COLUMNS_MAX] = {0};
-    const struct cell *end = table->cells + table->count;
+    const struct cell *end;
     bool coloured = text_coloured();
+
     if (table->count == 0) {
         puts(empty);
         return;
     }
+    end = table->cells + table->count;
     for (size_t c = 0; c < table->column_count; c++) {
         titles[c].text = text_clean(table->columns[c].title, &titles[c].width);
         titles[c].sgr = "1";
