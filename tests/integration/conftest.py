@@ -47,6 +47,7 @@ def daemon(folder):
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "long: of the long list (tools/check --all): many kills, trainings that the others do not need")
+    config.addinivalue_line("markers", "xdist_group(name): one after the other in one process (pytest-xdist)")
     config.addinivalue_line("markers", "torch: needs PyTorch")
     config.addinivalue_line("markers", "packaging: runs what ships as it ships, so on a plain build")
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -13,6 +13,8 @@ import pytest
 from harness import Daemon, until
 from serving import Server
 
+pytestmark = pytest.mark.xdist_group("load")  # one at a time: each loads the machine by itself
+
 WIDE = "/api/v1/runs/wide/series?metric=*&points=1000"
 SERIES = 40000  # about 90 MB of answer, and seconds of work
 QUEUE = 16  # HTTP_QUEUE_MAX
