@@ -4,10 +4,13 @@ import json
 import os
 
 import numpy as np
+import pytest
 
 import foreshock
 from harness import until
 from raw import Raw
+
+pytestmark = pytest.mark.xdist_group("disk")  # one at a time: each fills or counts on the same disk
 
 EYE = np.eye(8, dtype=np.float32)
 
