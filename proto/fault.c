@@ -1,4 +1,4 @@
-/* Faults told to clients; see fault.h. */
+/* Faults sent to clients; see fault.h. */
 #include "proto/fault.h"
 
 #include <stdarg.h>

@@ -1,4 +1,4 @@
-/* Composes what a client is told when its message is refused: the field, its value and what was expected. */
+/* Composes the error that a client gets when its message is refused: the field, its value and what was expected. */
 #ifndef FORESHOCK_PROTO_FAULT_H
 #define FORESHOCK_PROTO_FAULT_H
 

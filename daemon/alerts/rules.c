@@ -11,7 +11,7 @@ const struct rule rule_table[RULE_COUNT] = {
         SEVERITY_WARNING, RULE_ON},
     [RULE_LR_RUNAWAY] = {"lr_runaway", "Learning rate leaves its plateau", SEVERITY_WARNING,
         RULE_ON},
-    [RULE_GRADIENT] = {"gradient", "Gradient norm out of its range", SEVERITY_WARNING, RULE_ON},
+    [RULE_GRADIENT] = {"gradient", "Gradient norm outgrows the loss", SEVERITY_WARNING, RULE_ON},
     [RULE_ALIGNMENT_COLLAPSE] = {"alignment_collapse", "Spectral alignment collapsed to one sign",
         SEVERITY_WARNING, RULE_OBSERVE},
     [RULE_ROTATION_STILL] = {"rotation_still", "Weights stand still", SEVERITY_WARNING, RULE_ON},
@@ -29,11 +29,11 @@ const struct rule rule_table[RULE_COUNT] = {
     {rule, "fire_samples", fire_n, 1, 1000, "samples",                                             \
         "bad samples in a row until a layer fires", AT(patience[rule].fire_samples)},              \
     {rule, "fire_steps", fire_span, 0, 1e6, "steps",                                               \
-        "steps that those samples span at least", AT(patience[rule].fire_steps)},                  \
+        "minimum span of those samples", AT(patience[rule].fire_steps)},                  \
     {rule, "resolve_samples", resolve_n, 1, 1000, "samples",                                       \
-        "good samples in a row until a layer is well again", AT(patience[rule].resolve_samples)},  \
+        "good samples in a row until a layer has recovered", AT(patience[rule].resolve_samples)},  \
     {rule, "resolve_steps", resolve_span, 0, 1e6, "steps",                                         \
-        "steps that those samples span at least", AT(patience[rule].resolve_steps)},               \
+        "minimum span of those samples", AT(patience[rule].resolve_steps)},               \
     {rule, "cooldown", cooldown_span, 0, 1e6, "steps",                                             \
         "steps without a firing layer until the alert is resolved", AT(patience[rule].cooldown)}
 /* clang-format on */
@@ -53,7 +53,7 @@ const struct rule_setting rule_setting_table[] = {
         "all layers: critical above this median elasticity",
         AT(detectors.sigma_growth.median_critical)},
     {RULE_SIGMA_GROWTH, "median_critical_loss", 0.05, 0, 1000, "",
-        "all layers: while the loss is this far above its lowest level, in shares of its way down",
+        "all layers: while the loss is this far above its lowest level, as a fraction of its way down",
         AT(detectors.sigma_growth.median_critical_loss)},
     {RULE_SIGMA_GROWTH, "layer", 8, 0.1, 100, "",
         "one layer: fires above this elasticity by the training clock",
@@ -63,30 +63,30 @@ const struct rule_setting rule_setting_table[] = {
 
     PATIENCE(RULE_LR_RUNAWAY, 2, 4, 4, 20, 100),
     {RULE_LR_RUNAWAY, "ratio", 2, 1.05, 1000, "",
-        "fires above this many times the highest learning rate of the plateau, in small steps",
+        "fires above this multiple of the plateau's learning rate, reached in small steps",
         AT(detectors.lr_runaway.ratio)},
     {RULE_LR_RUNAWAY, "leap", 8, 1.05, 1e6, "",
-        "or above this many times it, whatever way it came there", AT(detectors.lr_runaway.leap)},
+        "or above this multiple of it, however it got there", AT(detectors.lr_runaway.leap)},
 
     PATIENCE(RULE_GRADIENT, 2, 10, 8, 40, 100),
     {RULE_GRADIENT, "ratio", 2, 1, 1e6, "",
-        "fires when the level is this many times its own past, beyond what the loss rose",
+        "fires when the level is this multiple of its own past, beyond what the loss rose",
         AT(detectors.gradient.ratio)},
     {RULE_GRADIENT, "loss_rise", 0.08, 0, 1000, "",
-        "but only while the loss is this far above its lowest level, in shares of its way down",
+        "but only while the loss is this far above its lowest level, as a fraction of its way down",
         AT(detectors.gradient.loss_rise)},
 
     PATIENCE(RULE_ALIGNMENT_COLLAPSE, 2, 10, 4, 20, 100),
     {RULE_ALIGNMENT_COLLAPSE, "balanced", 0.5, 0, 1, "",
-        "watches layers whose sa.diversity was above in their own past",
+        "watches layers whose sa.diversity was above this in their own past",
         AT(detectors.alignment_collapse.balanced)},
     {RULE_ALIGNMENT_COLLAPSE, "fallen", 0.3, 0, 1, "",
-        "fires when a quarter of them have a mean of sa.diversity below",
+        "fires when a quarter of them have a mean sa.diversity below this",
         AT(detectors.alignment_collapse.fallen)},
     {RULE_ALIGNMENT_COLLAPSE, "recovered", 0.4, 0, 1, "",
-        "well again above this mean of sa.diversity", AT(detectors.alignment_collapse.recovered)},
-    {RULE_ALIGNMENT_COLLAPSE, "mean_samples", 4, 1, 32, "samples",
-        "samples of the mean that is compared", AT(detectors.alignment_collapse.mean_samples)},
+        "recovered above this mean of sa.diversity", AT(detectors.alignment_collapse.recovered)},
+    {RULE_ALIGNMENT_COLLAPSE, "mean_samples", 4, 1, 32, "samples", "number of samples in that mean",
+        AT(detectors.alignment_collapse.mean_samples)},
     {RULE_ALIGNMENT_COLLAPSE, "arm_steps", 300, 0, 1e9, "steps",
         "silent before this step of the attempt", AT(detectors.alignment_collapse.arm_steps)},
 
@@ -94,8 +94,8 @@ const struct rule_setting rule_setting_table[] = {
 
     PATIENCE(RULE_LOSS_HIGH, 1, 0, 8, 20, 50),
     {RULE_LOSS_HIGH, "rise", 0.35, 0.01, 1000, "",
-        "fires when all losses of 6 steps are this far above the lowest level, in shares of the way "
-        "down",
+        "fires when all losses of 6 steps are this far above the lowest level, as a fraction of the "
+        "way down",
         AT(detectors.loss_high.rise)},
     {RULE_LOSS_HIGH, "critical", 1, 0.01, 1000, "",
         "critical above this share: worse than where it began", AT(detectors.loss_high.critical)},

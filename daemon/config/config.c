@@ -26,7 +26,7 @@ static const char usage[] =
     "  --version            say which version this is\n"
     "  --help               say this\n"
     "\n"
-    "The command line goes before the file. Exit codes: 0 stopped on request, 1 failed while\n"
+    "Command-line options override the file. Exit codes: 0 stopped on request, 1 failed while\n"
     "running, 2 bad usage or configuration, 3 state directory in use or not usable, 4 an endpoint\n"
     "cannot be bound.\n";
 

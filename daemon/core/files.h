@@ -1,4 +1,4 @@
-/* Open files: their limit, and that connections of trainings never take those that the daemon needs for itself.
+/* Raises the limit of open files, and keeps the connections of trainings from using those that the daemon needs.
  *
  * libzmq aborts when accept() finds no file left, and a trainer takes two. So the process has an accept() of its own: a
  * connection whose file would be one of the reserved is closed at once, and counted. */

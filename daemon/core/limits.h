@@ -7,7 +7,7 @@
 /* OpenBLAS has 2 x 64 buffers: more concurrent callers than that abort it. */
 #define LIMIT_WORKERS        64u
 #define LIMIT_ENDPOINTS      8u /* control endpoints */
-/* What is somewhat too large gets an answer, not a hang-up. */
+/* A frame that is somewhat too large gets an error reply instead of a disconnect. */
 #define LIMIT_CONTROL_FRAME  (4u * WIRE_HEADER_MAX)
 #define LIMIT_TENSOR_FRAME   (2u * WIRE_PIECE_MAX)
 #define LIMIT_CONTROL_HWM    1000 /* messages a peer; control is never dropped for tensors */
@@ -18,7 +18,7 @@
 #define LIMIT_TURN_BYTES     (64u << 20)
 #define LIMIT_FLUSHES                                                                              \
     64u /* flush markers of a session that wait for their counterpart on the other socket */
-#define LIMIT_GRANTS         1024u /* wants that a session may have waiting */
+#define LIMIT_GRANTS         1024u /* requests for room that a session may have waiting */
 /* Scalars of lossless sessions that wait for the store. */
 #define LIMIT_BACKLOG_BYTES  ((size_t)256 << 20)
 #define LIMIT_SCALAR_NAMES   1024u  /* different scalars of a run */

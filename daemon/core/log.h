@@ -52,9 +52,10 @@ static inline struct log_field log_field_str(const char *key, const char *text)
 #define log_debug(msg, ...)   log_write(LOG_LEVEL_DEBUG, LOG_FIELDS(msg, ##__VA_ARGS__))
 
 /* For what a peer can make happen at will: at most `per_second` lines a second from one place in
- * the code; the next line that passes tells in `left_out` how many did not. static struct log_limit
- * limit = LOG_LIMIT(5); log_limited(&limit, LOG_LEVEL_WARNING, "message refused", LOG_STR("why",
- * why)); */
+ * the code; the next line that passes says in `left_out` how many did not:
+ *
+ *     static struct log_limit limit = LOG_LIMIT(5);
+ *     log_limited(&limit, LOG_LEVEL_WARNING, "message refused", LOG_STR("why", why)); */
 struct log_limit {
     pthread_mutex_t mutex;
     unsigned per_second, passed;

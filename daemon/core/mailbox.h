@@ -1,6 +1,6 @@
 /* The way back to the loop: any thread posts a function and its argument, the loop thread calls it.
  *
- * Posts come out in the order they went in. There is no bound here: those who post have one (fences
+ * Posts come out in the order they went in. There is no bound here: those who post have one (barriers
  * and run control wait for their answer, alerts and retired runs come from commits). */
 #ifndef FORESHOCK_CORE_MAILBOX_H
 #define FORESHOCK_CORE_MAILBOX_H

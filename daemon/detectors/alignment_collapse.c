@@ -17,7 +17,7 @@
 #define NEARLY_NONE 0.01 /* a diversity below it is no worse */
 
 struct collapse_state {
-    bool fallen; /* and not recovered: stays in the company though its past forgets */
+    bool fallen; /* and not recovered: stays in the quorum though its past forgets */
     struct level recent;
     struct history past;
 };

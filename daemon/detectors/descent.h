@@ -1,5 +1,5 @@
-/* How a loss came down, and how far it is above the lowest level that it had: in shares of the way
- * down, which counts as a share of its lowest level at least. Levels are medians, so that single
+/* How a loss came down, and how far it is above the lowest level that it had, as a fraction of the
+ * way down (at least a fixed fraction of the lowest level). Levels are medians, so that single
  * losses do not count. A plain value: all zero is one that has seen nothing. */
 #ifndef FORESHOCK_DETECTORS_DESCENT_H
 #define FORESHOCK_DETECTORS_DESCENT_H

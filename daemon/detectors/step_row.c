@@ -1,4 +1,4 @@
-/* Figures of one step; see row.h. */
+/* Figures of one step; see step_row.h. */
 #include "daemon/detectors/step_row.h"
 
 #include <math.h>

@@ -195,7 +195,7 @@ out:
     return result;
 }
 
-static void tell_deleted(struct http *http, const char *key)
+static void announce_deleted(struct http *http, const char *key)
 {
     struct emitter json = {0};
 
@@ -255,7 +255,7 @@ int api_run_delete(struct request *request, struct reply *reply, struct problem 
 {
     if (control_run(request, request->http->options.delete_run, "deleted", problem))
         return -1;
-    tell_deleted(request->http, request->capture);
+    announce_deleted(request->http, request->capture);
     answer(&reply->text, request->capture, "deleted");
     return 0;
 }

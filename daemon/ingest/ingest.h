@@ -1,6 +1,6 @@
 /* Ingest: the sockets, who is connected and for how long, and tensors put together from pieces under a memory budget.
  *
- * What messages mean is not known here: `struct ingest_ops` hands them on. Loop thread only, but for what is said
+ * Ingest does not interpret messages; it passes them to `struct ingest_ops`. Loop thread only, unless said
  * otherwise. A peer stands for one session of a client; it lives from its hello (or ingest_expect) until its bye or the end of
  * its lease, across reconnects. A lease counts only time in which the daemon was reading. */
 #ifndef FORESHOCK_INGEST_INGEST_H

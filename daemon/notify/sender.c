@@ -47,7 +47,7 @@ struct sender {
 /* A row of the outbox, copied. */
 struct pending_row {
     int64_t row, alert_id;
-    char *event, *alert, *noticed; /* noticed "": it was not told to fire */
+    char *event, *alert, *noticed; /* noticed "": no firing state was sent */
     char key[96];
     unsigned tries;
     double next_at;

@@ -1,5 +1,5 @@
-/* Sessions come, go, are lost and come back; runs and attempts begin and end with them. See PROTOCOL.md, `hello`, and
- * docs/metrics.md, "Attempts". Loop thread only. */
+/* Sessions come, go, are lost and come back; runs and attempts begin and end with them. See docs/protocol.md, `hello`, and
+ * docs/metrics.md, "Terms". Loop thread only. */
 #ifndef FORESHOCK_RUNS_SESSIONS_H
 #define FORESHOCK_RUNS_SESSIONS_H
 

@@ -77,7 +77,7 @@ struct store_alert {
     uint64_t revision; /* of the record that was put; 0: the row was read, or changed in place */
     bool recorded;     /* the row is committed */
     /* Silenced: now, or when it was resolved. Notified: it fired at some time while it was neither observed nor silenced;
-     * false in what the sink is told of a record. */
+     * always false in `store_sink.alert` of a new record. */
     bool silenced, notified;
 };
 

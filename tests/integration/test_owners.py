@@ -86,13 +86,14 @@ def test_a_made_up_identity_is_nobody_else(daemon):
     """ZeroMQ hands an identity over to whoever connects with it: the user is asked of the kernel for each message."""
     d = daemon()
     open_to_all(d)
-    with Raw(d.endpoint, identity=b"known") as mine, Elsewhere(d.endpoint, identity=b"known", uid=STRANGER) as theirs:
-        mine.hello()
-        theirs.send({"type": "scalars", "step": 1, "values": {"loss": float("nan")}})
-        assert theirs.error()["code"] == "unknown_session"
-        theirs.send({"type": "bye", "dropped": 0})
-        assert theirs.error()["code"] == "unknown_session"
-        assert run_of(d)["state"] == "running" and d.series("r", "loss") == {}
+    with Raw(d.endpoint, identity=b"known") as mine:
+        mine.hello()  # first: an identity is handed to whoever connects with it last
+        with Elsewhere(d.endpoint, identity=b"known", uid=STRANGER) as theirs:
+            theirs.send({"type": "scalars", "step": 1, "values": {"loss": float("nan")}})
+            assert theirs.error()["code"] == "unknown_session"
+            theirs.send({"type": "bye", "dropped": 0})
+            assert theirs.error()["code"] == "unknown_session"
+            assert run_of(d)["state"] == "running" and d.series("r", "loss") == {}
 
 
 @as_root

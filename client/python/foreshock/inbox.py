@@ -80,7 +80,7 @@ class Inbox:
             new = (error.code, error.field) not in self._told
             self._told.add((error.code, error.field))
         if new and not quiet:
-            log.warning("the foreshock daemon refused %s (told once)", error)
+            log.warning("the foreshock daemon refused %s (logged once)", error)
         return error
 
     def take_alerts(self) -> List[Alert]:

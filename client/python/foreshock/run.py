@@ -317,7 +317,7 @@ class Run:
         self.internal_errors += 1
         if self.internal_errors == 1:
             log.warning(
-                "foreshock: error in the client (told once); training goes on", exc_info=True
+                "foreshock: error in the client (logged once); training goes on", exc_info=True
             )
 
     # ---- inside ----------------------------------------------------------------------------------
@@ -341,7 +341,7 @@ class Run:
         self.outbox.count_refused()
         if what not in self._refusals_told and len(self._refusals_told) < REFUSALS_TOLD:
             self._refusals_told.add(what)
-            log.warning("foreshock skips %s (told once)", why)
+            log.warning("foreshock skips %s (logged once)", why)
 
     def layer_number(self, name: str) -> int:
         """The number of a layer that was declared with its dtype."""

@@ -121,7 +121,7 @@ class Transport:
                 self.failures += 1
                 if self.failures == 1:
                     log.warning(
-                        "foreshock: error in the sending thread (told once); training goes on",
+                        "foreshock: error in the sending thread (logged once); training goes on",
                         exc_info=True,
                     )
                 time.sleep(REOPEN_AFTER_S)
@@ -471,7 +471,7 @@ class Transport:
             self.failures += 1
             if self.failures == 1:
                 log.warning(
-                    "foreshock: a message cannot be encoded and is dropped (told once): %s", error
+                    "foreshock: a message cannot be encoded and is dropped (logged once): %s", error
                 )
             return None
 
