@@ -84,9 +84,17 @@ class Raw:
                 self.kept.append(wire.decode(socket.recv_multipart()[0]))
 
     def hello(self, **changed):
-        """Opens the session, or resumes it; connects the tensor socket. Returns the welcome."""
-        self.send({**self.header, **changed})
-        self.welcome = self.receive("welcome")
+        """Opens the session, or resumes it; connects the tensor socket. Returns the welcome. What was sent while a connection
+        broke is gone, so it asks again."""
+        end = time.monotonic() + DEADLINE
+        self.welcome = None
+        while not self.welcome:
+            self.send({**self.header, **changed})
+            try:
+                self.welcome = self.receive("welcome", deadline=min(3, DEADLINE))
+            except AssertionError:
+                if time.monotonic() > end:
+                    raise
         if self.tensors is not None:
             self.tensors.close(linger=0)
         self.tensors = self._connect(self.welcome["tensors"])
