@@ -31,6 +31,7 @@ def not_owner(error):
 
 
 def run_of(d, run="r"):
+    until(lambda: d.request(f"/api/v1/runs/{run}")[0] == 200, "the run to be committed")
     return d.api(f"/api/v1/runs/{run}")
 
 

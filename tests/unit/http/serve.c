@@ -7,6 +7,7 @@
  * --live the running run goes on; with --wide there is another run with so many series; the others are members of
  * http_options. */
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +31,7 @@ struct server {
     size_t wide, answers_bytes;
 };
 
-static volatile sig_atomic_t stopping;
+static atomic_int stopping; /* any thread may get the signal */
 
 static void on_signal(int number)
 {
