@@ -524,7 +524,7 @@ int main(int argc, char **argv)
             stdout);
         return EXIT_STOPPED;
     }
-    if (kernels_check_environment(daemon.error.text, sizeof daemon.error.text) != 0 ||
+    if (kernels_check_environment(&daemon.error) != 0 ||
         config_load(&daemon.config, &daemon.args, &daemon.error) != 0) {
         fprintf(stderr, "foreshockd: %s\n", daemon.error.text);
         return EXIT_USAGE;

@@ -11,8 +11,6 @@
 #include "proto/wire_fields.h"
 #include "proto/wire_scan.h"
 
-#define FIELDS_MAX 16
-
 static const char header_expected[] = "one MessagePack map of at most 65536 bytes and four levels, "
                                       "with string keys, each known key once";
 

@@ -151,35 +151,31 @@ double rule_setting_get(const struct rule_settings *settings, const struct rule_
 }
 
 int rule_setting_set(struct rule_settings *settings, enum alert_rule rule, const char *key,
-    double value, char *err, size_t err_size)
+    double value, struct error *error)
 {
     const struct rule_setting *setting = rule_setting_find(rule, key);
     if (setting == NULL) {
-        snprintf(err, err_size, "rule %s has no setting '%s'", rule_table[rule].name, key);
-        return -1;
+        return error_set(error, "rule %s has no setting '%s'", rule_table[rule].name, key);
     }
     if (!(value >= setting->min && value <= setting->max)) {
-        snprintf(err, err_size, "rule %s: %s is %g, expected a number from %g to %g",
+        return error_set(error, "rule %s: %s is %g, expected a number from %g to %g",
             rule_table[rule].name, key, value, setting->min, setting->max);
-        return -1;
     }
     *setting_at(settings, setting) = value;
     return 0;
 }
 
 int rule_override_add(struct rule_settings *settings, enum alert_rule rule, const char *pattern,
-    enum rule_mode mode, char *err, size_t err_size)
+    enum rule_mode mode, struct error *error)
 {
     size_t length = strlen(pattern);
     if (length == 0 || length >= RULE_PATTERN_MAX) {
-        snprintf(err, err_size, "rule %s: a layer pattern of %zu bytes, expected 1 to %d",
+        return error_set(error, "rule %s: a layer pattern of %zu bytes, expected 1 to %d",
             rule_table[rule].name, length, RULE_PATTERN_MAX - 1);
-        return -1;
     }
     if (settings->override_count == RULE_OVERRIDES_MAX) {
-        snprintf(err, err_size, "rule %s: more than %d layer patterns in all",
+        return error_set(error, "rule %s: more than %d layer patterns in all",
             rule_table[rule].name, RULE_OVERRIDES_MAX);
-        return -1;
     }
     struct rule_override *override = &settings->overrides[settings->override_count++];
     override->rule = rule;
@@ -200,16 +196,15 @@ static const struct {
     {RULE_LOSS_HIGH, "rise", "critical"},
 };
 
-int rule_settings_check(const struct rule_settings *settings, char *err, size_t err_size)
+int rule_settings_check(const struct rule_settings *settings, struct error *error)
 {
     for (size_t i = 0; i < sizeof ordered / sizeof ordered[0]; i++) {
         double low = rule_setting_get(settings, rule_setting_find(ordered[i].rule, ordered[i].low));
         double high =
             rule_setting_get(settings, rule_setting_find(ordered[i].rule, ordered[i].high));
         if (low > high) {
-            snprintf(err, err_size, "rule %s: %s is %g, expected at most %s, which is %g",
+            return error_set(error, "rule %s: %s is %g, expected at most %s, which is %g",
                 rule_table[ordered[i].rule].name, ordered[i].low, low, ordered[i].high, high);
-            return -1;
         }
     }
     return 0;
@@ -225,9 +220,4 @@ enum rule_mode rule_mode_for(
             mode = override->mode;
     }
     return mode;
-}
-
-const char *rule_mode_name(enum rule_mode mode)
-{
-    return mode_names[mode];
 }

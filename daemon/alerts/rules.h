@@ -11,6 +11,7 @@
 #include <stddef.h>
 
 #include "daemon/core/alert_record.h"
+#include "daemon/core/error.h"
 #include "daemon/detectors/settings.h"
 
 enum alert_rule {
@@ -89,25 +90,23 @@ int rule_mode_find(const char *name);
 /* NULL if the rule has no such constant. */
 const struct rule_setting *rule_setting_find(enum alert_rule rule, const char *key);
 
-/* 0, or -1 and a text in `err` that names the rule, the key, the value and what was expected. */
+/* 0, or -1 and a text in `error` that names the rule, the key, the value and what was expected. */
 int rule_setting_set(struct rule_settings *settings, enum alert_rule rule, const char *key,
-    double value, char *err, size_t err_size);
+    double value, struct error *error);
 
 double rule_setting_get(const struct rule_settings *settings, const struct rule_setting *setting);
 
-/* Adds an override. 0, or -1 and `err` (the pattern is empty or too long, or there are
+/* Adds an override. 0, or -1 and `error` (the pattern is empty or too long, or there are
  * RULE_OVERRIDES_MAX already). */
 int rule_override_add(struct rule_settings *settings, enum alert_rule rule, const char *pattern,
-    enum rule_mode mode, char *err, size_t err_size);
+    enum rule_mode mode, struct error *error);
 
 /* Constants that contradict each other (a threshold of resolution on the wrong side of its alarm):
- * 0, or -1 and `err`. */
-int rule_settings_check(const struct rule_settings *settings, char *err, size_t err_size);
+ * 0, or -1 and `error`. */
+int rule_settings_check(const struct rule_settings *settings, struct error *error);
 
 /* The mode of a rule for a layer; `layer` NULL: the run itself. */
 enum rule_mode rule_mode_for(
     const struct rule_settings *settings, enum alert_rule rule, const char *layer);
-
-const char *rule_mode_name(enum rule_mode mode);
 
 #endif

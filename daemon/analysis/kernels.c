@@ -77,15 +77,17 @@ size_t kernels_available(const struct kernels *const **list)
     return available_count;
 }
 
-int kernels_check_environment(char *err, size_t err_size)
+int kernels_check_environment(struct error *error)
 {
     const char *wanted = getenv(ENVIRONMENT);
+    char names[128] = "";
+
     pthread_once(&once, choose);
     if (!wanted || named(wanted))
         return 0;
-    int length =
-        snprintf(err, err_size, ENVIRONMENT "=%s: expected one that this processor runs:", wanted);
-    for (size_t i = 0; i < available_count && length >= 0 && (size_t)length < err_size; i++)
-        length += snprintf(err + length, err_size - (size_t)length, " %s", available[i]->name);
-    return -1;
+    for (size_t i = 0, length = 0; i < available_count && length < sizeof names; i++)
+        length +=
+            (size_t)snprintf(names + length, sizeof names - length, " %s", available[i]->name);
+    return error_set(
+        error, ENVIRONMENT "=%s: expected one that this processor runs:%s", wanted, names);
 }

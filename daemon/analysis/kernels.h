@@ -11,6 +11,7 @@
 #include "daemon/analysis/gram.h"
 #include "daemon/analysis/matrix.h"
 #include "daemon/analysis/neuron_sums.h"
+#include "daemon/core/error.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -55,9 +56,9 @@ struct kernels {
  * person set it ask kernels_check_environment first. */
 const struct kernels *kernels_in_use(void);
 
-/* 0 if FORESHOCK_KERNELS is unset or names a variant that this processor runs; else -1, and `err`
+/* 0 if FORESHOCK_KERNELS is unset or names a variant that this processor runs; else -1, and `error`
  * says which ones it runs. */
-int kernels_check_environment(char *err, size_t err_size);
+int kernels_check_environment(struct error *error);
 
 /* The variants of this build that this processor runs, best first. Returns how many; *list is static.
  */

@@ -68,44 +68,39 @@ void spectrum_export(const struct spectrum *spectrum, unsigned char *bytes)
     }
 }
 
-static int check_header(const struct spectrum *spectrum, const unsigned char *bytes, size_t size,
-    char *err, size_t err_size)
+static int check_header(
+    const struct spectrum *spectrum, const unsigned char *bytes, size_t size, struct error *error)
 {
     if (size < HEADER_SIZE || memcmp(bytes, MAGIC, 4) != 0) {
-        snprintf(err, err_size, "tracked block: %zu bytes without the header \"" MAGIC "\"", size);
-        return -1;
+        return error_set(error, "tracked block: %zu bytes without the header \"" MAGIC "\"", size);
     }
     if (get(bytes + 4, 4) != VERSION) {
-        snprintf(err, err_size, "tracked block: version %u, expected %u",
-            (unsigned)get(bytes + 4, 4), VERSION);
-        return -1;
+        return error_set(
+            error, "tracked block: version %u, expected %u", (unsigned)get(bytes + 4, 4), VERSION);
     }
     if (get(bytes + 8, 8) != spectrum->rows || get(bytes + 16, 8) != spectrum->cols ||
         get(bytes + 32, 4) != spectrum->width) {
-        snprintf(err, err_size,
+        return error_set(error,
             "tracked block: %u vectors of a %llu x %llu matrix, expected %zu of %zu x %zu",
             (unsigned)get(bytes + 32, 4), (unsigned long long)get(bytes + 8, 8),
             (unsigned long long)get(bytes + 16, 8), spectrum->width, spectrum->rows,
             spectrum->cols);
-        return -1;
     }
     if (size != spectrum_export_size(spectrum)) {
-        snprintf(err, err_size, "tracked block: %zu bytes, expected %zu", size,
-            spectrum_export_size(spectrum));
-        return -1;
+        return error_set(
+            error, "tracked block: %zu bytes, expected %zu", size, spectrum_export_size(spectrum));
     }
     int32_t exponent = (int32_t)(uint32_t)get(bytes + 40, 4);
     if (get(bytes + 24, 8) == 0 || get(bytes + 36, 4) > 1 || get(bytes + 44, 4) > 1 ||
         exponent > EXPONENT_LIMIT || exponent < -EXPONENT_LIMIT) {
-        snprintf(err, err_size, "tracked block: a header field is out of its range");
-        return -1;
+        return error_set(error, "tracked block: a header field is out of its range");
     }
     return 0;
 }
 
 /* A block of a snapshot holds unit vectors; the length also tells NaN and infinity. */
 static int check_vectors(
-    const struct spectrum *spectrum, const unsigned char *values, char *err, size_t err_size)
+    const struct spectrum *spectrum, const unsigned char *values, struct error *error)
 {
     for (size_t i = 0; i <= spectrum->width; i++) {
         double square = 0;
@@ -114,21 +109,20 @@ static int check_vectors(
             square += value * value;
         }
         if (!(fabs(sqrt(square) - 1) <= UNIT_SLACK)) {
-            snprintf(err, err_size, "tracked block: vector %zu has length %g, expected 1", i,
-                sqrt(square));
-            return -1;
+            return error_set(
+                error, "tracked block: vector %zu has length %g, expected 1", i, sqrt(square));
         }
     }
     return 0;
 }
 
 int spectrum_import(struct spectrum *spectrum, const unsigned char *bytes, size_t size, bool stale,
-    char *err, size_t err_size)
+    struct error *error)
 {
-    if (check_header(spectrum, bytes, size, err, err_size) != 0)
+    if (check_header(spectrum, bytes, size, error) != 0)
         return -1;
     bool warm = get(bytes + 36, 4) != 0;
-    if (warm && check_vectors(spectrum, bytes + HEADER_SIZE, err, err_size) != 0)
+    if (warm && check_vectors(spectrum, bytes + HEADER_SIZE, error) != 0)
         return -1;
     spectrum->rng = get(bytes + 24, 8);
     spectrum->warm = warm;

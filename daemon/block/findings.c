@@ -131,13 +131,6 @@ void findings_put_damage(const struct place *place, const char *text)
     snprintf(damage->text, sizeof damage->text, "%s", text);
 }
 
-bool findings_empty(const struct findings *f)
-{
-    return f->figure_count + f->histogram_count + f->tracker_count + f->baseline_count +
-               f->damage_count + f->undefined + f->late ==
-           0;
-}
-
 void findings_clear(struct findings *findings)
 {
     for (size_t i = 0; i < findings->tracker_count; i++)

@@ -70,9 +70,6 @@ void findings_put_tracker(const struct place *place, const struct spectrum *spec
 void findings_put_baseline(const struct place *place, const struct baseline_row *row);
 void findings_put_damage(const struct place *place, const char *text);
 
-/* Whether there is nothing to publish. */
-bool findings_empty(const struct findings *findings);
-
 /* Frees what it holds; it is empty then. */
 void findings_clear(struct findings *findings);
 

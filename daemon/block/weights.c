@@ -28,8 +28,8 @@ static int make_tracker(struct block_member *member, const struct weights_option
         return -1;
     /* A state that cannot be read means a cold start, whose break in the sign is marked. */
     if (member->tracker)
-        spectrum_import(member->spectrum, member->tracker, member->tracker_size,
-            member->tracker_stale, why.text, sizeof why.text);
+        spectrum_import(
+            member->spectrum, member->tracker, member->tracker_size, member->tracker_stale, &why);
     free(member->tracker);
     member->tracker = NULL;
     return 0;

@@ -283,7 +283,7 @@ static int validate_limits(struct config *config, struct error *error)
      * time. */
     if (config->limits.tensor_bytes > config->limits.memory_bytes)
         config->limits.tensor_bytes = config->limits.memory_bytes;
-    return rule_settings_check(&config->rules, error->text, sizeof error->text);
+    return rule_settings_check(&config->rules, error);
 }
 
 int config_validate(struct config *config, struct error *error)

@@ -42,7 +42,7 @@ int config_rule_set(struct config *config, enum alert_rule rule, const char *key
             setting->max, setting->unit[0] ? ", in " : "", setting->unit);
         return config_unexpected(error, text, expected);
     }
-    return rule_setting_set(&config->rules, rule, key, value, error->text, sizeof error->text);
+    return rule_setting_set(&config->rules, rule, key, value, error);
 }
 
 int config_rule_layer(struct config *config, enum alert_rule rule, const char *pattern,
@@ -51,6 +51,5 @@ int config_rule_layer(struct config *config, enum alert_rule rule, const char *p
     int found = rule_mode_find(mode);
     if (found < 0)
         return config_unexpected(error, mode, MODES_EXPECTED);
-    return rule_override_add(
-        &config->rules, rule, pattern, (enum rule_mode)found, error->text, sizeof error->text);
+    return rule_override_add(&config->rules, rule, pattern, (enum rule_mode)found, error);
 }

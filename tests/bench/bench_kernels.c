@@ -483,10 +483,10 @@ int main(int argc, char **argv)
         void (*print)(void);
     } tables[] = {{"targets", targets}, {"shapes", shapes}, {"dtypes", dtypes}, {"growth", growth},
         {"workers", workers}};
-    char err[256];
+    struct error error;
 
-    if (kernels_check_environment(err, sizeof err) != 0)
-        fatal(err);
+    if (kernels_check_environment(&error) != 0)
+        fatal(error.text);
     openblas_set_num_threads(1);
     print_machine();
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++) {

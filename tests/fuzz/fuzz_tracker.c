@@ -17,11 +17,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct matrix_view w = matrix_view_rows(identity, DTYPE_F32, ROWS, COLS);
     struct spectrum *spectrum = spectrum_new(ROWS, COLS, &(struct spectrum_options){.seed = 1});
     struct spectrum_result result;
-    char err[256] = "";
+    struct error error = {""};
 
     if (!spectrum)
         return 0;
-    if (spectrum_import(spectrum, data, size, false, err, sizeof err) != 0 && err[0] == '\0')
+    if (spectrum_import(spectrum, data, size, false, &error) != 0 && error.text[0] == '\0')
         abort();
     struct matrix matrix = matrix_of(&w);
     if (spectrum_update(spectrum, &matrix, NULL, NULL, NULL, &result) != 0)
@@ -31,8 +31,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     unsigned char *bytes = malloc(spectrum_export_size(spectrum));
     if (bytes) {
         spectrum_export(spectrum, bytes);
-        if (spectrum_import(
-                spectrum, bytes, spectrum_export_size(spectrum), false, err, sizeof err))
+        if (spectrum_import(spectrum, bytes, spectrum_export_size(spectrum), false, &error) != 0)
             abort();
     }
     free(bytes);

@@ -155,39 +155,35 @@ static const char *rule_names(void)
 }
 
 static int take_mode(
-    struct rule_settings *settings, enum alert_rule rule, const char *value, char *err, size_t size)
+    struct rule_settings *settings, enum alert_rule rule, const char *value, struct error *error)
 {
     int mode = rule_mode_find(value);
     if (mode < 0) {
-        snprintf(err, size, "rule %s: mode is '%s', expected off, observe or on",
+        return error_set(error, "rule %s: mode is '%s', expected off, observe or on",
             rule_table[rule].name, value);
-        return -1;
     }
     settings->mode[rule] = (enum rule_mode)mode;
     return 0;
 }
 
 /* RULE.KEY=VALUE or RULE.mode=MODE into the settings. 0, or -1 and a text. */
-static int take_setting(struct rule_settings *settings, const char *text, char *err, size_t size)
+static int take_setting(struct rule_settings *settings, const char *text, struct error *error)
 {
     char name[64], key[64], value[64], *end;
     if (sscanf(text, "%63[^.].%63[^=]=%63s", name, key, value) != 3) {
-        snprintf(err, size, "'%s', expected RULE.KEY=VALUE", text);
-        return -1;
+        return error_set(error, "'%s', expected RULE.KEY=VALUE", text);
     }
     int rule = rule_find(name);
     if (rule < 0) {
-        snprintf(err, size, "'%s': no such rule, expected one of %s", text, rule_names());
-        return -1;
+        return error_set(error, "'%s': no such rule, expected one of %s", text, rule_names());
     }
     if (strcmp(key, "mode") == 0)
-        return take_mode(settings, (enum alert_rule)rule, value, err, size);
+        return take_mode(settings, (enum alert_rule)rule, value, error);
     double number = strtod(value, &end);
     if (*end != '\0') {
-        snprintf(err, size, "'%s', expected RULE.KEY=VALUE with a number", text);
-        return -1;
+        return error_set(error, "'%s', expected RULE.KEY=VALUE with a number", text);
     }
-    return rule_setting_set(settings, (enum alert_rule)rule, key, number, err, size);
+    return rule_setting_set(settings, (enum alert_rule)rule, key, number, error);
 }
 
 static int list_metrics(void)
@@ -226,20 +222,20 @@ static int replay_all(struct replay *replay)
 int main(int argc, char **argv)
 {
     static struct replay replay;
-    char err[1024];
+    struct error error;
     if (argc == 2 && strcmp(argv[1], "--metrics") == 0)
         return list_metrics();
     rule_settings_init(&replay.settings);
     for (int i = 1; i < argc; i++) {
         if (strcmp(argv[i], "--assessments") == 0)
             replay.assessments = true;
-        else if (take_setting(&replay.settings, argv[i], err, sizeof err) != 0) {
-            fprintf(stderr, "alerts-replay: %s\n", err);
+        else if (take_setting(&replay.settings, argv[i], &error) != 0) {
+            fprintf(stderr, "alerts-replay: %s\n", error.text);
             return 2;
         }
     }
-    if (rule_settings_check(&replay.settings, err, sizeof err) != 0) {
-        fprintf(stderr, "alerts-replay: %s\n", err);
+    if (rule_settings_check(&replay.settings, &error) != 0) {
+        fprintf(stderr, "alerts-replay: %s\n", error.text);
         return 2;
     }
     int rc = replay_all(&replay);

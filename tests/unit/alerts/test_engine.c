@@ -192,10 +192,10 @@ static void stale_unknown_and_foreign_figures_are_ignored(void **state)
 static void observed_layers_do_not_make_it_loud(void **state)
 {
     struct rule_settings settings;
-    char err[256];
+    struct error error;
     rule_settings_init(&settings);
-    rule_override_add(&settings, RULE_NONFINITE, "layer.1", RULE_OFF, err, sizeof err);
-    rule_override_add(&settings, RULE_NONFINITE, "layer.2", RULE_OBSERVE, err, sizeof err);
+    rule_override_add(&settings, RULE_NONFINITE, "layer.1", RULE_OFF, &error);
+    rule_override_add(&settings, RULE_NONFINITE, "layer.2", RULE_OBSERVE, &error);
     struct stage *stage = with_layers(&settings, 3);
     fire(stage, 1, 10);
     assert_int_equal(stage_report(stage), 0);

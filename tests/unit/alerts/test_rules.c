@@ -4,30 +4,29 @@
 static void every_initial_value_is_allowed_and_consistent(void **state)
 {
     struct rule_settings settings;
-    char err[256] = "";
+    struct error error = {""};
     rule_settings_init(&settings);
     for (size_t i = 0; i < rule_setting_count; i++) {
         const struct rule_setting *setting = &rule_setting_table[i];
         assert_ptr_equal(
             rule_setting_find(setting->rule, setting->key), setting); /* no key twice */
         assert_true(rule_setting_get(&settings, setting) == setting->initial);
-        assert_int_equal(rule_setting_set(&settings, setting->rule, setting->key, setting->initial,
-                             err, sizeof err),
-            0);
+        assert_int_equal(
+            rule_setting_set(&settings, setting->rule, setting->key, setting->initial, &error), 0);
     }
-    assert_int_equal(rule_settings_check(&settings, err, sizeof err), 0);
+    assert_int_equal(rule_settings_check(&settings, &error), 0);
 }
 
 static void each_constant_is_set_alone(void **state)
 {
     for (size_t i = 0; i < rule_setting_count; i++) {
         struct rule_settings settings;
-        char err[256];
+        struct error error;
         const struct rule_setting *changed = &rule_setting_table[i];
         double value = changed->initial == changed->max ? changed->min : changed->max;
         rule_settings_init(&settings);
         assert_int_equal(
-            rule_setting_set(&settings, changed->rule, changed->key, value, err, sizeof err), 0);
+            rule_setting_set(&settings, changed->rule, changed->key, value, &error), 0);
         for (size_t j = 0; j < rule_setting_count; j++)
             assert_true(rule_setting_get(&settings, &rule_setting_table[j]) ==
                         (i == j ? value : rule_setting_table[j].initial));
@@ -37,27 +36,26 @@ static void each_constant_is_set_alone(void **state)
 static void errors_name_rule_key_value_and_range(void **state)
 {
     struct rule_settings settings;
-    char err[256];
+    struct error error;
     rule_settings_init(&settings);
-    assert_int_equal(
-        rule_setting_set(&settings, RULE_SIGMA_GROWTH, "layer", 0.01, err, sizeof err), -1);
-    assert_string_equal(err, "rule sigma_growth: layer is 0.01, expected a number from 0.1 to 100");
+    assert_int_equal(rule_setting_set(&settings, RULE_SIGMA_GROWTH, "layer", 0.01, &error), -1);
+    assert_string_equal(
+        error.text, "rule sigma_growth: layer is 0.01, expected a number from 0.1 to 100");
     assert_true(settings.detectors.sigma_growth.layer == 8);
-    assert_int_equal(
-        rule_setting_set(&settings, RULE_SIGMA_GROWTH, "layer", NAN, err, sizeof err), -1);
-    assert_int_equal(
-        rule_setting_set(&settings, RULE_LOSS_HIGH, "elasticity", 1, err, sizeof err), -1);
-    assert_string_equal(err, "rule loss_high has no setting 'elasticity'");
+    assert_int_equal(rule_setting_set(&settings, RULE_SIGMA_GROWTH, "layer", NAN, &error), -1);
+    assert_int_equal(rule_setting_set(&settings, RULE_LOSS_HIGH, "elasticity", 1, &error), -1);
+    assert_string_equal(error.text, "rule loss_high has no setting 'elasticity'");
 }
 
 static void thresholds_on_the_wrong_side_are_found(void **state)
 {
     struct rule_settings settings;
-    char err[256];
+    struct error error;
     rule_settings_init(&settings);
     settings.detectors.loss_high.rise = 1.6;
-    assert_int_equal(rule_settings_check(&settings, err, sizeof err), -1);
-    assert_string_equal(err, "rule loss_high: rise is 1.6, expected at most critical, which is 1");
+    assert_int_equal(rule_settings_check(&settings, &error), -1);
+    assert_string_equal(
+        error.text, "rule loss_high: rise is 1.6, expected at most critical, which is 1");
 }
 
 static void names_are_found(void **state)
@@ -75,13 +73,12 @@ static void names_are_found(void **state)
 static void the_last_pattern_that_fits_decides(void **state)
 {
     struct rule_settings settings;
-    char err[256], wide[RULE_PATTERN_MAX + 1];
+    struct error error;
+    char wide[RULE_PATTERN_MAX + 1];
     rule_settings_init(&settings);
+    assert_int_equal(rule_override_add(&settings, RULE_NONFINITE, "blocks.*", RULE_OFF, &error), 0);
     assert_int_equal(
-        rule_override_add(&settings, RULE_NONFINITE, "blocks.*", RULE_OFF, err, sizeof err), 0);
-    assert_int_equal(
-        rule_override_add(&settings, RULE_NONFINITE, "*.mlp.gate", RULE_OBSERVE, err, sizeof err),
-        0);
+        rule_override_add(&settings, RULE_NONFINITE, "*.mlp.gate", RULE_OBSERVE, &error), 0);
     assert_int_equal(rule_mode_for(&settings, RULE_NONFINITE, "blocks.0.attn.q"), RULE_OFF);
     assert_int_equal(rule_mode_for(&settings, RULE_NONFINITE, "blocks.0.mlp.gate"), RULE_OBSERVE);
     assert_int_equal(rule_mode_for(&settings, RULE_NONFINITE, "head"), RULE_ON);
@@ -89,15 +86,11 @@ static void the_last_pattern_that_fits_decides(void **state)
     assert_int_equal(rule_mode_for(&settings, RULE_LOSS_HIGH, "blocks.0.attn.q"), RULE_ON);
     memset(wide, 'x', sizeof wide - 1);
     wide[sizeof wide - 1] = '\0';
-    assert_int_equal(
-        rule_override_add(&settings, RULE_NONFINITE, wide, RULE_OFF, err, sizeof err), -1);
-    assert_int_equal(
-        rule_override_add(&settings, RULE_NONFINITE, "", RULE_OFF, err, sizeof err), -1);
+    assert_int_equal(rule_override_add(&settings, RULE_NONFINITE, wide, RULE_OFF, &error), -1);
+    assert_int_equal(rule_override_add(&settings, RULE_NONFINITE, "", RULE_OFF, &error), -1);
     while (settings.override_count < RULE_OVERRIDES_MAX)
-        assert_int_equal(
-            rule_override_add(&settings, RULE_NONFINITE, "x", RULE_OFF, err, sizeof err), 0);
-    assert_int_equal(
-        rule_override_add(&settings, RULE_NONFINITE, "x", RULE_OFF, err, sizeof err), -1);
+        assert_int_equal(rule_override_add(&settings, RULE_NONFINITE, "x", RULE_OFF, &error), 0);
+    assert_int_equal(rule_override_add(&settings, RULE_NONFINITE, "x", RULE_OFF, &error), -1);
 }
 
 int main(void)

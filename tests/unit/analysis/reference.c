@@ -169,10 +169,10 @@ double exact_residual(const double *values, size_t rows, size_t cols, const doub
 
 bool kernels_as_asked(void)
 {
-    char err[200];
-    if (kernels_check_environment(err, sizeof(err)) == 0)
+    struct error error;
+    if (kernels_check_environment(&error) == 0)
         return true;
-    printf("skipped: %s\n", err);
+    printf("skipped: %s\n", error.text);
     return false;
 }
 

@@ -413,13 +413,13 @@ static void check_restart(size_t rows, size_t cols, float scale)
                     *restarted = spectrum_new(rows, cols, &defaults);
     struct spectrum *late = spectrum_new(rows, cols, &defaults);
     struct spectrum_result a, b;
-    char err[200] = "";
+    struct error error = {""};
     assert_int_equal(spectrum_update_views(steady, &w, NULL, NULL, &a), 0);
     size_t size = spectrum_export_size(steady);
     unsigned char *bytes = must_alloc(size, 1);
     spectrum_export(steady, bytes);
-    assert_int_equal(spectrum_import(restarted, bytes, size, false, err, sizeof(err)), 0);
-    assert_int_equal(spectrum_import(late, bytes, size, true, err, sizeof(err)), 0);
+    assert_int_equal(spectrum_import(restarted, bytes, size, false, &error), 0);
+    assert_int_equal(spectrum_import(late, bytes, size, true, &error), 0);
     fill_floats(&random, values, rows * cols, 1e-2f * scale);
     assert_int_equal(spectrum_update_views(steady, &w, NULL, NULL, &a), 0);
     assert_int_equal(spectrum_update_views(restarted, &w, NULL, NULL, &b), 0);
@@ -459,25 +459,24 @@ static void a_damaged_export_is_refused(void **state)
     size_t size = spectrum_export_size(spectrum);
     unsigned char *bytes = must_alloc(size, 1), *damaged = must_alloc(size + 1, 1),
                   *kept = must_alloc(size, 1);
-    char err[200];
+    struct error error;
     spectrum_export(spectrum, bytes);
     memcpy(damaged, bytes, size);
     for (size_t length = 0; length <= size + 1; length++)
         if (length != size)
-            assert_int_equal(
-                spectrum_import(spectrum, damaged, length, false, err, sizeof(err)), -1);
+            assert_int_equal(spectrum_import(spectrum, damaged, length, false, &error), -1);
     static const size_t header[] = {0, 4, 8, 15, 16, 32, 35, 36, 43, 44};
     for (size_t i = 0; i < sizeof(header) / sizeof(header[0]); i++) {
         memcpy(damaged, bytes, size);
         damaged[header[i]] ^= 0x40;
-        err[0] = '\0';
-        assert_int_equal(spectrum_import(spectrum, damaged, size, false, err, sizeof(err)), -1);
-        assert_true(strlen(err) > 0);
+        error.text[0] = '\0';
+        assert_int_equal(spectrum_import(spectrum, damaged, size, false, &error), -1);
+        assert_true(strlen(error.text) > 0);
     }
     memcpy(damaged, bytes, size);
     memset(damaged + size - 4, 0xff, 4); /* a NaN */
-    assert_int_equal(spectrum_import(spectrum, damaged, size, false, err, sizeof(err)), -1);
-    assert_int_equal(spectrum_import(other, bytes, size, false, err, sizeof(err)), -1);
+    assert_int_equal(spectrum_import(spectrum, damaged, size, false, &error), -1);
+    assert_int_equal(spectrum_import(other, bytes, size, false, &error), -1);
     spectrum_export(spectrum, kept);
     assert_memory_equal(kept, bytes, size);
     free(bytes);

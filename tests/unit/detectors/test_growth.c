@@ -298,8 +298,10 @@ static void a_layer_that_is_turned_off_is_in_no_quorum(void **state)
         stage_layer(stage, layer, layer == 3 ? "off" : "on", "linear", "");
     for (int64_t t = 0; t <= 1400 && alert == NULL; t += 5) {
         if (t == 900) {
+            struct error error;
+
             assert_int_equal(
-                rule_override_add(&settings, RULE_SIGMA_GROWTH, "off", RULE_OFF, NULL, 0), 0);
+                rule_override_add(&settings, RULE_SIGMA_GROWTH, "off", RULE_OFF, &error), 0);
             alert_engine_retune(stage->engine, &settings, 1000);
         }
         for (int64_t layer = 1; layer <= 3; layer++)
