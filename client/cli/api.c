@@ -89,6 +89,26 @@ static int complain_of_curl(const struct cli *cli, CURLcode code, const char *wh
     return CLI_FAILED;
 }
 
+static void set_request_options(
+    CURL *curl, const struct question *question, struct api_answer *answer, char *why)
+{
+    if (question->body) {
+        curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, question->method);
+        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, question->body);
+    }
+    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+    /* The daemon is near: a proxy that is set for the web does not lead to it. */
+    curl_easy_setopt(curl, CURLOPT_PROXY, "");
+    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, 5L);
+    curl_easy_setopt(curl, CURLOPT_TIMEOUT, 60L);
+    curl_easy_setopt(curl, CURLOPT_ACCEPT_ENCODING, "");
+    curl_easy_setopt(curl, CURLOPT_USERAGENT, "foreshock/" FORESHOCK_VERSION);
+    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, why);
+    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, append_received);
+    curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
+}
+
 static int perform(const struct cli *cli, const struct question *question,
     const struct api_path *path, struct api_answer *answer)
 {
@@ -109,21 +129,7 @@ static int perform(const struct cli *cli, const struct question *question,
     }
     curl_easy_setopt(curl, CURLOPT_URL, url);
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers);
-    if (question->body) {
-        curl_easy_setopt(curl, CURLOPT_CUSTOMREQUEST, question->method);
-        curl_easy_setopt(curl, CURLOPT_POSTFIELDS, question->body);
-    }
-    curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-    curl_easy_setopt(
-        curl, CURLOPT_PROXY, ""); /* the daemon is near: a proxy set for the web is none for it */
-    curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, 5L);
-    curl_easy_setopt(curl, CURLOPT_TIMEOUT, 60L);
-    curl_easy_setopt(curl, CURLOPT_ACCEPT_ENCODING, "");
-    curl_easy_setopt(curl, CURLOPT_USERAGENT, "foreshock/" FORESHOCK_VERSION);
-    curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, why);
-    curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, append_received);
-    curl_easy_setopt(curl, CURLOPT_WRITEDATA, answer);
+    set_request_options(curl, question, answer, why);
     CURLcode code = curl_easy_perform(curl);
     curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &answer->status);
     rc = code == CURLE_OK ? CLI_OK : complain_of_curl(cli, code, why);

@@ -403,14 +403,10 @@ static void publish_pairs(const struct update *update, struct spectrum_result *o
     out->residual2 = figure(krylov_residual(krylov, 1));
 }
 
-int spectrum_update(struct spectrum *spectrum, const struct matrix *w, const struct matrix *w0,
-    struct baseline_sums *w0_sums, const struct matrix *prev, struct spectrum_result *out)
+static void clear_result(struct spectrum_result *out)
 {
-    struct baseline_sums anew = {.known = false};
-    w0_sums = w0_sums ? w0_sums : &anew;
-    if (!same_shape(spectrum, w) || !same_shape(spectrum, w0) || !same_shape(spectrum, prev))
-        return ANALYSIS_SHAPE;
     double none = ANALYSIS_UNDEFINED;
+
     *out = (struct spectrum_result){.sigma1 = none,
         .sigma2 = none,
         .gap = none,
@@ -418,6 +414,16 @@ int spectrum_update(struct spectrum *spectrum, const struct matrix *w, const str
         .turn = none,
         .residual = none,
         .residual2 = none};
+}
+
+int spectrum_update(struct spectrum *spectrum, const struct matrix *w, const struct matrix *w0,
+    struct baseline_sums *w0_sums, const struct matrix *prev, struct spectrum_result *out)
+{
+    struct baseline_sums anew = {.known = false};
+    w0_sums = w0_sums ? w0_sums : &anew;
+    if (!same_shape(spectrum, w) || !same_shape(spectrum, w0) || !same_shape(spectrum, prev))
+        return ANALYSIS_SHAPE;
+    clear_result(out);
     struct update update;
     uint64_t rng = spectrum->rng;
     int exponent = spectrum->exponent;

@@ -160,6 +160,30 @@ static int start_threads(struct http *http, int fd, struct error *error)
     return HTTP_FAILED;
 }
 
+/* Opens a reader now: a database that cannot be read is an error of the start. */
+static int check_database(struct http *http, struct error *error)
+{
+    struct reader *reader = readers_take(&http->readers, error);
+
+    if (!reader)
+        return error_at(error, "HTTP");
+    readers_give(&http->readers, reader);
+    return 0;
+}
+
+/* Binds the address and starts libmicrohttpd's threads. HTTP_OK, or what http_start returns. */
+static int start_listening(struct http *http, struct error *error)
+{
+    int fd = listen_tcp(http->options.address, &http->port, error), code;
+
+    if (fd < 0)
+        return HTTP_NOT_BOUND;
+    code = start_threads(http, fd, error);
+    if (code != HTTP_OK)
+        close(fd);
+    return code;
+}
+
 int http_start(struct http **out, const struct http_options *options, struct error *error)
 {
     int code = HTTP_FAILED;
@@ -172,31 +196,17 @@ int http_start(struct http **out, const struct http_options *options, struct err
     }
     fill_defaults(http, options);
     readers_init(&http->readers, options->state_dir);
-    /* Open one now: a database that cannot be read is an error of the start. */
-    struct reader *reader = readers_take(&http->readers, error);
-    if (!reader) {
-        error_at(error, "HTTP");
+    if (check_database(http, error) != 0)
         goto fail;
-    }
-    readers_give(&http->readers, reader);
     if (lanes_start(http)) {
         error_set(error, "HTTP: threads for queries could not be started");
         goto fail;
     }
-    int fd = listen_tcp(options->address, &http->port, error);
-    if (fd < 0) {
-        code = HTTP_NOT_BOUND;
-        goto fail_lanes;
+    code = start_listening(http, error);
+    if (code == HTTP_OK) {
+        *out = http;
+        return HTTP_OK;
     }
-    code = start_threads(http, fd, error);
-    if (code) {
-        close(fd);
-        goto fail_lanes;
-    }
-    *out = http;
-    return HTTP_OK;
-
-fail_lanes:
     lanes_stop(http);
     lanes_free(http);
 fail:

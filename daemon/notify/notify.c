@@ -66,7 +66,7 @@ static int register_all(struct notify *notify, const struct notifier_settings *l
         };
     if (batch) {
         store_put_notifiers(batch, rows, count, clock_wall());
-        store_put_fence(batch, on_registered, notify);
+        store_on_commit(batch, on_registered, notify);
     }
     if (store_submit(notify->store, batch) == 0)
         return 0;

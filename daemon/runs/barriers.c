@@ -52,7 +52,7 @@ static void send_to_store(struct session *session, uint64_t token)
     }
     *barrier =
         (struct flying_barrier){.mailbox = options->mailbox, .session = session, .token = token};
-    store_put_fence(batch, on_committed, barrier);
+    store_on_commit(batch, on_committed, barrier);
     session->barriers_flying++;
     store_submit(options->store, batch); /* refused or not, it lands */
 }

@@ -372,12 +372,12 @@ void gather_drop_run(struct gathers *gathers, const struct run *run)
             drop_gather(gathers, gather, &gathers->stats->dropped_shards_total);
 }
 
-void gather_pass(struct gathers *gathers, uint64_t ms)
+void gather_tick(struct gathers *gathers, uint64_t now_ms)
 {
     double deadline_ms = 1000 * gathers->deadline_seconds;
     struct gather *oldest;
 
-    gathers->clock_ms += ms;
+    gathers->clock_ms = now_ms;
     while ((oldest = gathers->oldest) &&
            (double)(gathers->clock_ms - oldest->touched_ms) >= deadline_ms)
         drop_gather(gathers, oldest, &gathers->stats->dropped_shards_total);

@@ -67,8 +67,8 @@ void gather_lose(struct gathers *gathers, struct work_queue *queue,
 void gather_drop_run(
     struct gathers *gathers, const struct run *run); /* nobody sends the rest of what waits */
 
-/* Time has passed: what waits too long is dropped. */
-void gather_pass(struct gathers *gathers, uint64_t ms);
+/* It is `now_ms` on the clock of ingest/reading_clock.h: what waits too long is dropped. */
+void gather_tick(struct gathers *gathers, uint64_t now_ms);
 
 void gather_free_all(struct gathers *gathers); /* nobody learns of it */
 

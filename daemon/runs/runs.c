@@ -5,6 +5,7 @@
 
 #include "daemon/core/clock.h"
 #include "daemon/core/limits.h"
+#include "daemon/ingest/reading_clock.h"
 #include "daemon/runs/barriers.h"
 #include "daemon/runs/messages.h"
 #include "daemon/runs/registry.h"
@@ -21,7 +22,7 @@ struct runs {
     struct samples samples;
     struct ingest *ingest;
     uv_timer_t tick;
-    uint64_t tick_at_ms;
+    struct reading_clock reading;
 };
 
 /* Rows that the store had no room for: without that of a layer its figures would never be seen. */
@@ -45,11 +46,10 @@ static void serve_sessions(struct runs *runs)
 static void on_runs_tick(uv_timer_t *timer)
 {
     struct runs *runs = timer->data;
-    uint64_t now = clock_ms(), passed = now - runs->tick_at_ms;
 
-    runs->tick_at_ms = now;
+    reading_clock_tick(&runs->reading, clock_ms());
     sessions_watch_disk(&runs->registry);
-    samples_pass(&runs->samples, passed > LIMIT_STALL_MS ? LIMIT_TICK_MS : passed);
+    samples_tick(&runs->samples, runs->reading.now_ms);
     save_rows(runs);
     serve_sessions(runs);
 }
@@ -73,7 +73,7 @@ struct runs *runs_new(const struct runs_options *options)
     samples_init(&runs->samples, &runs->registry, on_memory_freed, runs);
     uv_timer_init(options->loop, &runs->tick);
     runs->tick.data = runs;
-    runs->tick_at_ms = clock_ms();
+    reading_clock_start(&runs->reading, clock_ms());
     uv_timer_start(&runs->tick, on_runs_tick, LIMIT_TICK_MS, LIMIT_TICK_MS);
     return runs;
 }

@@ -237,13 +237,13 @@ static void close_waiting(const struct run *run, uint64_t now_ms, double deadlin
     }
 }
 
-void samples_pass(struct samples *samples, uint64_t ms)
+void samples_tick(struct samples *samples, uint64_t reading_ms)
 {
     const struct runs_options *options = samples->registry->options;
     uint64_t now_ms = clock_ms();
 
     stats_set(&options->stats->worker_since_ms, workers_oldest_ms(&samples->workers));
-    gather_pass(&samples->gathers, ms);
+    gather_tick(&samples->gathers, reading_ms);
     for (struct run *run = samples->registry->by_id; run; run = run->by_id.next)
         close_waiting(run, now_ms, options->sample_deadline_seconds);
     workers_start(&samples->workers);

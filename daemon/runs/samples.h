@@ -43,9 +43,9 @@ void samples_drop_waiting(struct samples *samples, const struct run *run);
 /* Nobody sends for the run any more: its blocks give back what they can. */
 void samples_release_memory(struct samples *samples, const struct run *run);
 
-/* Time has passed: alignments that have waited too long for other ranks are closed, and shards for others dropped; jobs begin
+/* It is `reading_ms` on the clock of ingest/reading_clock.h: alignments that have waited too long for other ranks are closed, and shards for others dropped; jobs begin
  * for which the store has room again. */
-void samples_pass(struct samples *samples, uint64_t ms);
+void samples_tick(struct samples *samples, uint64_t reading_ms);
 
 void samples_stop(struct samples *samples); /* no job begins any more; returns when all are done */
 void samples_free(struct samples *samples); /* what waits; before the runs are freed */

@@ -41,7 +41,7 @@ void session_free(struct session *session)
 {
     struct numbered_layer *numbered, *next_numbered;
     struct barrier *barrier, *next_barrier;
-    struct loss *loss, *next_loss;
+    struct lost_sample *loss, *next_loss;
 
     HASH_ITER (hh, session->numbers, numbered, next_numbered) {
         HASH_DEL(session->numbers, numbered);
@@ -49,8 +49,8 @@ void session_free(struct session *session)
     }
     DL_FOREACH_SAFE (session->barriers, barrier, next_barrier)
         free(barrier);
-    HASH_ITER (hh, session->losses, loss, next_loss) {
-        HASH_DEL(session->losses, loss);
+    HASH_ITER (hh, session->lost_samples, loss, next_loss) {
+        HASH_DEL(session->lost_samples, loss);
         free(loss);
     }
     backlog_clear(&session->backlog);
@@ -108,14 +108,14 @@ bool session_has_room(const struct session *session)
 
 uint64_t session_count_loss(struct session *session, struct work_queue *queue, int64_t step)
 {
-    struct loss *loss;
+    struct lost_sample *loss;
 
-    HASH_FIND_PTR(session->losses, &queue, loss);
+    HASH_FIND_PTR(session->lost_samples, &queue, loss);
     if (loss && loss->attempt == session->attempt && loss->step == step)
         return 0;
     if (!loss && (loss = calloc(1, sizeof *loss))) {
         loss->queue = queue;
-        HASH_ADD_PTR(session->losses, queue, loss);
+        HASH_ADD_PTR(session->lost_samples, queue, loss);
     }
     if (loss) {
         loss->attempt = session->attempt;

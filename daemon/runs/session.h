@@ -43,7 +43,7 @@ struct numbered_layer {
 };
 
 /* The newest sample of a block that a session lost: however many tensors it costs, it counts once. */
-struct loss {
+struct lost_sample {
     struct work_queue *queue;
     uint32_t attempt;
     int64_t step;
@@ -63,7 +63,7 @@ struct session {
     uint64_t sequence;   /* of the newest item */
     struct item *undone; /* in order of sequence */
     size_t gathering;    /* of them, shards that wait for those of others */
-    struct loss *losses;
+    struct lost_sample *lost_samples;
     struct barrier *barriers; /* flushes that wait */
     unsigned barriers_flying; /* handed to the store */
     struct backlog backlog;   /* scalars that the store has no room for */

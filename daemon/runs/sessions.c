@@ -236,6 +236,19 @@ static void displace_session(struct session *session)
         LOG_INT("rank", session->rank));
 }
 
+/* What people call the run, as the hello says it. */
+static void take_names(struct run *run, const struct wire_hello *hello)
+{
+    if (hello->name.ptr) {
+        char name[WIRE_NAME_MAX + 1];
+
+        copy_text(name, sizeof name, hello->name);
+        replace_text(&run->name, name);
+    }
+    if (hello->tags_count)
+        take_tags(run, hello);
+}
+
 int sessions_hello(struct samples *samples, struct peer *peer, const struct wire_hello *hello,
     const struct origin *origin, struct session **known, struct wire_fault *fault)
 {
@@ -263,14 +276,7 @@ int sessions_hello(struct samples *samples, struct peer *peer, const struct wire
     if (!session)
         return fault_set(
             fault, WIRE_CODE_LIMIT, WIRE_HELLO, "session", "memory for one more", "%s", key);
-    if (hello->name.ptr) {
-        char name[WIRE_NAME_MAX + 1];
-
-        copy_text(name, sizeof name, hello->name);
-        replace_text(&run->name, name);
-    }
-    if (hello->tags_count)
-        take_tags(run, hello);
+    take_names(run, hello);
     go_live(session, peer, hello->lossless);
     *known = session;
     log_info("session opened", LOG_STR("run", run->key), LOG_STR("session", key),

@@ -26,7 +26,7 @@ struct store_batch *store_batch_new(void)
 
 bool store_batch_is_empty(const struct store_batch *batch)
 {
-    return batch && !batch->failed && !batch->ops && !batch->fence;
+    return batch && !batch->failed && !batch->ops && !batch->on_commit;
 }
 
 void store_batch_free(struct store_batch *batch)
@@ -263,9 +263,9 @@ void store_put_delivery(struct store_batch *batch, const struct store_delivery *
     set_urgent(batch);
 }
 
-void store_put_fence(struct store_batch *batch, void (*done)(void *ctx, bool ok), void *ctx)
+void store_on_commit(struct store_batch *batch, void (*done)(void *ctx, bool ok), void *ctx)
 {
     batch->urgent = true;
-    batch->fence = done;
-    batch->fence_ctx = ctx;
+    batch->on_commit = done;
+    batch->on_commit_ctx = ctx;
 }

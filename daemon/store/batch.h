@@ -95,9 +95,10 @@ struct store_batch {
     struct batch_block *blocks;
     size_t bytes; /* of all blocks */
     bool failed;  /* memory was short */
-    bool urgent;  /* somebody waits for its commit: a fence, or those who are to hear of an alert */
-    void (*fence)(void *ctx, bool ok);
-    void *fence_ctx;
+    bool
+        urgent; /* somebody waits for its commit: a callback, or those who are to hear of an alert */
+    void (*on_commit)(void *ctx, bool ok); /* NULL: nobody waits for it in particular */
+    void *on_commit_ctx;
 };
 
 #endif

@@ -1,4 +1,4 @@
-/* A fence that one thread waits for. */
+/* A commit that one thread waits for. */
 #include "daemon/store/commit.h"
 
 #include <pthread.h>
@@ -6,7 +6,7 @@
 
 #include "daemon/core/clock.h"
 
-/* Held by the one who waits and by the fence; whoever lets go last frees it. */
+/* Held by the one who waits and by the callback; whoever lets go last frees it. */
 struct commit_wait {
     pthread_mutex_t lock;
     pthread_cond_t finished;
@@ -39,7 +39,7 @@ static void wait_release(struct commit_wait *wait)
     free(wait);
 }
 
-static void on_fence(void *ctx, bool ok)
+static void on_batch_committed(void *ctx, bool ok)
 {
     struct commit_wait *wait = ctx;
 
@@ -60,11 +60,11 @@ enum commit_result commit_and_wait(
         store_batch_free(batch);
         return COMMIT_FAILED;
     }
-    store_put_fence(batch, on_fence, wait);
+    store_on_commit(batch, on_batch_committed, wait);
     bool lost = store_submit(store, batch) != 0;
     pthread_mutex_lock(&wait->lock);
     if (lost && !wait->done)
-        wait->holders--; /* no fence will answer */
+        wait->holders--; /* nothing will answer */
     while (!lost && !wait->done && clock_cond_wait(&wait->finished, &wait->lock, until_ms))
         continue;
     enum commit_result result = wait->ok ? COMMIT_DONE : COMMIT_FAILED;

@@ -6,7 +6,7 @@
 
 enum commit_result { COMMIT_DONE, COMMIT_FAILED, COMMIT_LATE };
 
-/* Takes the batch, which must hold no fence; NULL, of memory that was short, fails. COMMIT_LATE:
+/* Takes the batch, which must hold no callback of its own; NULL, of memory that was short, fails. COMMIT_LATE:
  * not within `deadline_ms`; it may still be committed. An empty batch waits for all earlier ones.
  */
 enum commit_result commit_and_wait(

@@ -242,8 +242,8 @@ int store_submit(struct store *store, struct store_batch *batch)
             return 0;
         stats_sub(&store->options.stats->store_queue, 1);
     }
-    if (batch && batch->fence)
-        batch->fence(batch->fence_ctx, false);
+    if (batch && batch->on_commit)
+        batch->on_commit(batch->on_commit_ctx, false);
     store_batch_free(batch);
     return -1;
 }

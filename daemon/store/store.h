@@ -2,7 +2,7 @@
  *
  * Layout of the state directory: `lock` (flock: one daemon a directory), `foreshock.db`,
  * `baselines/<layer>-<attempt>-<step>.w0`. Writes are values handed over in batches; each batch is
- * committed whole, in order, in a transaction with others that wait (at once when a fence or an alert waits
+ * committed whole, in order, in a transaction with others that wait (at once when a callback or an alert waits
  * or the last commit is half a second ago, else half a second after it). A batch is what one
  * event made: its figures and the alerts they changed become visible together, or not at all.
  * Points that the database has already are left as they are, so that a message sent twice counts
@@ -200,7 +200,8 @@ int store_replay(struct store *store, int64_t run, uint32_t attempt, const char 
 struct store_batch *store_batch_new(void);
 void store_batch_free(
     struct store_batch *batch); /* only one that was not submitted; safe on NULL */
-bool store_batch_is_empty(const struct store_batch *batch); /* no rows, no fence; false for NULL */
+bool store_batch_is_empty(
+    const struct store_batch *batch); /* no rows, no callback; false for NULL */
 void store_put_run(struct store_batch *, const struct store_run *);         /* insert or update */
 void store_put_attempt(struct store_batch *, const struct store_attempt *); /* insert or update */
 void store_put_session(struct store_batch *, const struct store_session *); /* insert or update */
@@ -228,7 +229,7 @@ void store_put_notifiers(
 void store_put_delivery(struct store_batch *, const struct store_delivery *);
 /* `done(ctx, ok)` on the writer thread, after the commit of this batch and so of all before it.
  * At most one a batch. */
-void store_put_fence(struct store_batch *, void (*done)(void *ctx, bool ok), void *ctx);
+void store_on_commit(struct store_batch *, void (*done)(void *ctx, bool ok), void *ctx);
 
 /* Hands the batch over (it is no longer the caller's, whatever is returned). Any thread; never
  * waits for the disk. 0, or -1 when the queue is at its bound (STORE_QUEUE_MAX batches) or

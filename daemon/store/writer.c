@@ -75,7 +75,7 @@ static void count_commit(
             (unsigned long long)outbox->dropped, outbox->dropped_of);
 }
 
-/* The group no longer counts as waiting. Before its fences pass: who waits for one may look at
+/* The group no longer counts as waiting. Before its callbacks run: who waits for one may look at
  * the gauge. */
 static void count_out(struct writer *writer, const struct store_batch *group)
 {
@@ -88,7 +88,7 @@ static void count_out(struct writer *writer, const struct store_batch *group)
     stats_sub(&writer->options->stats->store_queue, count);
 }
 
-/* Tells what a group changed (`ok`), or only its fences that it is lost, and frees it. */
+/* Tells what a group changed (`ok`), or only to its callbacks that it is lost, and frees it. */
 static void release_group(struct writer *writer, struct store_batch *group, bool ok)
 {
     count_out(writer, group);
@@ -99,8 +99,8 @@ static void release_group(struct writer *writer, struct store_batch *group, bool
             apply_unlink_replaced(writer->apply, batch, writer->baselines_fd);
             apply_notify_sink(writer->apply, batch, &writer->options->sink);
         }
-        if (batch->fence)
-            batch->fence(batch->fence_ctx, ok);
+        if (batch->on_commit)
+            batch->on_commit(batch->on_commit_ctx, ok);
         store_batch_free(batch);
     }
 }

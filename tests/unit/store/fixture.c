@@ -93,7 +93,7 @@ void fixture_flush(struct fixture *fixture)
 {
     struct gate gate = {.mutex = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
     struct store_batch *batch = store_batch_new();
-    store_put_fence(batch, pass_gate, &gate);
+    store_on_commit(batch, pass_gate, &gate);
     fixture_submit(fixture, batch);
     pthread_mutex_lock(&gate.mutex);
     while (!gate.passed)

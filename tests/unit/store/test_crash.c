@@ -76,7 +76,7 @@ static void write_until_killed(const struct store_options *options, int fd, int6
         if (number % 3 == 0) {
             struct promise *promise = malloc(sizeof *promise);
             *promise = (struct promise){fd, number};
-            store_put_fence(batch, tell_parent, promise);
+            store_on_commit(batch, tell_parent, promise);
         }
         store_submit(store, batch);
         if (number % 10 == 0)
@@ -223,7 +223,7 @@ static void a_fence_that_cannot_be_kept_says_so(void **state)
     struct store_batch *batch = store_batch_new();
     struct store_run run = fixture_run(1, "alpha");
     store_put_run(batch, &run);
-    store_put_fence(batch, hear, &heard);
+    store_on_commit(batch, hear, &heard);
     fixture_submit(fixture, batch);
     store_close(&fixture->store);
     limit_files(RLIM_INFINITY);
