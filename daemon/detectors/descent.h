@@ -15,6 +15,8 @@ struct descent {
     bool begun;
     double start, lowest; /* levels; lowest: before the newest loss */
     double now;           /* the level; NaN: there is none yet */
+    double noise;         /* mean step from one of the last losses to the next, without its sign */
+    double last, steps;
 };
 
 /* Takes a finite loss; t increases. False while there is no level yet. */

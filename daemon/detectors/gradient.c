@@ -15,7 +15,8 @@
 #include "daemon/detectors/step_row.h"
 
 #define LEVEL_STEPS 40.0
-#define LEVEL_LEAST 4 /* values */
+#define LEVEL_LEAST 4   /* values */
+#define LOSS_NOISE  3.0 /* times the noise of the loss: a rise below is none (fa080) */
 
 enum { LOSS, GRADIENT, FIGURES }; /* of a row */
 
@@ -31,7 +32,8 @@ static void gradient_compare(struct gradient *state, const struct detector_setti
 {
     const struct descent *loss = &state->loss;
     double way = descent_way(loss);
-    double loss_rise = loss->begun && way > 0 ? descent_rise(loss) / way : 0;
+    bool rises = loss->begun && way > 0 && descent_rise(loss) > LOSS_NOISE * loss->noise;
+    double loss_rise = rises ? descent_rise(loss) / way : 0;
     double risen = loss_rise > 0 && loss->lowest > 0 ? loss->now / loss->lowest : 1;
     double ratio = exp(level - past) / risen;
     bool bad = ratio > settings->gradient.ratio && loss_rise > settings->gradient.loss_rise;

@@ -79,10 +79,10 @@ class Builder:
         subprocess.run(
             [sys.executable, detectors / "embed_risk_model.py", f"{model}.json", f"{model}.c"], check=True
         )
-        record = Path("daemon/core/alert_record.c")
-        record_copy = self.tree / record
-        record_copy.parent.mkdir()
-        shutil.copy(ROOT / record, record_copy)
+        core = self.tree / "daemon" / "core"
+        core.mkdir()
+        for name in ("alert_record.c", "error.c"):
+            shutil.copy(ROOT / "daemon" / "core" / name, core)
         self.sources = sorted(path.relative_to(self.tree) for path in self.tree.rglob("*.c"))
         self.objects = {source: self._compile(self.tree, source) for source in self.sources}
 

@@ -100,6 +100,8 @@ CASES = [
     by_setting("gradient.ratio lower", "gradient.ratio=1.5"),
     by_setting("gradient.loss_rise", "gradient.loss_rise=0"),
     by_setting("gradient patience", "gradient.fire_samples=1", "gradient.fire_steps=0"),
+    by_patch("gradient: above the noise of the loss", (D + "gradient.c", "LOSS_NOISE * loss->noise", "0 * LOSS_NOISE * loss->noise")),
+    by_patch("descent: a jump is no noise", (D + "descent.c", "NOISE_CLIP * descent->noise", "step")),
     by_patch("gradient: in proportion to the loss", (D + "gradient.c", "double ratio = exp(level - past) / risen;", "double ratio = exp(level - past) + 0 * risen;")),
     # --- loss_high
     by_setting("loss_high.rise lower", "loss_high.rise=0.25"),
@@ -109,7 +111,7 @@ CASES = [
     by_patch("loss_high: twice single losses of the past", (D + "loss_high.c", "#define PEAKS       2.0", "#define PEAKS       0.0")),
     by_patch("loss_high: six losses", (D + "loss_high.c", "#define HIGH_VALUES 6", "#define HIGH_VALUES 3")),
     by_patch("loss_high: what is told is not its own past", (D + "loss_high.c", " && !high)", ")")),
-    by_patch("descent: 1.7 of the lowest", (D + "descent.c", "LOWEST_SHARE 1.7", "LOWEST_SHARE 0.0")),
+    by_patch("descent: 1.7 of the lowest", (D + "descent.c", "LOWEST_SHARE 1.7 ", "LOWEST_SHARE 0.0")),
     by_patch("past: from 0.4 t", (D + "history.h", "#define PAST_FROM  0.4", "#define PAST_FROM  0.6")),
     by_patch("past: to 0.8 t", (D + "history.h", "#define PAST_TO    0.8", "#define PAST_TO    0.95")),
     # --- rotation_still, nonfinite
