@@ -2,15 +2,34 @@
 #include "daemon/core/alert_record.h"
 
 #include <stdio.h>
+#include <string.h>
 
-const char *alert_severity_name(enum alert_severity severity)
+const char *const alert_severity_names[] = {"warning", "critical", NULL};
+const char *const alert_state_names[] = {"firing", "resolved", NULL};
+
+/* Its place in a list that ends with NULL, or -1. */
+static int find_name(const char *const *names, const char *name)
 {
-    return severity == SEVERITY_CRITICAL ? "critical" : "warning";
+    for (int i = 0; names[i]; i++)
+        if (strcmp(names[i], name) == 0)
+            return i;
+    return -1;
 }
 
-const char *alert_state_name(enum alert_state state)
+bool alert_severity_parse(const char *name, enum alert_severity *severity)
 {
-    return state == ALERT_FIRING ? "firing" : "resolved";
+    int found = find_name(alert_severity_names, name);
+    if (found >= 0)
+        *severity = (enum alert_severity)found;
+    return found >= 0;
+}
+
+bool alert_state_parse(const char *name, enum alert_state *state)
+{
+    int found = find_name(alert_state_names, name);
+    if (found >= 0)
+        *state = (enum alert_state)found;
+    return found >= 0;
 }
 
 const char *alert_record_layer(

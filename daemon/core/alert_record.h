@@ -16,8 +16,8 @@
 #define ALERT_TITLE_MAX    160
 #define ALERT_SUMMARY_MAX  1024
 
-enum alert_severity { SEVERITY_WARNING, SEVERITY_CRITICAL };
-enum alert_state { ALERT_FIRING, ALERT_RESOLVED };
+enum alert_severity { SEVERITY_WARNING, SEVERITY_CRITICAL, ALERT_SEVERITIES };
+enum alert_state { ALERT_FIRING, ALERT_RESOLVED, ALERT_STATES };
 
 #define ALERT_RECORD_RUN UINT8_MAX /* the layer of evidence that is about the run itself */
 
@@ -52,8 +52,13 @@ struct alert_record {
 _Static_assert(ALERT_LAYERS_MAX < ALERT_RECORD_RUN, "a place in the list is no run");
 _Static_assert(ALERT_LAYERS_MAX <= WIRE_ALERT_LAYERS_MAX, "a message has room for all layers");
 
-const char *alert_severity_name(enum alert_severity severity); /* "warning", "critical" */
-const char *alert_state_name(enum alert_state state);          /* "firing", "resolved" */
+/* Their names, then NULL: "warning", "critical"; "firing", "resolved". */
+extern const char *const alert_severity_names[ALERT_SEVERITIES + 1];
+extern const char *const alert_state_names[ALERT_STATES + 1];
+
+/* False, and the value as it was: none has that name. */
+bool alert_severity_parse(const char *name, enum alert_severity *severity);
+bool alert_state_parse(const char *name, enum alert_state *state);
 
 /* The name of the layer that evidence is about, "" for the run itself. */
 const char *alert_record_layer(

@@ -9,8 +9,8 @@ void alert_message_make(
     message->wire = (struct wire_alert){
         .id = (uint64_t)record->id,
         .rule = wire_str(record->rule),
-        .severity = wire_str(alert_severity_name(record->severity)),
-        .state = wire_str(alert_state_name(record->state)),
+        .severity = wire_str(alert_severity_names[record->severity]),
+        .state = wire_str(alert_state_names[record->state]),
         .title = wire_str(record->title),
         .summary = wire_str(record->summary),
         .layers = message->layers,

@@ -82,7 +82,7 @@ static void log_alert(const struct alert_record *record, enum alert_change chang
 
     log_write(level,
         LOG_FIELDS(texts[change], LOG_STR("run", record->run_key), LOG_STR("rule", record->rule),
-            LOG_STR("severity", alert_severity_name(record->severity)),
+            LOG_STR("severity", alert_severity_names[record->severity]),
             LOG_INT("step", record->started_step), LOG_STR("summary", record->summary)));
 }
 
@@ -103,7 +103,7 @@ static bool put_in_journal(struct evaluator *evaluator, const struct alert_recor
         return true;
     log_limited(&limit, LOG_LEVEL_ERROR, "an alert is not recorded: memory is short",
         LOG_STR("run", record->run_key), LOG_STR("rule", record->rule),
-        LOG_STR("state", alert_state_name(record->state)));
+        LOG_STR("state", alert_state_names[record->state]));
     return false;
 }
 

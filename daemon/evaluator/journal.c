@@ -218,7 +218,7 @@ static void log_unrecorded(const struct alert_record *record)
     log_write(record->observed ? LOG_LEVEL_INFO : LOG_LEVEL_WARNING,
         LOG_FIELDS("an alert is not recorded yet: the store does not write",
             LOG_STR("run", record->run_key), LOG_INT("alert", record->id),
-            LOG_STR("rule", record->rule), LOG_STR("state", alert_state_name(record->state)),
+            LOG_STR("rule", record->rule), LOG_STR("state", alert_state_names[record->state]),
             LOG_STR("summary", record->summary)));
 }
 

@@ -10,9 +10,6 @@
 
 enum { LIMIT_DEFAULT = 1000, LIMIT_MAX = 10000, ACK_DEADLINE_MS = 5000 };
 
-static const char *const states[] = {"firing", "resolved", NULL};
-static const char *const severities[] = {"warning", "critical", NULL};
-
 static void write_alert(void *ctx, const struct reader_alert *alert)
 {
     struct emitter *json = ctx;
@@ -39,15 +36,22 @@ static int check_run(struct request *request, const char *key, struct problem *p
 int api_alerts(struct request *request, struct reply *reply, struct problem *problem)
 {
     struct reader_alert_query query = {.run_key = query_text(&request->query, "run")};
+    const char *state_name = NULL, *severity_name = NULL;
+    enum alert_state state;
+    enum alert_severity severity;
     int64_t limit = LIMIT_DEFAULT;
 
-    if (query_choice(&request->query, "state", states, &query.state, problem) ||
-        query_choice(&request->query, "severity", severities, &query.severity, problem) ||
+    if (query_choice(&request->query, "state", alert_state_names, &state_name, problem) ||
+        query_choice(&request->query, "severity", alert_severity_names, &severity_name, problem) ||
         query_number(&request->query, "since", 0, &query.since, problem) ||
         query_integer(&request->query, "limit", 1, LIMIT_MAX, &limit, problem) ||
         check_run(request, query.run_key, problem))
         return -1;
     query.limit = (size_t)limit;
+    if (state_name && alert_state_parse(state_name, &state))
+        query.state = &state;
+    if (severity_name && alert_severity_parse(severity_name, &severity))
+        query.severity = &severity;
     struct reader *reader = request_reader(request, problem);
     if (!reader)
         return -1;

@@ -25,7 +25,8 @@ struct metrics_run {
 };
 
 struct metrics_alert {
-    char *run, *rule, *severity;
+    char *run, *rule;
+    enum alert_severity severity;
 };
 
 struct metrics_notifier {
@@ -56,7 +57,7 @@ static void keep_running(void *ctx, const struct reader_run *run)
 {
     struct metrics_data *gathering = ctx;
 
-    if (strcmp(run->row.state, "running") != 0)
+    if (run->row.state != RUN_RUNNING)
         return;
     struct metrics_run *list = grow(gathering->running, gathering->running_count, sizeof *list);
     if (!list) {
@@ -95,8 +96,8 @@ static void keep_firing(void *ctx, const struct reader_alert *alert)
         return;
     }
     gathering->firing = list;
-    list[gathering->firing_count++] = (struct metrics_alert){copy(gathering, alert->run_key),
-        copy(gathering, alert->row.rule), copy(gathering, alert->row.severity)};
+    list[gathering->firing_count++] = (struct metrics_alert){
+        copy(gathering, alert->run_key), copy(gathering, alert->row.rule), alert->row.severity};
 }
 
 static void keep_notifier(void *ctx, const struct reader_notifier *row)
@@ -116,7 +117,8 @@ static void keep_notifier(void *ctx, const struct reader_notifier *row)
 
 static int gather(struct metrics_data *gathering, struct reader *reader)
 {
-    const struct reader_alert_query firing = {.state = "firing", .limit = ALERTS_MAX};
+    const enum alert_state state = ALERT_FIRING;
+    const struct reader_alert_query firing = {.state = &state, .limit = ALERTS_MAX};
     int code = reader_runs(reader, keep_running, gathering);
 
     for (size_t i = 0; code != READER_FAILED && !gathering->failed && i < gathering->running_count;
@@ -142,7 +144,6 @@ static void free_gathering(struct metrics_data *gathering)
     for (size_t i = 0; i < gathering->firing_count; i++) {
         free(gathering->firing[i].run);
         free(gathering->firing[i].rule);
-        free(gathering->firing[i].severity);
     }
     for (size_t i = 0; i < gathering->notifiers_count; i++)
         free(gathering->notifiers[i].name);
@@ -169,7 +170,8 @@ static int compare_firing(const void *left, const void *right)
 
     if (!order)
         order = strcmp(a->rule, b->rule);
-    return order ? order : strcmp(a->severity, b->severity);
+    return order ? order
+                 : strcmp(alert_severity_names[a->severity], alert_severity_names[b->severity]);
 }
 
 /* The daemon's own families: a training's scalar of the same name is left out. */
@@ -292,8 +294,8 @@ static void write_firing(struct emitter *text, const struct metrics_data *gather
         while (i + same < gathering->firing_count && !compare_firing(first, first + same))
             same++;
         prometheus_sample(text, "foreshock_alerts_firing",
-            (const struct prometheus_label[]){
-                {"run", first->run}, {"rule", first->rule}, {"severity", first->severity}},
+            (const struct prometheus_label[]){{"run", first->run}, {"rule", first->rule},
+                {"severity", alert_severity_names[first->severity]}},
             3, (double)same);
         i += same;
     }

@@ -24,7 +24,7 @@ void objects_run_members(struct emitter *json, const struct store_run *run)
     emitter_key(json, "name");
     emitter_text(json, run->name);
     emitter_key(json, "state");
-    emitter_text(json, run->state);
+    emitter_text(json, run_state_names[run->state]);
     emitter_key(json, "started_at");
     emitter_real(json, run->started_at);
     emitter_key(json, "last_step");
@@ -49,9 +49,9 @@ void objects_alert_members(
     emitter_key(json, "rule");
     emitter_text(json, alert->rule);
     emitter_key(json, "severity");
-    emitter_text(json, alert->severity);
+    emitter_text(json, alert_severity_names[alert->severity]);
     emitter_key(json, "state");
-    emitter_text(json, alert->state);
+    emitter_text(json, alert_state_names[alert->state]);
     emitter_key(json, "recorded");
     emitter_bool(json, alert->recorded);
     emitter_key(json, "observed");

@@ -48,7 +48,7 @@ static void on_run(void *ctx, const struct store_run *row)
     free(run->tags);
     run->name = name;
     run->tags = tags;
-    run->state = run_state_restored(row->state);
+    run->state = row->state;
     run->attempt = attempt_restored(row->attempt, -1, 0);
     run->started_at = row->started_at;
     run->last_seen_at = run->row_at = row->last_seen_at;
@@ -80,7 +80,7 @@ static void on_session(void *ctx, const struct store_session *row)
     session->attempt = row->attempt;
     session->rank = row->rank;
     session->world = row->world;
-    session->state = session_state_restored(row->state);
+    session->state = row->state;
     session->client_dropped = row->dropped;
     session->resumed = true;
 }

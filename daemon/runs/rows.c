@@ -13,7 +13,7 @@ static void put_run(struct store_batch *batch, struct run *run, enum run_state s
                              .id = run->id,
                              .key = run->key,
                              .name = run->name,
-                             .state = run_state_row(state),
+                             .state = state,
                              .tags = run->tags,
                              .attempt = run->attempt.number,
                              .started_at = run->started_at,
@@ -50,7 +50,7 @@ static void put_session(
                                  .attempt = session->attempt,
                                  .rank = session->rank,
                                  .world = session->world,
-                                 .state = session_state_row(state),
+                                 .state = state,
                                  .dropped = session->client_dropped,
                              });
 }

@@ -7,8 +7,6 @@
 
 #include "daemon/runs/baselines.h"
 
-static const char *const names[RUN_STATES] = {"new", "running", "lost", "ended"};
-
 static const unsigned next[RUN_STATES] = {
     [RUN_NEW] = STATE_BIT(RUN_RUNNING),
     [RUN_RUNNING] = STATE_BIT(RUN_LOST) | STATE_BIT(RUN_ENDED),
@@ -16,7 +14,7 @@ static const unsigned next[RUN_STATES] = {
     [RUN_ENDED] = STATE_BIT(RUN_RUNNING),
 };
 
-const struct state_machine run_machine = {"run", names, next, RUN_STATES};
+const struct state_machine run_machine = {"run", run_state_names, next, RUN_STATES};
 
 struct run *run_new(struct registry *registry, int64_t id, const char *key)
 {
@@ -72,18 +70,6 @@ bool run_move(struct run *run, enum run_state to)
         stats_add(&stats->runs_running, 1);
     run->state = to;
     return true;
-}
-
-const char *run_state_row(enum run_state state)
-{
-    return state == RUN_NEW ? names[RUN_RUNNING] : names[state];
-}
-
-enum run_state run_state_restored(const char *row)
-{
-    if (strcmp(row, names[RUN_RUNNING]) == 0)
-        return RUN_RUNNING;
-    return strcmp(row, names[RUN_LOST]) == 0 ? RUN_LOST : RUN_ENDED;
 }
 
 struct session *run_session(struct run *run, const char *key)

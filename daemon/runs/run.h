@@ -17,14 +17,13 @@
 #include <uthash.h>
 
 #include "daemon/core/figure.h"
+#include "daemon/core/run_state.h"
 #include "daemon/core/state_machine.h"
 #include "daemon/runs/attempt.h"
 #include "daemon/runs/layer.h"
 #include "daemon/runs/registry.h"
 #include "daemon/runs/session.h"
 #include "daemon/runs/work_queue.h"
-
-enum run_state { RUN_NEW, RUN_RUNNING, RUN_LOST, RUN_ENDED, RUN_STATES };
 
 extern const struct state_machine run_machine;
 
@@ -65,9 +64,6 @@ void run_free(struct run *run); /* with all that it has; no worker is with any o
 /* Makes a move of the table above, and counts the running. false: the table does not have it; it is logged, and the state
  * stays. */
 bool run_move(struct run *run, enum run_state to);
-
-const char *run_state_row(enum run_state state); /* as rows have it: "running", "ended" or "lost" */
-enum run_state run_state_restored(const char *row);
 
 struct session *run_session(struct run *run, const char *key); /* or NULL */
 bool run_has_live_session(const struct run *run);

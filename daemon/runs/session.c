@@ -9,8 +9,6 @@
 #include "daemon/runs/registry.h"
 #include "daemon/runs/run.h"
 
-static const char *const names[SESSION_STATES] = {"new", "live", "lost", "closed"};
-
 static const unsigned next[SESSION_STATES] = {
     [SESSION_NEW] = STATE_BIT(SESSION_LIVE),
     [SESSION_LIVE] = STATE_BIT(SESSION_LOST) | STATE_BIT(SESSION_CLOSED),
@@ -18,7 +16,7 @@ static const unsigned next[SESSION_STATES] = {
     [SESSION_CLOSED] = STATE_BIT(SESSION_LIVE),
 };
 
-const struct state_machine session_machine = {"session", names, next, SESSION_STATES};
+const struct state_machine session_machine = {"session", session_state_names, next, SESSION_STATES};
 
 struct session *session_new(struct run *run, const char *key, const char *client)
 {
@@ -65,20 +63,6 @@ bool session_move(struct session *session, enum session_state to)
         return false;
     session->state = to;
     return true;
-}
-
-const char *session_state_row(enum session_state state)
-{
-    if (state == SESSION_LIVE)
-        return "open";
-    return state == SESSION_LOST ? "lost" : "closed";
-}
-
-enum session_state session_state_restored(const char *row)
-{
-    if (strcmp(row, "open") == 0)
-        return SESSION_LIVE;
-    return strcmp(row, "lost") == 0 ? SESSION_LOST : SESSION_CLOSED;
 }
 
 struct numbered_layer *session_number(struct session *session, uint32_t number)

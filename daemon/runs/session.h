@@ -17,6 +17,7 @@
 #include <uthash.h>
 
 #include "daemon/block/span.h"
+#include "daemon/core/session_state.h"
 #include "daemon/core/state_machine.h"
 #include "daemon/ingest/ingest.h"
 #include "daemon/runs/backlog.h"
@@ -26,8 +27,6 @@ struct item;
 struct run;
 struct run_layer;
 struct work_queue;
-
-enum session_state { SESSION_NEW, SESSION_LIVE, SESSION_LOST, SESSION_CLOSED, SESSION_STATES };
 
 extern const struct state_machine session_machine;
 
@@ -77,10 +76,6 @@ void session_free(struct session *session);
 
 /* Makes a move of the table above. false: the table does not have it; it is logged, and the state stays. */
 bool session_move(struct session *session, enum session_state to);
-
-/* As rows have it: "open", "lost" or "closed". */
-const char *session_state_row(enum session_state state);
-enum session_state session_state_restored(const char *row);
 
 struct numbered_layer *session_number(struct session *session, uint32_t number); /* or NULL */
 

@@ -131,7 +131,7 @@ static int write_run_row(struct apply *apply, const struct store_run *run)
     sqlite3_bind_int64(statement, 1, run->id);
     sql_bind_text(statement, 2, run->key);
     sql_bind_text(statement, 3, run->name);
-    sql_bind_text(statement, 4, run->state);
+    sql_bind_text(statement, 4, run_state_names[run->state]);
     sql_bind_text(statement, 5, run->tags);
     sqlite3_bind_int64(statement, 6, run->attempt);
     sqlite3_bind_double(statement, 7, run->started_at);
@@ -162,7 +162,7 @@ static int write_session_row(struct apply *apply, const struct store_session *se
     sqlite3_bind_int64(statement, 4, session->rank);
     sqlite3_bind_int64(statement, 5, session->world);
     sql_bind_text(statement, 6, session->client);
-    sql_bind_text(statement, 7, session->state);
+    sql_bind_text(statement, 7, session_state_names[session->state]);
     sqlite3_bind_int64(statement, 8, (int64_t)session->dropped);
     return sql_run(statement);
 }
@@ -188,13 +188,13 @@ static int put_layer(struct apply *apply, const struct store_layer *layer)
 static int write_alert_row(struct apply *apply, const struct store_alert *alert)
 {
     sqlite3_stmt *statement = apply->statements[PUT_ALERT];
-    bool notified = strcmp(alert->state, "firing") == 0 && !alert->observed && !alert->silenced;
+    bool notified = alert->state == ALERT_FIRING && !alert->observed && !alert->silenced;
     sqlite3_bind_int64(statement, 1, alert->id);
     sqlite3_bind_int64(statement, 2, alert->run);
     sqlite3_bind_int64(statement, 3, alert->attempt);
     sql_bind_text(statement, 4, alert->rule);
-    sql_bind_text(statement, 5, alert->severity);
-    sql_bind_text(statement, 6, alert->state);
+    sql_bind_text(statement, 5, alert_severity_names[alert->severity]);
+    sql_bind_text(statement, 6, alert_state_names[alert->state]);
     sql_bind_text(statement, 7, alert->title);
     sql_bind_text(statement, 8, alert->summary);
     sql_bind_text(statement, 9, alert->layers);
@@ -264,8 +264,10 @@ static int end_alert(struct apply *apply, const struct op_alert_end *end)
     sqlite3_bind_int64(row, 1, end->alert);
     rc = sqlite3_step(row);
     if (rc == SQLITE_ROW) {
-        const struct store_alert alert = rows_alert(row);
-        rc = outbox_alert(&apply->outbox, &alert, false, clock_wall());
+        struct store_alert alert;
+        rc = rows_alert(row, &alert, &apply->unknown);
+        if (rc == SQLITE_OK)
+            rc = outbox_alert(&apply->outbox, &alert, false, clock_wall());
     } else if (rc == SQLITE_DONE) {
         rc = SQLITE_OK; /* of a run that is retired */
     }
@@ -276,7 +278,8 @@ static int end_alert(struct apply *apply, const struct op_alert_end *end)
 /* After a change of the silences, whose code is `rc`. */
 static int review_silenced(struct apply *apply, int rc)
 {
-    return rc == SQLITE_OK ? silencer_review(&apply->silencer, on_reviewed, apply) : rc;
+    return rc == SQLITE_OK ? silencer_review(&apply->silencer, on_reviewed, apply, &apply->unknown)
+                           : rc;
 }
 
 int apply_resolve_ended(struct apply *apply)
@@ -470,8 +473,8 @@ static int apply_op(struct apply *apply, struct op *op, struct apply_result *res
     case OP_EXPIRE_SILENCES:
         return review_silenced(apply, silencer_expire(&apply->silencer, op->expire_silences));
     case OP_NOTIFIERS:
-        return outbox_register(
-            &apply->outbox, op->notifiers.list, op->notifiers.count, op->notifiers.now);
+        return outbox_register(&apply->outbox, op->notifiers.list, op->notifiers.count,
+            op->notifiers.now, &apply->unknown);
     case OP_DELIVERY: return outbox_delivery(&apply->outbox, &op->delivery);
     }
     return SQLITE_MISUSE;
@@ -486,10 +489,12 @@ void apply_begin(struct apply *apply)
 int apply_batch(struct apply *apply, struct store_batch *batch, struct apply_result *result)
 {
     for (struct op *op = batch->ops; op; op = op->next) {
+        apply->unknown.text[0] = '\0';
         int rc = apply_op(apply, op, result);
         if ((rc & 0xff) == SQLITE_CONSTRAINT) {
             result->refused++;
-            snprintf(result->refusal, sizeof result->refusal, "%s", sqlite3_errmsg(apply->db));
+            snprintf(result->refusal, sizeof result->refusal, "%s",
+                apply->unknown.text[0] ? apply->unknown.text : sqlite3_errmsg(apply->db));
         } else if (rc != SQLITE_OK) {
             return rc;
         }
@@ -536,8 +541,9 @@ static void notify_reviewed(struct apply *apply, const struct store_sink *sink)
     for (size_t i = 0; i < apply->reviewed_count; i++) {
         sqlite3_bind_int64(row, 1, apply->reviewed[i]);
         if (sqlite3_step(row) == SQLITE_ROW) {
-            const struct store_alert alert = rows_alert(row);
-            sink->alert(sink->ctx, sql_text(row, ROWS_ALERT_COUNT), &alert);
+            struct store_alert alert;
+            if (rows_alert(row, &alert, &apply->unknown) == SQLITE_OK)
+                sink->alert(sink->ctx, sql_text(row, ROWS_ALERT_COUNT), &alert);
         }
         sqlite3_reset(row);
     }

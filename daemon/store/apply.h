@@ -26,6 +26,7 @@ struct apply {
     size_t reviewed_count, reviewed_size;
     struct store_committed_figure *committed; /* room for the figures of one batch */
     size_t committed_size;
+    struct error unknown; /* of a row that the operation in hand cannot read; "": none */
 };
 
 struct apply_result {

@@ -127,7 +127,6 @@ void store_put_run(struct store_batch *batch, const struct store_run *run)
     op->run = *run;
     op->run.key = batch_copy_text(batch, run->key);
     op->run.name = batch_copy_text(batch, run->name);
-    op->run.state = batch_copy_text(batch, run->state);
     op->run.tags = batch_copy_text(batch, run->tags);
 }
 
@@ -143,7 +142,6 @@ void store_put_session(struct store_batch *batch, const struct store_session *se
     op->session = *session;
     op->session.key = batch_copy_text(batch, session->key);
     op->session.client = batch_copy_text(batch, session->client);
-    op->session.state = batch_copy_text(batch, session->state);
 }
 
 void store_put_layer(struct store_batch *batch, const struct store_layer *layer)

@@ -19,15 +19,18 @@ static int open_snapshot(const char *path, sqlite3 **db, struct error *error)
     return -1;
 }
 
-static void see_run(const struct store_catalog *visitor, sqlite3_stmt *row)
+static int see_run(const struct store_catalog *visitor, sqlite3_stmt *row, struct error *error)
 {
-    const struct store_run run = rows_run(row);
-    if (visitor->run)
+    struct store_run run;
+    int rc = rows_run(row, &run, error);
+    if (rc == SQLITE_OK && visitor->run)
         visitor->run(visitor->ctx, &run);
+    return rc;
 }
 
-static void see_attempt(const struct store_catalog *visitor, sqlite3_stmt *row)
+static int see_attempt(const struct store_catalog *visitor, sqlite3_stmt *row, struct error *error)
 {
+    (void)error;
     const struct store_attempt attempt = {
         .run = sqlite3_column_int64(row, 0),
         .number = (uint32_t)sqlite3_column_int64(row, 1),
@@ -36,33 +39,30 @@ static void see_attempt(const struct store_catalog *visitor, sqlite3_stmt *row)
     };
     if (visitor->attempt)
         visitor->attempt(visitor->ctx, &attempt);
+    return SQLITE_OK;
 }
 
-static void see_session(const struct store_catalog *visitor, sqlite3_stmt *row)
+static int see_session(const struct store_catalog *visitor, sqlite3_stmt *row, struct error *error)
 {
-    const struct store_session session = {
-        .run = sqlite3_column_int64(row, 0),
-        .key = sql_text(row, 1),
-        .client = sql_text(row, 2),
-        .attempt = (uint32_t)sqlite3_column_int64(row, 3),
-        .rank = (uint32_t)sqlite3_column_int64(row, 4),
-        .world = (uint32_t)sqlite3_column_int64(row, 5),
-        .state = sql_text(row, 6),
-        .dropped = (uint64_t)sqlite3_column_int64(row, 7),
-    };
-    if (visitor->session)
+    struct store_session session;
+    int rc = rows_session(row, &session, error);
+    if (rc == SQLITE_OK && visitor->session)
         visitor->session(visitor->ctx, &session);
+    return rc;
 }
 
-static void see_layer(const struct store_catalog *visitor, sqlite3_stmt *row)
+static int see_layer(const struct store_catalog *visitor, sqlite3_stmt *row, struct error *error)
 {
+    (void)error;
     const struct store_layer layer = rows_layer(row);
     if (visitor->layer)
         visitor->layer(visitor->ctx, &layer);
+    return SQLITE_OK;
 }
 
-static void see_baseline(const struct store_catalog *visitor, sqlite3_stmt *row)
+static int see_baseline(const struct store_catalog *visitor, sqlite3_stmt *row, struct error *error)
 {
+    (void)error;
     const struct store_baseline baseline = {
         .layer = sqlite3_column_int64(row, 0),
         .attempt = (uint32_t)sqlite3_column_int64(row, 1),
@@ -73,10 +73,12 @@ static void see_baseline(const struct store_catalog *visitor, sqlite3_stmt *row)
     };
     if (visitor->baseline)
         visitor->baseline(visitor->ctx, &baseline);
+    return SQLITE_OK;
 }
 
-static void see_tracker(const struct store_catalog *visitor, sqlite3_stmt *row)
+static int see_tracker(const struct store_catalog *visitor, sqlite3_stmt *row, struct error *error)
 {
+    (void)error;
     const struct store_tracker tracker = {
         .layer = sqlite3_column_int64(row, 0),
         .attempt = (uint32_t)sqlite3_column_int64(row, 1),
@@ -86,17 +88,20 @@ static void see_tracker(const struct store_catalog *visitor, sqlite3_stmt *row)
     };
     if (visitor->tracker)
         visitor->tracker(visitor->ctx, &tracker);
+    return SQLITE_OK;
 }
 
-static void see_alert(const struct store_catalog *visitor, sqlite3_stmt *row)
+static int see_alert(const struct store_catalog *visitor, sqlite3_stmt *row, struct error *error)
 {
-    const struct store_alert alert = rows_alert(row);
-    if (visitor->alert)
+    struct store_alert alert;
+    int rc = rows_alert(row, &alert, error);
+    if (rc == SQLITE_OK && visitor->alert)
         visitor->alert(visitor->ctx, &alert);
+    return rc;
 }
 
 static const struct {
-    void (*see)(const struct store_catalog *visitor, sqlite3_stmt *row);
+    int (*see)(const struct store_catalog *visitor, sqlite3_stmt *row, struct error *error);
     const char *text;
 } kinds[] = {
     {see_run, "SELECT " ROWS_RUN " FROM run r WHERE r.retired = 0 ORDER BY r.id"},
@@ -104,8 +109,8 @@ static const struct {
         "SELECT a.run_id, a.number, coalesce(a.first_step, -1), a.started_at FROM attempt a"
         " JOIN run r ON r.id = a.run_id WHERE r.retired = 0 ORDER BY a.run_id, a.number"},
     {see_session,
-        "SELECT s.run_id, s.key, s.client, s.attempt, s.rank, s.world, s.state, s.dropped FROM"
-        " session s JOIN run r ON r.id = s.run_id WHERE r.retired = 0 AND (s.state = 'open' OR"
+        "SELECT " ROWS_SESSION
+        " FROM session s JOIN run r ON r.id = s.run_id WHERE r.retired = 0 AND (s.state = 'open' OR"
         " s.attempt = r.attempt) ORDER BY s.run_id, s.key"},
     {see_layer, "SELECT " ROWS_LAYER
                 " FROM layer l JOIN run r ON r.id = l.run_id WHERE r.retired = 0 ORDER BY l.id"},
@@ -121,24 +126,33 @@ static const struct {
                 " WHERE r.retired = 0 AND a.state = 'firing' ORDER BY a.id"},
 };
 
+/* Shows all rows of a statement. SQLITE_DONE; otherwise `error` says why not. */
+static int see_all(
+    sqlite3 *db, size_t kind, const struct store_catalog *visitor, struct error *error)
+{
+    sqlite3_stmt *statement = NULL;
+    int rc = sqlite3_prepare_v2(db, kinds[kind].text, -1, &statement, NULL), seen = SQLITE_OK;
+    while ((rc == SQLITE_OK || rc == SQLITE_ROW) && seen == SQLITE_OK) {
+        rc = sqlite3_step(statement);
+        if (rc == SQLITE_ROW)
+            seen = kinds[kind].see(visitor, statement, error);
+    }
+    if (seen == SQLITE_OK && rc != SQLITE_DONE)
+        error_set(error, "cannot be read: %s", sqlite3_errmsg(db));
+    sqlite3_finalize(statement);
+    return seen == SQLITE_OK ? rc : seen;
+}
+
 int catalog_read(const char *path, const struct store_catalog *visitor, struct error *error)
 {
     sqlite3 *db;
     if (open_snapshot(path, &db, error))
         return -1;
     int rc = SQLITE_DONE;
-    for (size_t i = 0; i < sizeof kinds / sizeof *kinds && rc == SQLITE_DONE; i++) {
-        sqlite3_stmt *statement = NULL;
-        rc = sqlite3_prepare_v2(db, kinds[i].text, -1, &statement, NULL);
-        while (rc == SQLITE_OK || rc == SQLITE_ROW) {
-            rc = sqlite3_step(statement);
-            if (rc == SQLITE_ROW)
-                kinds[i].see(visitor, statement);
-        }
-        sqlite3_finalize(statement);
-    }
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds && rc == SQLITE_DONE; i++)
+        rc = see_all(db, i, visitor, error);
     if (rc != SQLITE_DONE)
-        error_set(error, "database %s: cannot be read: %s", path, sqlite3_errmsg(db));
+        error_at(error, "database %s", path);
     sqlite3_close(db);
     return rc == SQLITE_DONE ? 0 : -1;
 }

@@ -192,7 +192,7 @@ static bool is_wanted_by(const struct outbox_notifier *notifier, const struct st
 {
     char rule[80];
     snprintf(rule, sizeof rule, ",%.70s,", alert->rule);
-    return (!notifier->critical_only || strcmp(alert->severity, "critical") == 0) &&
+    return (!notifier->critical_only || alert->severity == SEVERITY_CRITICAL) &&
            (!notifier->rules[0] || strstr(notifier->rules, rule));
 }
 
@@ -264,7 +264,7 @@ static int queue_change(struct outbox *outbox, const struct outbox_notifier *not
     int rc = read_state(outbox, notifier, alert->id, snapshot, &state);
     if (rc != SQLITE_OK)
         return rc;
-    if (strcmp(alert->state, "firing") != 0)
+    if (alert->state != ALERT_FIRING)
         return queue_resolved(outbox, notifier, alert->id, &state, snapshot, now);
     if (!alert->silenced && !alert->observed)
         return queue_firing(outbox, notifier, alert, &state, snapshot, again, now);
@@ -338,13 +338,15 @@ static int add_notifier(struct outbox *outbox, const struct store_notifier *noti
 }
 
 /* Queues what fires for those who were not notified of it yet. */
-static int catch_up(struct outbox *outbox, double now)
+static int catch_up(struct outbox *outbox, double now, struct error *error)
 {
     sqlite3_stmt *row = outbox->statements[FIRING];
     int rc = sqlite3_step(row);
     while (rc == SQLITE_ROW) {
-        const struct store_alert alert = rows_alert(row);
-        rc = outbox_alert(outbox, &alert, false, now);
+        struct store_alert alert;
+        rc = rows_alert(row, &alert, error);
+        if (rc == SQLITE_OK)
+            rc = outbox_alert(outbox, &alert, false, now);
         if (rc == SQLITE_OK)
             rc = sqlite3_step(row);
     }
@@ -352,8 +354,8 @@ static int catch_up(struct outbox *outbox, double now)
     return rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
-int outbox_register(
-    struct outbox *outbox, const struct store_notifier *list, size_t count, double now)
+int outbox_register(struct outbox *outbox, const struct store_notifier *list, size_t count,
+    double now, struct error *error)
 {
     int rc = drop_others(outbox, list, count);
     outbox->count = 0;
@@ -361,7 +363,7 @@ int outbox_register(
         rc = add_notifier(outbox, &list[i]);
     if (rc == SQLITE_OK)
         rc = outbox_resolve_ended(outbox, now);
-    return rc == SQLITE_OK ? catch_up(outbox, now) : rc;
+    return rc == SQLITE_OK ? catch_up(outbox, now, error) : rc;
 }
 
 /* The receiver has it. While it was on its way the alert may have ended without a word, silenced. */

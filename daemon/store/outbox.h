@@ -41,9 +41,10 @@ struct outbox {
 int outbox_open(struct outbox *outbox, sqlite3 *db, struct error *error); /* 0, or -1 and `error` */
 void outbox_close(struct outbox *outbox);
 
-/* From here on these are the notifiers; see store_put_notifiers. */
-int outbox_register(
-    struct outbox *outbox, const struct store_notifier *list, size_t count, double now);
+/* From here on these are the notifiers; see store_put_notifiers. ROWS_UNKNOWN and `error`: an alert that fires cannot be
+ * read. */
+int outbox_register(struct outbox *outbox, const struct store_notifier *list, size_t count,
+    double now, struct error *error);
 
 /* An alert as its row is stored. `again`: also those who hold a notice of it are notified that it
  * fires. */

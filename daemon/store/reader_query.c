@@ -84,7 +84,7 @@ int reader_query_end(struct reader *reader, int rc, bool found)
     else if (rc == SQLITE_INTERRUPT)
         error_set(
             &reader->error, "the query took longer than %d ms and was stopped", READER_LIMIT_MS);
-    else if (rc != SQLITE_DONE)
+    else if (rc != SQLITE_DONE && rc != ROWS_UNKNOWN)
         error_set(&reader->error, "the database cannot be read: %s", sqlite3_errstr(rc));
     for (size_t i = 0; i < READ_COUNT; i++)
         sqlite3_reset(reader->statements[i]);

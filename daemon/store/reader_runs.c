@@ -14,20 +14,23 @@ static int run_exists(struct reader *reader, int64_t run, bool *exists)
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? SQLITE_OK : rc;
 }
 
-static int each_run(sqlite3_stmt *row, int rc, void (*each)(void *ctx, const struct reader_run *),
-    void *ctx, bool *found)
+static int each_run(struct reader *reader, enum reader_statement statement,
+    void (*each)(void *ctx, const struct reader_run *), void *ctx, bool *found)
 {
-    if (rc == SQLITE_OK)
-        rc = sqlite3_step(row);
-    for (; rc == SQLITE_ROW; rc = sqlite3_step(row)) {
-        const struct reader_run run = {
-            .row = rows_run(row),
+    sqlite3_stmt *row = reader->statements[statement];
+    int rc = reader_query_first(reader, statement);
+    while (rc == SQLITE_ROW) {
+        struct reader_run run = {
             .layers = (uint64_t)sqlite3_column_int64(row, ROWS_RUN_COUNT),
             .alerts_firing = (uint64_t)sqlite3_column_int64(row, ROWS_RUN_COUNT + 1),
             .sessions_open = (uint64_t)sqlite3_column_int64(row, ROWS_RUN_COUNT + 2),
         };
+        rc = rows_run(row, &run.row, &reader->error);
+        if (rc != SQLITE_OK)
+            break;
         *found = true;
         each(ctx, &run);
+        rc = sqlite3_step(row);
     }
     return rc;
 }
@@ -36,7 +39,7 @@ int reader_runs(
     struct reader *reader, void (*each)(void *ctx, const struct reader_run *), void *ctx)
 {
     bool found;
-    int rc = each_run(reader->statements[READ_RUNS], reader_query_begin(reader), each, ctx, &found);
+    int rc = each_run(reader, READ_RUNS, each, ctx, &found);
     return reader_query_end(reader, rc, true);
 }
 
@@ -44,9 +47,8 @@ int reader_run(struct reader *reader, const char *key,
     void (*each)(void *ctx, const struct reader_run *), void *ctx)
 {
     bool found = false;
-    sqlite3_stmt *row = reader->statements[READ_RUN];
-    sql_bind_text(row, 1, key);
-    int rc = each_run(row, reader_query_begin(reader), each, ctx, &found);
+    sql_bind_text(reader->statements[READ_RUN], 1, key);
+    int rc = each_run(reader, READ_RUN, each, ctx, &found);
     return reader_query_end(reader, rc, found);
 }
 
@@ -136,8 +138,8 @@ int reader_alerts(struct reader *reader, const struct reader_alert_query *query,
     sqlite3_stmt *row = reader->statements[READ_ALERTS];
     bool found, exists;
     sql_bind_text(row, 1, query->run_key);
-    sql_bind_text(row, 2, query->state);
-    sql_bind_text(row, 3, query->severity);
+    sql_bind_text(row, 2, query->state ? alert_state_names[*query->state] : NULL);
+    sql_bind_text(row, 3, query->severity ? alert_severity_names[*query->severity] : NULL);
     sqlite3_bind_double(row, 4, query->since);
     sqlite3_bind_int64(row, 5, query->id);
     sqlite3_bind_int64(row, 6, query->limit ? (int64_t)query->limit : -1);
@@ -147,13 +149,14 @@ int reader_alerts(struct reader *reader, const struct reader_alert_query *query,
     if (rc != SQLITE_OK)
         return reader_query_end(reader, rc, false);
     found = exists && query->id == 0;
-    rc = sqlite3_step(row);
-    for (; rc == SQLITE_ROW; rc = sqlite3_step(row)) {
-        const struct reader_alert alert = {
-            .row = rows_alert(row),
+    for (rc = sqlite3_step(row); rc == SQLITE_ROW; rc = sqlite3_step(row)) {
+        struct reader_alert alert = {
             .run_key = sql_text(row, ROWS_ALERT_COUNT),
             .acknowledged_at = sqlite3_column_double(row, ROWS_ALERT_COUNT + 1),
         };
+        rc = rows_alert(row, &alert.row, &reader->error);
+        if (rc != SQLITE_OK)
+            break;
         found = true;
         each(ctx, &alert);
     }

@@ -43,10 +43,12 @@ struct reader_alert {
     double acknowledged_at; /* 0: not */
 };
 struct reader_alert_query {
-    const char *run_key, *state, *severity; /* NULL: any */
-    double since;                           /* started_at or resolved_at not before; 0: any */
-    int64_t id;                             /* 0: any */
-    size_t limit;                           /* 0: none */
+    const char *run_key; /* this, and the next two: NULL: any */
+    const enum alert_state *state;
+    const enum alert_severity *severity;
+    double since; /* started_at or resolved_at not before; 0: any */
+    int64_t id;   /* 0: any */
+    size_t limit; /* 0: none */
 };
 int reader_alerts(struct reader *, const struct reader_alert_query *,
     void (*each)(void *ctx, const struct reader_alert *), void *ctx); /* newest first */

@@ -5,13 +5,20 @@
 
 #include "daemon/store/sql.h"
 
-struct store_run rows_run(sqlite3_stmt *statement)
+static int unknown(
+    struct error *error, const char *table, const char *key, const char *column, const char *text)
 {
-    return (struct store_run){
+    error_set(
+        error, "%s %s: the column '%s' has '%s', which has no meaning", table, key, column, text);
+    return ROWS_UNKNOWN;
+}
+
+int rows_run(sqlite3_stmt *statement, struct store_run *run, struct error *error)
+{
+    *run = (struct store_run){
         .id = sqlite3_column_int64(statement, 0),
         .key = sql_text(statement, 1),
         .name = sql_text(statement, 2),
-        .state = sql_text(statement, 3),
         .tags = sql_text(statement, 4),
         .attempt = (uint32_t)sqlite3_column_int64(statement, 5),
         .started_at = sqlite3_column_double(statement, 6),
@@ -21,6 +28,26 @@ struct store_run rows_run(sqlite3_stmt *statement)
         .undefined = (uint64_t)sqlite3_column_int64(statement, 10),
         .owner = sqlite3_column_int64(statement, 11),
     };
+    return run_state_parse(sql_text(statement, 3), &run->state) && run->state != RUN_NEW
+               ? SQLITE_OK
+               : unknown(error, "run", run->key, "state", sql_text(statement, 3));
+}
+
+int rows_session(sqlite3_stmt *statement, struct store_session *session, struct error *error)
+{
+    *session = (struct store_session){
+        .run = sqlite3_column_int64(statement, 0),
+        .key = sql_text(statement, 1),
+        .client = sql_text(statement, 2),
+        .attempt = (uint32_t)sqlite3_column_int64(statement, 3),
+        .rank = (uint32_t)sqlite3_column_int64(statement, 4),
+        .world = (uint32_t)sqlite3_column_int64(statement, 5),
+        .dropped = (uint64_t)sqlite3_column_int64(statement, 7),
+    };
+    return session_state_parse(sql_text(statement, 6), &session->state) &&
+                   session->state != SESSION_NEW
+               ? SQLITE_OK
+               : unknown(error, "session", session->key, "state", sql_text(statement, 6));
 }
 
 struct store_layer rows_layer(sqlite3_stmt *statement)
@@ -41,15 +68,13 @@ struct store_layer rows_layer(sqlite3_stmt *statement)
     };
 }
 
-struct store_alert rows_alert(sqlite3_stmt *statement)
+int rows_alert(sqlite3_stmt *statement, struct store_alert *alert, struct error *error)
 {
-    return (struct store_alert){
+    *alert = (struct store_alert){
         .id = sqlite3_column_int64(statement, 0),
         .run = sqlite3_column_int64(statement, 1),
         .attempt = (uint32_t)sqlite3_column_int64(statement, 2),
         .rule = sql_text(statement, 3),
-        .severity = sql_text(statement, 4),
-        .state = sql_text(statement, 5),
         .title = sql_text(statement, 6),
         .summary = sql_text(statement, 7),
         .layers = sql_text(statement, 8),
@@ -63,6 +88,11 @@ struct store_alert rows_alert(sqlite3_stmt *statement)
         .silenced = sqlite3_column_int(statement, 15) != 0,
         .notified = sqlite3_column_int(statement, 16) != 0,
     };
+    if (!alert_severity_parse(sql_text(statement, 4), &alert->severity))
+        return unknown(error, "alert", sql_text(statement, 0), "severity", sql_text(statement, 4));
+    if (!alert_state_parse(sql_text(statement, 5), &alert->state))
+        return unknown(error, "alert", sql_text(statement, 0), "state", sql_text(statement, 5));
+    return SQLITE_OK;
 }
 
 static const char *text_or_null(sqlite3_stmt *statement, int column)

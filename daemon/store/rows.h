@@ -24,9 +24,17 @@
 #define ROWS_SILENCE                                                                               \
     "s.id, s.run, s.rule, s.layer, s.reason, s.created_by, s.created_at, s.expires_at"
 
-struct store_run rows_run(sqlite3_stmt *statement);
+#define ROWS_SESSION "s.run_id, s.key, s.client, s.attempt, s.rank, s.world, s.state, s.dropped"
+
+/* The code of a row whose text names no value of its enum: another daemon, or a hand, has written it. */
+enum { ROWS_UNKNOWN = SQLITE_CONSTRAINT_CHECK };
+
+/* SQLITE_OK, or ROWS_UNKNOWN and `error`. */
+int rows_run(sqlite3_stmt *statement, struct store_run *run, struct error *error);
+int rows_session(sqlite3_stmt *statement, struct store_session *session, struct error *error);
+int rows_alert(sqlite3_stmt *statement, struct store_alert *alert, struct error *error);
+
 struct store_layer rows_layer(sqlite3_stmt *statement);
-struct store_alert rows_alert(sqlite3_stmt *statement);
 struct store_silence rows_silence(sqlite3_stmt *statement);
 
 /* A figure's value: NaN is stored as NULL. */

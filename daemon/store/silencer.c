@@ -119,14 +119,16 @@ static int review_alert(struct silencer *silencer, struct store_alert *alert,
     return rc == SQLITE_OK ? changed(ctx, alert) : rc;
 }
 
-int silencer_review(
-    struct silencer *silencer, int (*changed)(void *ctx, const struct store_alert *), void *ctx)
+int silencer_review(struct silencer *silencer,
+    int (*changed)(void *ctx, const struct store_alert *), void *ctx, struct error *error)
 {
     sqlite3_stmt *row = silencer->statements[FIRING];
     int rc = sqlite3_step(row);
     while (rc == SQLITE_ROW) {
-        struct store_alert alert = rows_alert(row);
-        rc = review_alert(silencer, &alert, changed, ctx);
+        struct store_alert alert;
+        rc = rows_alert(row, &alert, error);
+        if (rc == SQLITE_OK)
+            rc = review_alert(silencer, &alert, changed, ctx);
         if (rc == SQLITE_OK)
             rc = sqlite3_step(row);
     }

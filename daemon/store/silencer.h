@@ -29,8 +29,9 @@ int silencer_end(struct silencer *silencer, int64_t silence);
 int silencer_expire(struct silencer *silencer, double now); /* those of this time and before */
 
 /* After the above: looks at all alerts that fire, marks those for which it changed, and calls back
- * for each, its new `silenced` and `notified` in it. */
-int silencer_review(
-    struct silencer *silencer, int (*changed)(void *ctx, const struct store_alert *), void *ctx);
+ * for each, its new `silenced` and `notified` in it. ROWS_UNKNOWN and `error`: one
+ * cannot be read. */
+int silencer_review(struct silencer *silencer,
+    int (*changed)(void *ctx, const struct store_alert *), void *ctx, struct error *error);
 
 #endif

@@ -20,6 +20,8 @@
 #include "daemon/core/alert_record.h"
 #include "daemon/core/error.h"
 #include "daemon/core/figure.h"
+#include "daemon/core/run_state.h"
+#include "daemon/core/session_state.h"
 #include "daemon/core/stats.h"
 
 #define STORE_QUEUE_MAX       16384                 /* batches that wait */
@@ -34,7 +36,8 @@ struct store_batch;
 /* Rows, as the loop knows them. Strings are copied by the functions that take them. */
 struct store_run {
     int64_t id;
-    const char *key, *name, *state, *tags; /* tags: a JSON object */
+    const char *key, *name, *tags; /* tags: a JSON object */
+    enum run_state state;          /* never RUN_NEW */
     uint32_t attempt;
     double started_at, last_seen_at;
     int64_t last_step; /* -1: none */
@@ -53,8 +56,8 @@ struct store_session {
     int64_t run;
     const char *key, *client;
     uint32_t attempt, rank, world;
-    const char *state; /* "open", "closed" (it said bye) or "lost" (its lease ran out) */
-    uint64_t dropped;  /* samples that its client dropped, as it last said */
+    enum session_state state; /* never SESSION_NEW */
+    uint64_t dropped;         /* samples that its client dropped, as it last said */
 };
 
 struct store_layer {
@@ -69,7 +72,9 @@ struct store_layer {
 struct store_alert {
     int64_t id, run;
     uint32_t attempt;
-    const char *rule, *severity, *state, *title, *summary;
+    enum alert_severity severity;
+    enum alert_state state;
+    const char *rule, *title, *summary;
     const char *layers, *evidence; /* JSON arrays */
     bool observed;
     int64_t started_step, last_step;

@@ -58,7 +58,7 @@ static void on_change(void *ctx, enum alert_change change, const struct alert *a
     replay->told[alert->rule] = alert->severity;
     printf("%s,%" PRId64 ",%s,%s,%" PRId64 ",%zu,%s\n", replay->run, replay->step,
         rule_table[alert->rule].name,
-        alert->observed ? "observed" : alert_severity_name(alert->severity), alert->started_step,
+        alert->observed ? "observed" : alert_severity_names[alert->severity], alert->started_step,
         alert->layer_total, alert_engine_layer_name(replay->engine, alert->layers[0]));
 }
 

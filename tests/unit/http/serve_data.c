@@ -106,7 +106,7 @@ void serve_data_begin(struct store_batch *batch)
     store_put_run(batch, &(struct store_run){.id = SERVE_RUNNING,
                              .key = "gpt-small",
                              .name = "GPT small, seed 3",
-                             .state = "running",
+                             .state = RUN_RUNNING,
                              .tags = "{\"cluster\":\"a\",\"lr\":\"3e-4\"}",
                              .attempt = 1,
                              .started_at = started,
@@ -117,7 +117,7 @@ void serve_data_begin(struct store_batch *batch)
     store_put_run(batch, &(struct store_run){.id = SERVE_ENDED,
                              .key = "exploded.1",
                              .name = "<b>exploded</b> & gone",
-                             .state = "ended",
+                             .state = RUN_ENDED,
                              .tags = "{}",
                              .attempt = 2,
                              .started_at = started - 5000,
@@ -132,7 +132,7 @@ void serve_data_begin(struct store_batch *batch)
                                  .attempt = 1,
                                  .rank = 0,
                                  .world = 1,
-                                 .state = "open"});
+                                 .state = SESSION_LIVE});
     put_layers(batch);
     put_alerts(batch);
 }
@@ -233,7 +233,7 @@ void serve_data_wide(struct store_batch *batch, size_t first_series)
         store_put_run(batch, &(struct store_run){.id = SERVE_WIDE,
                                  .key = "wide",
                                  .name = "wide",
-                                 .state = "ended",
+                                 .state = RUN_ENDED,
                                  .tags = "{}",
                                  .attempt = 1,
                                  .started_at = started,

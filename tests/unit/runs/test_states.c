@@ -92,13 +92,22 @@ static void test_moves_count_the_running(void **state)
     assert_int_equal(stats.runs_running, 1);
 }
 
-static void test_rows_and_states(void **state)
+static void test_names_of_states(void **state)
 {
     (void)state;
-    for (int s = RUN_RUNNING; s < RUN_STATES; s++)
-        assert_int_equal(run_state_restored(run_state_row((enum run_state)s)), s);
-    for (int s = SESSION_LIVE; s < SESSION_STATES; s++)
-        assert_int_equal(session_state_restored(session_state_row((enum session_state)s)), s);
+    for (int s = RUN_NEW; s < RUN_STATES; s++) {
+        enum run_state parsed = RUN_STATES;
+        assert_true(run_state_parse(run_state_names[s], &parsed) && (int)parsed == s);
+    }
+    for (int s = SESSION_NEW; s < SESSION_STATES; s++) {
+        enum session_state parsed = SESSION_STATES;
+        assert_true(session_state_parse(session_state_names[s], &parsed) && (int)parsed == s);
+    }
+    enum run_state run = RUN_LOST;
+    enum session_state session = SESSION_LOST;
+    assert_false(run_state_parse("open", &run));
+    assert_false(session_state_parse("", &session));
+    assert_true(run == RUN_LOST && session == SESSION_LOST);
 }
 
 static void test_attempts(void **state)
@@ -124,7 +133,7 @@ int main(void)
         cmocka_unit_test(test_tables),
         cmocka_unit_test(test_a_move_that_is_not_there_is_refused),
         cmocka_unit_test(test_moves_count_the_running),
-        cmocka_unit_test(test_rows_and_states),
+        cmocka_unit_test(test_names_of_states),
         cmocka_unit_test(test_attempts),
     };
 

@@ -59,7 +59,7 @@ static void put_run(struct store *store, int layers)
     struct store_batch *batch = store_batch_new();
     store_put_run(batch,
         &(struct store_run){
-            .id = 1, .key = "bench", .name = "", .state = "running", .tags = "{}", .attempt = 1});
+            .id = 1, .key = "bench", .name = "", .state = RUN_RUNNING, .tags = "{}", .attempt = 1});
     for (int layer = 1; layer <= layers; layer++) {
         char name[32];
         snprintf(name, sizeof name, "layer.%d", layer);

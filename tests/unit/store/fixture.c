@@ -117,7 +117,7 @@ struct store_run fixture_run(int64_t id, const char *key)
     return (struct store_run){.id = id,
         .key = key,
         .name = "a run",
-        .state = "running",
+        .state = RUN_RUNNING,
         .tags = "{\"k\":1}",
         .attempt = 1,
         .started_at = 1000.5,

@@ -397,8 +397,8 @@ static void line_layer(void *ctx, const struct store_layer *layer)
 
 static void line_alert(void *ctx, const struct reader_alert *alert)
 {
-    add_line(ctx, "%ld %s %s %g\n", (long)alert->row.id, alert->run_key, alert->row.state,
-        alert->acknowledged_at);
+    add_line(ctx, "%ld %s %s %g\n", (long)alert->row.id, alert->run_key,
+        alert_state_names[alert->row.state], alert->acknowledged_at);
 }
 
 static void put_overview(struct fixture *fixture)
@@ -414,8 +414,8 @@ static void put_overview(struct fixture *fixture)
     second_alert.resolved_at = 5000;
     store_put_run(batch, &second);
     store_put_layer(batch, &block);
-    store_put_session(batch, &(struct store_session){1, "s1", "py", 3, 0, 2, "open", 0});
-    store_put_session(batch, &(struct store_session){1, "s2", "py", 3, 1, 2, "lost", 0});
+    store_put_session(batch, &(struct store_session){1, "s1", "py", 3, 0, 2, SESSION_LIVE, 0});
+    store_put_session(batch, &(struct store_session){1, "s2", "py", 3, 1, 2, SESSION_LOST, 0});
     store_put_alert(batch, &first_alert);
     store_put_alert(batch, &second_alert);
     store_put_ack(batch, 2, 6000);
@@ -545,13 +545,15 @@ static void alerts_are_filtered(void **state)
     struct fixture *fixture = *state;
     put_overview(fixture);
     struct reader *reader = open_reader(fixture);
+    const enum alert_state resolved = ALERT_RESOLVED;
+    const enum alert_severity warning = SEVERITY_WARNING;
     const char *first = "1 alpha firing 0\n", *second = "2 beta resolved 6000\n";
     assert_alerts(reader, &(struct reader_alert_query){.limit = 10},
         "2 beta resolved 6000\n1 alpha firing 0\n");
     assert_alerts(reader, &(struct reader_alert_query){.limit = 1}, second);
     assert_alerts(reader, &(struct reader_alert_query){.run_key = "alpha"}, first);
-    assert_alerts(reader, &(struct reader_alert_query){.state = "resolved"}, second);
-    assert_alerts(reader, &(struct reader_alert_query){.severity = "warning"}, first);
+    assert_alerts(reader, &(struct reader_alert_query){.state = &resolved}, second);
+    assert_alerts(reader, &(struct reader_alert_query){.severity = &warning}, first);
     assert_alerts(reader, &(struct reader_alert_query){.id = 1}, first);
     assert_alerts(reader, &(struct reader_alert_query){.since = 1234.5},
         "2 beta resolved 6000\n1 alpha firing 0\n");

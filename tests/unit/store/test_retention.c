@@ -18,7 +18,7 @@
 #define SERIES 10
 
 /* A run with `steps` points of SERIES series; about 30 bytes a point. */
-static void put_filled_run(struct fixture *fixture, int64_t id, const char *state,
+static void put_filled_run(struct fixture *fixture, int64_t id, enum run_state state,
     double last_seen_at, int64_t steps, uint32_t attempt)
 {
     char key[16], metric[16];
@@ -66,10 +66,10 @@ static int64_t has_run(const struct fixture *fixture, int id)
 static void the_oldest_ended_run_goes_first(void **state)
 {
     struct fixture *fixture = *state;
-    put_filled_run(fixture, 1, "running", 100, 2000, 1);
-    put_filled_run(fixture, 2, "ended", 300, 2000, 1);
-    put_filled_run(fixture, 3, "lost", 200, 2000, 1);
-    put_filled_run(fixture, 4, "ended", 400, 2000, 1);
+    put_filled_run(fixture, 1, RUN_RUNNING, 100, 2000, 1);
+    put_filled_run(fixture, 2, RUN_ENDED, 300, 2000, 1);
+    put_filled_run(fixture, 3, RUN_LOST, 200, 2000, 1);
+    put_filled_run(fixture, 4, RUN_ENDED, 400, 2000, 1);
     fixture->options.retention_bytes =
         (uint64_t)used_bytes(fixture) * 6 / 10; /* two of the four fit */
     fixture_reopen(fixture);
@@ -87,8 +87,8 @@ static void the_oldest_ended_run_goes_first(void **state)
 static void a_running_run_loses_its_oldest_points_only(void **state)
 {
     struct fixture *fixture = *state;
-    put_filled_run(fixture, 1, "running", 100, 5000, 1);
-    put_filled_run(fixture, 1, "running", 100, 4000, 2);
+    put_filled_run(fixture, 1, RUN_RUNNING, 100, 5000, 1);
+    put_filled_run(fixture, 1, RUN_RUNNING, 100, 4000, 2);
     int64_t all = used_bytes(fixture);
     fixture->options.retention_bytes =
         (uint64_t)all * 3 / 10; /* attempt 1 goes whole, and some of attempt 2 */
@@ -109,10 +109,10 @@ static void a_running_run_loses_its_oldest_points_only(void **state)
 static void the_newest_run_is_trimmed_after_its_end(void **state)
 {
     struct fixture *fixture = *state;
-    put_filled_run(fixture, 1, "running", 100, 5000, 1);
+    put_filled_run(fixture, 1, RUN_RUNNING, 100, 5000, 1);
     fixture->options.retention_bytes = (uint64_t)used_bytes(fixture) / 2;
     fixture_reopen(fixture);
-    put_filled_run(fixture, 1, "ended", 200, 5001, 1);
+    put_filled_run(fixture, 1, RUN_ENDED, 200, 5001, 1);
     fixture_await(is_below_limit, fixture);
     assert_int_equal(
         fixture_query(fixture, "SELECT count(*) FROM run WHERE key = 'run-1' AND retired = 0"), 1);
@@ -145,8 +145,8 @@ static void the_newest_points_are_never_taken(void **state)
 {
     struct fixture *fixture = *state;
     struct lines lines = {0};
-    put_filled_run(fixture, 1, "running", 100, 1000, 1);
-    put_filled_run(fixture, 2, "ended", 50, 10, 1);
+    put_filled_run(fixture, 1, RUN_RUNNING, 100, 1000, 1);
+    put_filled_run(fixture, 2, RUN_ENDED, 50, 10, 1);
     fixture->options.retention_bytes = 1000; /* less than an empty database */
     fixture->options.log = read_line;
     fixture->options.log_ctx = &lines;
@@ -154,7 +154,7 @@ static void the_newest_points_are_never_taken(void **state)
     fixture_await(has_warned, &lines);
     assert_int_equal(fixture_query(fixture, "SELECT count(*) FROM point"), RETENTION_KEEP * SERIES);
     assert_int_equal(fixture_query(fixture, "SELECT min(step) FROM point"), 1000 - RETENTION_KEEP);
-    put_filled_run(fixture, 1, "running", 100, 1001, 1); /* and it goes on */
+    put_filled_run(fixture, 1, RUN_RUNNING, 100, 1001, 1); /* and it goes on */
     assert_int_equal(fixture_query(fixture, "SELECT max(step) FROM point"), 1000);
     assert_int_equal(atomic_load(&lines.exhausted), 1);
     assert_int_equal(atomic_load(&lines.trims), 1);
@@ -170,9 +170,9 @@ static void old_runs_go_by_age(void **state)
 {
     struct fixture *fixture = *state;
     double now = (double)time(NULL);
-    put_filled_run(fixture, 1, "ended", now - 1000, 10, 1);
-    put_filled_run(fixture, 2, "ended", now - 100, 10, 1);
-    put_filled_run(fixture, 3, "running", now - 1000, 10, 1);
+    put_filled_run(fixture, 1, RUN_ENDED, now - 1000, 10, 1);
+    put_filled_run(fixture, 2, RUN_ENDED, now - 100, 10, 1);
+    put_filled_run(fixture, 3, RUN_RUNNING, now - 1000, 10, 1);
     fixture->options.retention_seconds = 500;
     fixture_reopen(fixture);
     fixture_await(run_one_is_gone, fixture);
@@ -186,8 +186,8 @@ static void the_baselines_of_a_run_go_with_it(void **state)
     struct error error = {0};
     char path[128];
     struct store_baseline row = {.layer = 1, .attempt = 1, .dtype = "fp32", .bytes = 3};
-    put_filled_run(fixture, 1, "ended", 100, 10, 1);
-    put_filled_run(fixture, 2, "ended", 200, 10, 1);
+    put_filled_run(fixture, 1, RUN_ENDED, 100, 10, 1);
+    put_filled_run(fixture, 2, RUN_ENDED, 200, 10, 1);
     assert_int_equal(
         store_baseline_write(fixture->store, &row, &(struct store_part){"abc", 3}, 1, &error), 0);
     struct store_batch *batch = store_batch_new();
@@ -212,10 +212,10 @@ static void a_short_disk_takes_nothing(void **state)
 {
     struct fixture *fixture = *state;
     double now = (double)time(NULL);
-    put_filled_run(fixture, 1, "ended", now - 1000, 10, 1);
-    put_filled_run(fixture, 2, "ended", now - 300, 1000, 1);
-    put_filled_run(fixture, 3, "ended", now - 200, 10, 1);
-    put_filled_run(fixture, 4, "running", now - 100, 1000, 1);
+    put_filled_run(fixture, 1, RUN_ENDED, now - 1000, 10, 1);
+    put_filled_run(fixture, 2, RUN_ENDED, now - 300, 1000, 1);
+    put_filled_run(fixture, 3, RUN_ENDED, now - 200, 10, 1);
+    put_filled_run(fixture, 4, RUN_RUNNING, now - 100, 1000, 1);
     fixture->options.disk_free_min = UINT64_MAX;
     fixture->options.retention_seconds = 500;
     fixture_reopen(fixture);

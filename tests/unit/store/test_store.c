@@ -7,6 +7,7 @@
 #include <cmocka.h>
 #include <math.h>
 #include <pthread.h>
+#include <sqlite3.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -39,7 +40,7 @@ __attribute__((format(printf, 2, 3))) static void say(
 static void say_run(void *ctx, const struct store_run *run)
 {
     say(ctx, "run %ld %s|%s|%s|%s a%u %g %g step %ld %lu %lu\n", (long)run->id, run->key, run->name,
-        run->state, run->tags, run->attempt, run->started_at, run->last_seen_at,
+        run_state_names[run->state], run->tags, run->attempt, run->started_at, run->last_seen_at,
         (long)run->last_step, (unsigned long)run->dropped, (unsigned long)run->undefined);
 }
 
@@ -52,8 +53,8 @@ static void say_attempt(void *ctx, const struct store_attempt *attempt)
 static void say_session(void *ctx, const struct store_session *session)
 {
     say(ctx, "session %ld %s|%s a%u %u/%u %s %lu\n", (long)session->run, session->key,
-        session->client, session->attempt, session->rank, session->world, session->state,
-        (unsigned long)session->dropped);
+        session->client, session->attempt, session->rank, session->world,
+        session_state_names[session->state], (unsigned long)session->dropped);
 }
 
 static void say_layer(void *ctx, const struct store_layer *layer)
@@ -79,9 +80,10 @@ static void say_tracker(void *ctx, const struct store_tracker *row)
 static void say_alert(void *ctx, const struct store_alert *alert)
 {
     say(ctx, "alert %ld %ld a%u %s|%s|%s|%s|%s|%s|%s o%d %ld-%ld %g %g\n", (long)alert->id,
-        (long)alert->run, alert->attempt, alert->rule, alert->severity, alert->state, alert->title,
-        alert->summary, alert->layers, alert->evidence, alert->observed, (long)alert->started_step,
-        (long)alert->last_step, alert->started_at, alert->resolved_at);
+        (long)alert->run, alert->attempt, alert->rule, alert_severity_names[alert->severity],
+        alert_state_names[alert->state], alert->title, alert->summary, alert->layers,
+        alert->evidence, alert->observed, (long)alert->started_step, (long)alert->last_step,
+        alert->started_at, alert->resolved_at);
 }
 
 static void assert_catalog(struct fixture *fixture, const char *expected)
@@ -109,9 +111,9 @@ static struct store_batch *rich_batch(void)
         batch, &(struct store_attempt){.run = 1, .number = 1, .first_step = 0, .started_at = 1000});
     store_put_attempt(batch,
         &(struct store_attempt){.run = 1, .number = 2, .first_step = -1, .started_at = 1500});
-    store_put_session(batch, &(struct store_session){1, "s-old", "py", 1, 0, 2, "lost", 5});
-    store_put_session(batch, &(struct store_session){1, "s-lag", "py", 1, 2, 3, "open", 6});
-    store_put_session(batch, &(struct store_session){1, "s-new", "py", 2, 1, 2, "open", 7});
+    store_put_session(batch, &(struct store_session){1, "s-old", "py", 1, 0, 2, SESSION_LOST, 5});
+    store_put_session(batch, &(struct store_session){1, "s-lag", "py", 1, 2, 3, SESSION_LIVE, 6});
+    store_put_session(batch, &(struct store_session){1, "s-new", "py", 2, 1, 2, SESSION_LIVE, 7});
     store_put_layer(batch, &layer);
     store_put_baseline(batch, &(struct store_baseline){.layer = 10,
                                   .step = 3,
@@ -169,7 +171,7 @@ static void rows_are_updated_and_keep_what_belongs_to_them(void **state)
     fixture_submit(fixture, batch);
 
     batch = store_batch_new();
-    run.state = "ended";
+    run.state = RUN_ENDED;
     run.attempt = 2;
     run.last_step = -1;
     layer.dtype = "fp32";
@@ -179,7 +181,7 @@ static void rows_are_updated_and_keep_what_belongs_to_them(void **state)
     store_put_layer(batch, &layer);
     store_put_attempt(
         batch, &(struct store_attempt){.run = 1, .number = 2, .first_step = 9, .started_at = 1500});
-    store_put_session(batch, &(struct store_session){1, "s-new", "py", 2, 1, 2, "closed", 8});
+    store_put_session(batch, &(struct store_session){1, "s-new", "py", 2, 1, 2, SESSION_CLOSED, 8});
     store_put_alert(batch, &alert);
     store_put_tracker(batch,
         &(struct store_tracker){.layer = 10, .step = 9, .attempt = 2, .state = "newer", .size = 5});
@@ -263,7 +265,7 @@ static void told_alert(void *ctx, const char *run_key, const struct store_alert 
 
 static void told_run(void *ctx, const struct store_run *run)
 {
-    say(ctx, "run %s %s\n", run->key, run->state);
+    say(ctx, "run %s %s\n", run->key, run_state_names[run->state]);
 }
 
 static void told_gone(void *ctx, int64_t run)
@@ -373,7 +375,7 @@ static void a_refused_row_spoils_no_other(void **state)
     struct store_batch *batch = store_batch_new();
     struct store_run good = fixture_run(1, "good"), bad = fixture_run(2, "bad");
     struct store_layer homeless = fixture_layer(3, 99, "up");
-    bad.state = "dreaming";
+    bad.state = RUN_NEW;
     store_put_run(batch, &bad);
     store_put_layer(batch, &homeless);
     store_put_run(batch, &good);
@@ -382,6 +384,74 @@ static void a_refused_row_spoils_no_other(void **state)
     assert_int_equal(fixture_query(fixture, "SELECT count(*) FROM run"), 1);
     assert_int_equal(fixture_query(fixture, "SELECT count(*) FROM run WHERE key = 'good'"), 1);
     assert_int_equal(lines, 1);
+}
+
+/* What no daemon of this version writes: a hand, or a damaged page. */
+static void write_past_the_schema(const struct fixture *fixture, const char *sql)
+{
+    char path[128];
+    sqlite3 *db;
+    snprintf(path, sizeof path, "%s/foreshock.db", fixture->dir);
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(db, "PRAGMA ignore_check_constraints = 1", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_exec(db, sql, NULL, NULL, NULL), SQLITE_OK);
+    sqlite3_close(db);
+}
+
+static void assert_unreadable(
+    struct fixture *fixture, const char *sql, const char *mend, const char *row)
+{
+    const struct store_catalog visitor = {.ctx = NULL};
+    struct error error = {0};
+    write_past_the_schema(fixture, sql);
+    assert_int_equal(store_catalog(fixture->store, &visitor, &error), -1);
+    assert_non_null(strstr(error.text, row));
+    assert_non_null(strstr(error.text, "'dreaming'"));
+    write_past_the_schema(fixture, mend);
+    assert_int_equal(store_catalog(fixture->store, &visitor, &error), 0);
+}
+
+static void a_state_that_has_no_meaning_is_reported(void **state)
+{
+    struct fixture *fixture = *state;
+    fixture_submit(fixture, rich_batch());
+    fixture_flush(fixture);
+    assert_unreadable(fixture, "UPDATE run SET state = 'dreaming' WHERE id = 1",
+        "UPDATE run SET state = 'lost' WHERE id = 1", "run ");
+    assert_unreadable(fixture, "UPDATE session SET state = 'dreaming'",
+        "UPDATE session SET state = 'open'", "session ");
+    assert_unreadable(fixture, "UPDATE alert SET severity = 'dreaming'",
+        "UPDATE alert SET severity = 'warning'", "alert ");
+}
+
+static void hear_refusal(void *ctx, bool error, const char *text)
+{
+    if (error && strstr(text, "'dreaming'"))
+        ++*(int *)ctx;
+}
+
+/* The writer leaves it out and goes on. */
+static void an_alert_that_cannot_be_read_stops_no_writer(void **state)
+{
+    struct fixture *fixture = *state;
+    int lines = 0;
+    fixture->options.log = hear_refusal;
+    fixture->options.log_ctx = &lines;
+    fixture_reopen(fixture);
+    fixture_submit(fixture, rich_batch());
+    fixture_flush(fixture);
+    write_past_the_schema(fixture, "UPDATE alert SET severity = 'dreaming', state = 'firing'");
+    struct store_batch *batch = store_batch_new();
+    struct store_run run = fixture_run(7, "seven");
+    store_put_silence(
+        batch, &(struct store_silence){
+                   .id = 1, .run = "*", .reason = "", .created_by = "", .expires_at = 9e9});
+    store_put_run(batch, &run);
+    fixture_submit(fixture, batch);
+    fixture_flush(fixture);
+    assert_int_equal(lines, 1);
+    assert_int_equal(fixture_query(fixture, "SELECT count(*) FROM run WHERE key = 'seven'"), 1);
 }
 
 static void the_queue_has_a_bound(void **state)
@@ -467,6 +537,8 @@ int main(void)
         WITH_STORE(the_sink_hears_what_is_new),
         WITH_STORE(a_deleted_run_is_unseen_at_once_and_its_rows_go),
         WITH_STORE(a_refused_row_spoils_no_other),
+        WITH_STORE(a_state_that_has_no_meaning_is_reported),
+        WITH_STORE(an_alert_that_cannot_be_read_stops_no_writer),
         WITH_STORE(the_queue_has_a_bound),
         WITH_STORE(a_second_store_is_refused),
         WITH_STORE(a_missing_directory_is_made_for_us_alone),
