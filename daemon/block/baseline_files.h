@@ -7,21 +7,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "daemon/core/baseline_row.h"
 #include "daemon/core/error.h"
-
-enum { BASELINE_NO_ROOM = 1 }; /* on the disk; nothing was written */
-
-struct baseline_row {
-    int64_t layer, step;
-    uint32_t attempt;
-    char dtype[16];
-    uint64_t bytes, checksum;
-};
-
-struct baseline_part {
-    const void *data;
-    size_t size;
-};
 
 struct baseline_files {
     /* Writes the parts, row->bytes in all, one after the other, and syncs them. 0 and row->checksum; BASELINE_NO_ROOM or -1

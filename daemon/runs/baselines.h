@@ -1,4 +1,4 @@
-/* Baselines between a block, which knows only a table of functions, and the store, which has their files and rows. */
+/* Baselines between a block, which knows only a table of functions, and the store, which has their files. */
 #ifndef FORESHOCK_RUNS_BASELINES_H
 #define FORESHOCK_RUNS_BASELINES_H
 
@@ -7,10 +7,5 @@
 
 /* The store's files. Its functions may be called by any worker. */
 struct baseline_files baselines_of(struct store *store);
-
-/* A row that the store has, as blocks know it. */
-struct baseline_row baselines_row(const struct store_baseline *stored);
-
-void baselines_put(struct store_batch *batch, const struct baseline_row *row);
 
 #endif

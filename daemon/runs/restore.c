@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "daemon/runs/baselines.h"
 #include "daemon/runs/run.h"
 
 struct restore {
@@ -107,14 +106,14 @@ static void on_layer(void *ctx, const struct store_layer *row)
     HASH_ADD(by_id, restore->layers, id, sizeof layer->id, layer);
 }
 
-static void on_baseline(void *ctx, const struct store_baseline *row)
+static void on_baseline(void *ctx, const struct baseline_row *row)
 {
     struct run_layer *layer = layer_of(ctx, row->layer);
 
     if (!layer)
         return;
     layer->has_baseline = true;
-    layer->baseline = baselines_row(row);
+    layer->baseline = *row;
 }
 
 static void on_tracker(void *ctx, const struct store_tracker *row)

@@ -4,7 +4,6 @@
 #include <string.h>
 
 #include "daemon/core/log.h"
-#include "daemon/runs/baselines.h"
 #include "daemon/runs/rows.h"
 #include "daemon/runs/run.h"
 #include "proto/fault.h"
@@ -72,7 +71,7 @@ static void put_tracker(struct store_batch *batch, const struct tracker_row *row
 static void put_all(struct store_batch *batch, const struct findings *findings)
 {
     for (size_t i = 0; i < findings->baseline_count; i++)
-        baselines_put(batch, &findings->baselines[i]);
+        store_put_baseline(batch, &findings->baselines[i]);
     for (size_t i = 0; i < findings->tracker_count; i++)
         put_tracker(batch, &findings->trackers[i]);
     for (size_t i = 0; i < findings->figure_count; i++)

@@ -4,7 +4,6 @@
 #include <utlist.h>
 
 #include "daemon/core/clock.h"
-#include "daemon/runs/baselines.h"
 
 static void put_run(struct store_batch *batch, struct run *run, enum run_state state)
 {
@@ -126,7 +125,7 @@ static void put_layer_again(
     if (layer->unsaved)
         rows_put_layer(batch, run, layer);
     if (layer->baseline_unsaved)
-        baselines_put(batch, &layer->baseline);
+        store_put_baseline(batch, &layer->baseline);
 }
 
 void rows_save(struct run *run)

@@ -303,7 +303,7 @@ static int find_baseline(struct apply *apply, int64_t layer, uint32_t *attempt, 
 
 static int put_baseline(struct apply *apply, struct op_baseline *op)
 {
-    const struct store_baseline *baseline = &op->row;
+    const struct baseline_row *baseline = &op->row;
     sqlite3_stmt *statement = apply->statements[PUT_BASELINE];
     int found = find_baseline(apply, baseline->layer, &op->old_attempt, &op->old_step);
     if (found != SQLITE_ROW && found != SQLITE_DONE)

@@ -38,7 +38,7 @@ static int write_at(int fd, const unsigned char *data, size_t bytes, uint64_t of
     return 0;
 }
 
-static int write_parts(int fd, const struct store_part *parts, size_t count)
+static int write_parts(int fd, const struct baseline_part *parts, size_t count)
 {
     uint64_t offset = 0;
     for (size_t i = 0; i < count; i++) {
@@ -50,7 +50,7 @@ static int write_parts(int fd, const struct store_part *parts, size_t count)
 }
 
 /* That of the parts as one. */
-static int checksum_of(const struct store_part *parts, size_t count, uint64_t *checksum)
+static int checksum_of(const struct baseline_part *parts, size_t count, uint64_t *checksum)
 {
     XXH3_state_t *state = XXH3_createState();
     if (!state) {
@@ -65,8 +65,8 @@ static int checksum_of(const struct store_part *parts, size_t count, uint64_t *c
     return 0;
 }
 
-int baseline_file_write(int folder, const struct disk *disk, struct store_baseline *row,
-    const struct store_part *parts, size_t count, struct error *error)
+int baseline_file_write(int folder, const struct disk *disk, struct baseline_row *row,
+    const struct baseline_part *parts, size_t count, struct error *error)
 {
     char name[BASELINE_FILE_NAME_MAX], partial[BASELINE_FILE_NAME_MAX + 4];
     baseline_file_name(name, row->layer, row->attempt, row->step);
@@ -75,7 +75,7 @@ int baseline_file_write(int folder, const struct disk *disk, struct store_baseli
             "baseline %s is not written: its %" PRIu64
             " bytes would leave the disk less than retention.disk_free_min",
             name, row->bytes);
-        return STORE_NO_ROOM;
+        return BASELINE_NO_ROOM;
     }
     snprintf(partial, sizeof partial, "%s.tmp", name);
     unlinkat(folder, partial, 0); /* of a write that failed; a link is not followed */
@@ -120,7 +120,7 @@ static void *map_whole_file(int folder, const char *name, uint64_t bytes, struct
     return map;
 }
 
-const void *baseline_file_map(int folder, const struct store_baseline *row, struct error *error)
+const void *baseline_file_map(int folder, const struct baseline_row *row, struct error *error)
 {
     char name[BASELINE_FILE_NAME_MAX];
     baseline_file_name(name, row->layer, row->attempt, row->step);

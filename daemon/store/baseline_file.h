@@ -17,9 +17,9 @@ void baseline_file_name(
     char name[BASELINE_FILE_NAME_MAX], int64_t layer, uint32_t attempt, int64_t step);
 
 /* In `folder`, the one of baselines. What store.h promises of store_baseline_write, _map and _unmap. */
-int baseline_file_write(int folder, const struct disk *disk, struct store_baseline *row,
-    const struct store_part *parts, size_t count, struct error *error);
-const void *baseline_file_map(int folder, const struct store_baseline *row, struct error *error);
+int baseline_file_write(int folder, const struct disk *disk, struct baseline_row *row,
+    const struct baseline_part *parts, size_t count, struct error *error);
+const void *baseline_file_map(int folder, const struct baseline_row *row, struct error *error);
 void baseline_file_unmap(const void *map, uint64_t bytes);
 
 /* Removes temporary files, and baselines that have no row: what a crash left. 0, or -1 and `error`. */

@@ -185,11 +185,10 @@ void store_put_alert_end(struct store_batch *batch, int64_t alert, double time)
     set_urgent(batch);
 }
 
-void store_put_baseline(struct store_batch *batch, const struct store_baseline *baseline)
+void store_put_baseline(struct store_batch *batch, const struct baseline_row *baseline)
 {
     struct op spare, *op = op_add(batch, OP_BASELINE, &spare);
     op->baseline = (struct op_baseline){.row = *baseline};
-    op->baseline.row.dtype = batch_copy_text(batch, baseline->dtype);
 }
 
 void store_put_tracker(struct store_batch *batch, const struct store_tracker *tracker)

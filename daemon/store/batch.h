@@ -52,7 +52,7 @@ struct op_notifiers {
 };
 
 struct op_baseline {
-    struct store_baseline row;
+    struct baseline_row row;
     bool replaces; /* in the transaction in hand, the row of another file: this one */
     uint32_t old_attempt;
     int64_t old_step;

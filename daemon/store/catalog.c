@@ -63,14 +63,14 @@ static int see_layer(const struct store_catalog *visitor, sqlite3_stmt *row, str
 static int see_baseline(const struct store_catalog *visitor, sqlite3_stmt *row, struct error *error)
 {
     (void)error;
-    const struct store_baseline baseline = {
+    struct baseline_row baseline = {
         .layer = sqlite3_column_int64(row, 0),
         .attempt = (uint32_t)sqlite3_column_int64(row, 1),
         .step = sqlite3_column_int64(row, 2),
-        .dtype = sql_text(row, 3),
         .bytes = (uint64_t)sqlite3_column_int64(row, 4),
         .checksum = (uint64_t)sqlite3_column_int64(row, 5),
     };
+    snprintf(baseline.dtype, sizeof baseline.dtype, "%s", sql_text(row, 3));
     if (visitor->baseline)
         visitor->baseline(visitor->ctx, &baseline);
     return SQLITE_OK;

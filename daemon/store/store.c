@@ -269,14 +269,14 @@ int store_replay(struct store *store, int64_t run, uint32_t attempt, const char 
     return catalog_replay(store->db_path, run, attempt, metrics, figure, ctx, error);
 }
 
-int store_baseline_write(struct store *store, struct store_baseline *row,
-    const struct store_part *parts, size_t count, struct error *error)
+int store_baseline_write(struct store *store, struct baseline_row *row,
+    const struct baseline_part *parts, size_t count, struct error *error)
 {
     return baseline_file_write(store->dir.baselines_fd, &store->disk, row, parts, count, error);
 }
 
 const void *store_baseline_map(
-    struct store *store, const struct store_baseline *row, struct error *error)
+    struct store *store, const struct baseline_row *row, struct error *error)
 {
     return baseline_file_map(store->dir.baselines_fd, row, error);
 }

@@ -18,6 +18,7 @@
 #include <stdint.h>
 
 #include "daemon/core/alert_record.h"
+#include "daemon/core/baseline_row.h"
 #include "daemon/core/error.h"
 #include "daemon/core/figure.h"
 #include "daemon/core/run_state.h"
@@ -111,13 +112,6 @@ struct store_delivery {
     double now, next_at; /* next_at: STORE_TRY_AGAIN only */
 };
 
-struct store_baseline {
-    int64_t layer, step;
-    uint32_t attempt;
-    const char *dtype;
-    uint64_t bytes, checksum;
-};
-
 struct store_tracker {
     int64_t layer, step;
     uint32_t attempt;
@@ -175,7 +169,7 @@ struct store_catalog {
     void (*attempt)(void *ctx, const struct store_attempt *);
     void (*session)(void *ctx, const struct store_session *);
     void (*layer)(void *ctx, const struct store_layer *);
-    void (*baseline)(void *ctx, const struct store_baseline *);
+    void (*baseline)(void *ctx, const struct baseline_row *);
     void (*tracker)(void *ctx, const struct store_tracker *);
     void (*alert)(void *ctx, const struct store_alert *); /* those that fire */
     void *ctx;
@@ -216,7 +210,7 @@ void store_put_histogram(struct store_batch *, const struct histogram *); /* ins
 void store_put_alert(struct store_batch *, const struct alert_record *); /* keeps acknowledged_at */
 /* Resolves the alert in its row: whoever fired it is gone. */
 void store_put_alert_end(struct store_batch *, int64_t alert, double time);
-void store_put_baseline(struct store_batch *, const struct store_baseline *);
+void store_put_baseline(struct store_batch *, const struct baseline_row *);
 void store_put_tracker(struct store_batch *, const struct store_tracker *);
 void store_put_delete_run(
     struct store_batch *, int64_t run); /* unseen at once; all that belongs to it goes in slices */
@@ -247,20 +241,15 @@ uint64_t store_stalled_ms(struct store *store);
 
 /* Baseline files. Called by workers; each works on a file of its own. */
 /* Writes the parts one after the other, row->bytes in all, to a temporary file, syncs, renames,
- * syncs the folder. 0 and row->checksum, or -1 and `error`. The file counts once the row is committed; without, the next start
+ * syncs the folder. 0 and row->checksum; BASELINE_NO_ROOM (nothing was tried: disk_free_min) or -1, and `error`. The file counts once the row is committed; without, the next start
  * removes it. The file of a row that was there before goes after that commit. */
-struct store_part {
-    const void *data;
-    size_t size;
-};
-enum { STORE_NO_ROOM = 1 }; /* of the disk: nothing was tried (disk_free_min) */
-int store_baseline_write(struct store *store, struct store_baseline *row,
-    const struct store_part *parts, size_t count, struct error *error);
+int store_baseline_write(struct store *store, struct baseline_row *row,
+    const struct baseline_part *parts, size_t count, struct error *error);
 /* Maps a baseline read-only after its length and checksum were found right. NULL and `error`
  * (naming the file, what was found and what was expected) if it is missing or torn. Unmap with
  * store_baseline_unmap. */
 const void *store_baseline_map(
-    struct store *store, const struct store_baseline *row, struct error *error);
+    struct store *store, const struct baseline_row *row, struct error *error);
 void store_baseline_unmap(const void *map, uint64_t bytes);
 
 #endif

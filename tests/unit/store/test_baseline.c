@@ -32,25 +32,25 @@ static unsigned char *some_bytes(void)
     return data;
 }
 
-static struct store_baseline write_baseline_at(
+static struct baseline_row write_baseline_at(
     struct fixture *fixture, int64_t layer, int64_t step, const unsigned char *data)
 {
     struct error error = {0};
-    struct store_baseline row = {
+    struct baseline_row row = {
         .layer = layer, .attempt = 2, .step = step, .dtype = "fp32", .bytes = BYTES};
-    const struct store_part parts[] = {{data, 7}, {data + 7, 0}, {data + 7, BYTES - 7}};
+    const struct baseline_part parts[] = {{data, 7}, {data + 7, 0}, {data + 7, BYTES - 7}};
     if (store_baseline_write(fixture->store, &row, parts, 3, &error))
         fail_msg("%s", error.text);
     return row;
 }
 
-static struct store_baseline write_baseline(
+static struct baseline_row write_baseline(
     struct fixture *fixture, int64_t layer, const unsigned char *data)
 {
     return write_baseline_at(fixture, layer, 1, data);
 }
 
-static void assert_torn(struct fixture *fixture, const struct store_baseline *row, const char *text)
+static void assert_torn(struct fixture *fixture, const struct baseline_row *row, const char *text)
 {
     struct error error = {0};
     assert_null(store_baseline_map(fixture->store, row, &error));
@@ -63,7 +63,7 @@ static void a_baseline_comes_back(void **state)
     struct fixture *fixture = *state;
     struct error error = {0};
     unsigned char *data = some_bytes();
-    const struct store_baseline row = write_baseline(fixture, 7, data);
+    const struct baseline_row row = write_baseline(fixture, 7, data);
     assert_true(row.checksum == XXH3_64bits(data, BYTES));
     const void *map = store_baseline_map(fixture->store, &row, &error);
     assert_non_null(map);
@@ -78,7 +78,7 @@ static void a_torn_baseline_is_refused(void **state)
     struct fixture *fixture = *state;
     char path[128];
     unsigned char *data = some_bytes();
-    const struct store_baseline row = write_baseline(fixture, 7, data);
+    const struct baseline_row row = write_baseline(fixture, 7, data);
     file_path(fixture, "7-2-1.w0", path);
     int fd = open(path, O_WRONLY);
     assert_int_equal(pwrite(fd, "\xff", 1, 1000), 1);
@@ -97,7 +97,7 @@ static void leftovers_are_swept_at_open(void **state)
     char path[4][128];
     const char *const names[] = {"7-2-1.w0", "8-2-1.w0", "9-1-0.w0.tmp", "README"};
     unsigned char *data = some_bytes();
-    const struct store_baseline row = write_baseline(fixture, 7, data);
+    const struct baseline_row row = write_baseline(fixture, 7, data);
     write_baseline(fixture, 8, data); /* never gets a row */
     for (size_t i = 0; i < 4; i++)
         file_path(fixture, names[i], path[i]);
@@ -118,7 +118,7 @@ static void leftovers_are_swept_at_open(void **state)
     free(data);
 }
 
-static void submit_baseline(struct fixture *fixture, const struct store_baseline *row)
+static void submit_baseline(struct fixture *fixture, const struct baseline_row *row)
 {
     struct store_batch *batch = store_batch_new();
     store_put_baseline(batch, row);
@@ -152,7 +152,7 @@ static void a_replaced_baseline_loses_its_file(void **state)
 {
     struct fixture *fixture = *state;
     unsigned char *data = some_bytes();
-    struct store_baseline rows[3];
+    struct baseline_row rows[3];
     submit_layer(fixture);
     for (int i = 0; i < 3; i++) {
         rows[i] = write_baseline_at(fixture, 7, i + 1, data);
@@ -185,8 +185,8 @@ static void a_batch_that_fails_removes_no_file(void **state)
     unsigned char *data = some_bytes();
     signal(SIGXFSZ, SIG_IGN); /* beyond the limit a write fails with EFBIG */
     submit_layer(fixture);
-    const struct store_baseline first = write_baseline_at(fixture, 7, 1, data),
-                                second = write_baseline_at(fixture, 7, 2, data);
+    const struct baseline_row first = write_baseline_at(fixture, 7, 1, data),
+                              second = write_baseline_at(fixture, 7, 2, data);
     submit_baseline(fixture, &first);
     fixture_flush(fixture);
     limit_files(4096);
@@ -225,7 +225,7 @@ static void what_lies_in_the_way_is_not_written_through(void **state)
             assert_int_equal(link(precious, partial), 0);
         else
             assert_int_equal(mkfifo(partial, 0600), 0);
-        struct store_baseline row = write_baseline(fixture, 7, data);
+        struct baseline_row row = write_baseline(fixture, 7, data);
         assert_int_equal(size_of(precious), 8);
         assert_int_equal(size_of(whole), BYTES);
         struct error error = {0};
@@ -234,7 +234,7 @@ static void what_lies_in_the_way_is_not_written_through(void **state)
         store_baseline_unmap(map, row.bytes);
         assert_int_equal(unlink(whole), 0);
     }
-    struct store_baseline row = write_baseline(fixture, 7, data);
+    struct baseline_row row = write_baseline(fixture, 7, data);
     assert_int_equal(rename(whole, partial), 0);
     assert_int_equal(symlink(partial, whole), 0);
     assert_torn(fixture, &row, "cannot be opened");

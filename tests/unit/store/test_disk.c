@@ -98,9 +98,9 @@ static void figures_are_left_out_and_rows_are_kept(void **state)
 static int write_baseline(struct fixture *fixture, uint64_t bytes, struct error *error)
 {
     static const char zeros[4096];
-    struct store_baseline row = {.layer = 1, .attempt = 1, .dtype = "fp32", .bytes = bytes};
+    struct baseline_row row = {.layer = 1, .attempt = 1, .dtype = "fp32", .bytes = bytes};
     return store_baseline_write(
-        fixture->store, &row, &(struct store_part){zeros, sizeof zeros}, 1, error);
+        fixture->store, &row, &(struct baseline_part){zeros, sizeof zeros}, 1, error);
 }
 
 static void a_baseline_leaves_the_disk_its_room(void **state)
@@ -114,7 +114,7 @@ static void a_baseline_leaves_the_disk_its_room(void **state)
     fixture_reopen(fixture);
     /* As if it were larger than the half that is free. */
     assert_int_equal(
-        write_baseline(fixture, (uint64_t)disk.f_bavail * disk.f_frsize, &error), STORE_NO_ROOM);
+        write_baseline(fixture, (uint64_t)disk.f_bavail * disk.f_frsize, &error), BASELINE_NO_ROOM);
     assert_non_null(strstr(error.text, "retention.disk_free_min"));
     snprintf(path, sizeof path, "%s/baselines/1-1-0.w0", fixture->dir);
     assert_int_equal(access(path, F_OK), -1);

@@ -185,11 +185,12 @@ static void the_baselines_of_a_run_go_with_it(void **state)
     struct fixture *fixture = *state;
     struct error error = {0};
     char path[128];
-    struct store_baseline row = {.layer = 1, .attempt = 1, .dtype = "fp32", .bytes = 3};
+    struct baseline_row row = {.layer = 1, .attempt = 1, .dtype = "fp32", .bytes = 3};
     put_filled_run(fixture, 1, RUN_ENDED, 100, 10, 1);
     put_filled_run(fixture, 2, RUN_ENDED, 200, 10, 1);
     assert_int_equal(
-        store_baseline_write(fixture->store, &row, &(struct store_part){"abc", 3}, 1, &error), 0);
+        store_baseline_write(fixture->store, &row, &(struct baseline_part){"abc", 3}, 1, &error),
+        0);
     struct store_batch *batch = store_batch_new();
     store_put_baseline(batch, &row);
     fixture_submit(fixture, batch);

@@ -65,7 +65,7 @@ static void say_layer(void *ctx, const struct store_layer *layer)
         (unsigned long)layer->row_begin, (unsigned long)layer->row_end);
 }
 
-static void say_baseline(void *ctx, const struct store_baseline *row)
+static void say_baseline(void *ctx, const struct baseline_row *row)
 {
     say(ctx, "baseline %ld a%u step %ld %s %lu %lx\n", (long)row->layer, row->attempt,
         (long)row->step, row->dtype, (unsigned long)row->bytes, (unsigned long)row->checksum);
@@ -115,7 +115,7 @@ static struct store_batch *rich_batch(void)
     store_put_session(batch, &(struct store_session){1, "s-lag", "py", 1, 2, 3, SESSION_LIVE, 6});
     store_put_session(batch, &(struct store_session){1, "s-new", "py", 2, 1, 2, SESSION_LIVE, 7});
     store_put_layer(batch, &layer);
-    store_put_baseline(batch, &(struct store_baseline){.layer = 10,
+    store_put_baseline(batch, &(struct baseline_row){.layer = 10,
                                   .step = 3,
                                   .attempt = 1,
                                   .dtype = "bf16",
@@ -315,7 +315,7 @@ static void a_deleted_run_is_unseen_at_once_and_its_rows_go(void **state)
     struct fixture *fixture = *state;
     struct error error = {0};
     char path[128];
-    struct store_baseline row = {
+    struct baseline_row row = {
         .layer = 10, .attempt = 1, .step = 3, .dtype = "float32", .bytes = 1};
     struct store_batch *batch = rich_batch();
     for (int64_t step = 0; step < 5000; step++) {
@@ -327,7 +327,7 @@ static void a_deleted_run_is_unseen_at_once_and_its_rows_go(void **state)
     store_put_histogram(batch, &histogram);
     fixture_submit(fixture, batch);
     assert_int_equal(
-        store_baseline_write(fixture->store, &row, &(struct store_part){"w", 1}, 1, &error), 0);
+        store_baseline_write(fixture->store, &row, &(struct baseline_part){"w", 1}, 1, &error), 0);
     fixture_flush(fixture);
 
     batch = store_batch_new();
