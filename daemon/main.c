@@ -250,26 +250,14 @@ static int start_ingest(struct daemon *daemon)
     return EXIT_FAILED;
 }
 
-static enum run_control_answer control_answer(enum runs_answer answer)
-{
-    switch (answer) {
-    case RUNS_DONE: return RUN_CONTROL_DONE;
-    case RUNS_RUNNING: return RUN_CONTROL_RUNNING;
-    case RUNS_BUSY: return RUN_CONTROL_BUSY;
-    case RUNS_UNKNOWN: return RUN_CONTROL_UNKNOWN;
-    case RUNS_FAILED: break;
-    }
-    return RUN_CONTROL_FAILED;
-}
-
 static enum run_control_answer delete_run_on_loop(void *ctx, int64_t run)
 {
-    return control_answer(runs_delete(ctx, run));
+    return runs_delete(ctx, run);
 }
 
 static enum run_control_answer end_run_on_loop(void *ctx, int64_t run)
 {
-    return control_answer(runs_end(ctx, run));
+    return runs_end(ctx, run);
 }
 
 static void log_http(void *ctx, const char *line)

@@ -7,14 +7,7 @@
 #include <stdint.h>
 
 #include "daemon/core/mailbox.h"
-
-enum run_control_answer {
-    RUN_CONTROL_DONE,
-    RUN_CONTROL_RUNNING, /* a process of the run is still there */
-    RUN_CONTROL_BUSY, /* its last samples are still being worked on: asked again for two seconds */
-    RUN_CONTROL_UNKNOWN,
-    RUN_CONTROL_FAILED /* the store does not take it, or the loop does not answer */
-};
+#include "daemon/core/run_control_answer.h"
 
 /* What the loop does; main fills it. Called on the loop thread. What is to be stored is handed to the store before they return. */
 struct run_control_ops {
@@ -29,8 +22,8 @@ struct run_control {
     _Atomic bool closed; /* the loop answers no more: whoever waits gets RUN_CONTROL_FAILED */
 };
 
-/* For http_options.delete_run and end_run, whose ctx is the struct run_control. HTTP threads, several at once; they wait two
- * seconds at most. */
+/* For http_options.delete_run and end_run, whose ctx is the struct run_control. HTTP threads, several at once; they ask again while
+ * the answer is BUSY, and wait two seconds at most. */
 enum run_control_answer run_control_delete(void *control, int64_t run);
 enum run_control_answer run_control_end(void *control, int64_t run);
 

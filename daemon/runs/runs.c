@@ -122,36 +122,36 @@ void runs_forget(struct runs *runs, int64_t id)
         forget_run(run);
 }
 
-enum runs_answer runs_delete(struct runs *runs, int64_t id)
+enum run_control_answer runs_delete(struct runs *runs, int64_t id)
 {
     struct run *run = registry_find(&runs->registry, id);
     struct store_batch *batch;
 
     if (!run)
-        return RUNS_UNKNOWN;
+        return RUN_CONTROL_UNKNOWN;
     if (run->state == RUN_RUNNING)
-        return RUNS_RUNNING;
+        return RUN_CONTROL_RUNNING;
     if (run_is_in_use(run))
-        return RUNS_BUSY;
+        return RUN_CONTROL_BUSY;
     batch = store_batch_new();
     store_put_delete_run(batch, id);
     if (store_submit(runs->options.store, batch) != 0)
-        return RUNS_FAILED;
+        return RUN_CONTROL_FAILED;
     forget_run(run);
-    return RUNS_DONE;
+    return RUN_CONTROL_DONE;
 }
 
-enum runs_answer runs_end(struct runs *runs, int64_t id)
+enum run_control_answer runs_end(struct runs *runs, int64_t id)
 {
     struct run *run = registry_find(&runs->registry, id);
 
     if (!run)
-        return RUNS_UNKNOWN;
+        return RUN_CONTROL_UNKNOWN;
     if (run->state == RUN_RUNNING)
-        return RUNS_RUNNING;
+        return RUN_CONTROL_RUNNING;
     if (run->state == RUN_ENDED)
-        return RUNS_DONE;
-    return sessions_end_run(run) ? RUNS_DONE : RUNS_FAILED;
+        return RUN_CONTROL_DONE;
+    return sessions_end_run(run) ? RUN_CONTROL_DONE : RUN_CONTROL_FAILED;
 }
 
 void runs_stop(struct runs *runs)

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include "daemon/core/error.h"
+#include "daemon/core/run_control_answer.h"
 #include "daemon/ingest/ingest.h"
 #include "daemon/runs/options.h"
 
@@ -29,15 +30,11 @@ int runs_attach(struct runs *runs, struct ingest *ingest);
 /* Sends an alert to the clients of a run. */
 void runs_alert(struct runs *runs, const char *run_key, const struct wire_alert *alert);
 
-/* RUNNING: a process of the run is still there. BUSY: its last samples are still being worked on, ask again. FAILED: the
- * store does not take it. */
-enum runs_answer { RUNS_DONE, RUNS_RUNNING, RUNS_BUSY, RUNS_UNKNOWN, RUNS_FAILED };
-
 /* Ends a run that was lost, as if every process of it had said bye. One that has ended already stays as it is. */
-enum runs_answer runs_end(struct runs *runs, int64_t run);
+enum run_control_answer runs_end(struct runs *runs, int64_t run);
 
 /* Deletes a run that is not running. */
-enum runs_answer runs_delete(struct runs *runs, int64_t run);
+enum run_control_answer runs_delete(struct runs *runs, int64_t run);
 
 /* The store has retired a run by itself: the loop forgets it too. */
 void runs_forget(struct runs *runs, int64_t run);

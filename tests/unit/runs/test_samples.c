@@ -174,13 +174,13 @@ static void test_a_run_that_rests_gives_its_memory_back(void **state)
     room_flush(room, a);
     kept = stats_get(&room->stats.kept_bytes);
     assert_int_equal(kept, ROOM_ROWS * ROOM_ROWS * sizeof(float));
-    assert_int_equal(runs_delete(room->runs, a->run->id), RUNS_RUNNING);
+    assert_int_equal(runs_delete(room->runs, a->run->id), RUN_CONTROL_RUNNING);
     room_bye(room, a);
     assert_int_equal(
-        runs_delete(room->runs, a->run->id), RUNS_BUSY); /* BLOCK_RELEASE is on its way */
+        runs_delete(room->runs, a->run->id), RUN_CONTROL_BUSY); /* BLOCK_RELEASE is on its way */
     while (stats_get(&room->stats.kept_bytes) > 0 || run_is_in_use(a->run))
         uv_run(&room->loop, UV_RUN_ONCE);
-    assert_int_equal(runs_delete(room->runs, a->run->id), RUNS_DONE);
+    assert_int_equal(runs_delete(room->runs, a->run->id), RUN_CONTROL_DONE);
 }
 
 static void test_scalars(void **state)

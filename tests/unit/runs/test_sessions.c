@@ -56,17 +56,17 @@ static void test_a_run_with_a_lost_rank_does_not_end_by_a_bye(void **state)
 
     room_lose_lease(room, a);
     assert_int_equal(a->run->state, RUN_RUNNING);
-    assert_int_equal(runs_end(room->runs, id), RUNS_RUNNING);
+    assert_int_equal(runs_end(room->runs, id), RUN_CONTROL_RUNNING);
     room_bye(room, b);
     assert_true(a->run->state == RUN_LOST && room->ends == 0);
-    assert_int_equal(runs_end(room->runs, id), RUNS_DONE);
+    assert_int_equal(runs_end(room->runs, id), RUN_CONTROL_DONE);
     assert_true(a->run->state == RUN_ENDED && a->state == SESSION_CLOSED && room->ends == 1);
-    assert_int_equal(runs_end(room->runs, id), RUNS_DONE); /* again: nothing more happens */
+    assert_int_equal(runs_end(room->runs, id), RUN_CONTROL_DONE); /* again: nothing more happens */
     assert_int_equal(room->ends, 1);
     room_restart(room);
-    assert_int_equal(runs_end(room->runs, id), RUNS_DONE);
+    assert_int_equal(runs_end(room->runs, id), RUN_CONTROL_DONE);
     assert_int_equal(room->ends, 1);
-    assert_int_equal(runs_end(room->runs, 99), RUNS_UNKNOWN);
+    assert_int_equal(runs_end(room->runs, 99), RUN_CONTROL_UNKNOWN);
 }
 
 static void test_attempts_begin_with_rewinds_and_restarts(void **state)
@@ -138,9 +138,9 @@ static void test_a_restart_goes_on(void **state)
     assert_int_equal(room_send(room, a, 0, 4), INGEST_KNOWN); /* stored before */
     assert_int_equal(room_send(room, a, 0, 5), 0);
     room_flush(room, a);
-    assert_int_equal(runs_delete(room->runs, id), RUNS_RUNNING);
-    assert_int_equal(runs_delete(room->runs, ended_id), RUNS_DONE);
-    assert_int_equal(runs_delete(room->runs, ended_id), RUNS_UNKNOWN);
+    assert_int_equal(runs_delete(room->runs, id), RUN_CONTROL_RUNNING);
+    assert_int_equal(runs_delete(room->runs, ended_id), RUN_CONTROL_DONE);
+    assert_int_equal(runs_delete(room->runs, ended_id), RUN_CONTROL_UNKNOWN);
     assert_int_equal(room->forgotten, 1);
 }
 
