@@ -53,8 +53,6 @@ CREATE TABLE layer (
     cols        INTEGER NOT NULL,                    -- in; 0 for a block
     dtype       TEXT NOT NULL,                       -- '' for a block
     transposed  INTEGER NOT NULL CHECK (transposed IN (0, 1)),
-    row_begin   INTEGER NOT NULL,                    -- which rows of the stored parameter; 0, 0: all
-    row_end     INTEGER NOT NULL,
     UNIQUE (run_id, name, kind)
 ) STRICT;
 

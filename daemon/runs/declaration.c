@@ -221,8 +221,6 @@ int declaration_take(
     row.rows = wire->shape[0];
     row.cols = wire->shape[1];
     row.transposed = wire->transposed;
-    row.row_begin = wire->has_rows ? wire->rows[0] : 0;
-    row.row_end = wire->has_rows ? wire->rows[1] : 0;
     HASH_FIND(by_name, run->layers, name, strlen(name), layer);
     if (check_number(session, wire->layer, name, fault) != 0 ||
         (layer ? check_same(layer, &row, fault) : check_block(run, &row, fault)) != 0)

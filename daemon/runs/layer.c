@@ -28,8 +28,6 @@ struct run_layer *run_layer_new(const struct store_layer *row)
     layer->rows = row->rows;
     layer->cols = row->cols;
     layer->transposed = row->transposed;
-    layer->row_begin = row->row_begin;
-    layer->row_end = row->row_end;
     layer->last_step[0] = layer->last_step[1] = layer->incomplete_step = -1;
     return layer;
 }

@@ -21,7 +21,7 @@ struct run_layer {
     int64_t id;
     char *name, *role, *block_name; /* block_name "" for none */
     char dtype[16];
-    uint64_t rows, cols, row_begin, row_end;
+    uint64_t rows, cols;
     bool transposed;
     struct work_queue *queue;
     struct block_member *member; /* of its block, which alone may look into it */

@@ -79,8 +79,6 @@ void rows_put_layer(struct store_batch *batch, const struct run *run, const stru
                                .rows = layer->rows,
                                .cols = layer->cols,
                                .transposed = layer->transposed,
-                               .row_begin = layer->row_begin,
-                               .row_end = layer->row_end,
                            });
 }
 

@@ -49,10 +49,9 @@ static const char *const texts[STATEMENT_COUNT] = {
                     " dropped) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO UPDATE SET"
                     " attempt = ?3, rank = ?4, world = ?5, client = ?6, state = ?7, dropped = ?8",
     [PUT_LAYER] = "INSERT INTO layer (id, run_id, name, kind, role, block, dtype, rows, cols,"
-                  " transposed, row_begin, row_end) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,"
-                  " ?10, ?11, ?12) ON CONFLICT (id) DO UPDATE SET name = ?3, kind = ?4, role ="
-                  " ?5, block = ?6, dtype = ?7, rows = ?8, cols = ?9, transposed = ?10,"
-                  " row_begin = ?11, row_end = ?12",
+                  " transposed) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9,"
+                  " ?10) ON CONFLICT (id) DO UPDATE SET name = ?3, kind = ?4, role ="
+                  " ?5, block = ?6, dtype = ?7, rows = ?8, cols = ?9, transposed = ?10",
     [PUT_POINT] = "INSERT INTO point (series_id, step, time, value) VALUES (?1, ?2, ?3, ?4) ON"
                   " CONFLICT (series_id, step) DO NOTHING",
     [PUT_HISTOGRAM] = "INSERT INTO histogram (series_id, step, time, counts) VALUES (?1, ?2, ?3,"
@@ -180,8 +179,6 @@ static int put_layer(struct apply *apply, const struct store_layer *layer)
     sqlite3_bind_int64(statement, 8, (int64_t)layer->rows);
     sqlite3_bind_int64(statement, 9, (int64_t)layer->cols);
     sqlite3_bind_int(statement, 10, layer->transposed);
-    sqlite3_bind_int64(statement, 11, (int64_t)layer->row_begin);
-    sqlite3_bind_int64(statement, 12, (int64_t)layer->row_end);
     return sql_run(statement);
 }
 

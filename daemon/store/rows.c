@@ -63,8 +63,6 @@ struct store_layer rows_layer(sqlite3_stmt *statement)
         .rows = (uint64_t)sqlite3_column_int64(statement, 7),
         .cols = (uint64_t)sqlite3_column_int64(statement, 8),
         .transposed = sqlite3_column_int(statement, 9) != 0,
-        .row_begin = (uint64_t)sqlite3_column_int64(statement, 10),
-        .row_end = (uint64_t)sqlite3_column_int64(statement, 11),
     };
 }
 

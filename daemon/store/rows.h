@@ -14,8 +14,7 @@
     "coalesce(r.last_step, -1), r.dropped, r.undefined, coalesce(r.owner, -1)"
 #define ROWS_RUN_COUNT 12
 #define ROWS_LAYER                                                                                 \
-    "l.id, l.run_id, l.name, l.kind, l.role, l.block, l.dtype, l.rows, l.cols, l.transposed, "     \
-    "l.row_begin, l.row_end"
+    "l.id, l.run_id, l.name, l.kind, l.role, l.block, l.dtype, l.rows, l.cols, l.transposed"
 #define ROWS_ALERT                                                                                 \
     "a.id, a.run_id, a.attempt, a.rule, a.severity, a.state, a.title, a.summary, a.layers, "       \
     "a.evidence, a.observed, a.started_step, a.last_step, a.started_at, coalesce(a.resolved_at, "  \

@@ -66,7 +66,6 @@ struct store_layer {
     const char *name, *kind, *role, *block, *dtype;
     uint64_t rows, cols;
     bool transposed;
-    uint64_t row_begin, row_end;
 };
 
 /* An alert as its row says it; struct alert_record is how it comes in. */

@@ -138,9 +138,7 @@ struct store_layer fixture_layer(int64_t id, int64_t run, const char *name)
         .dtype = "bf16",
         .rows = 512,
         .cols = 128,
-        .transposed = true,
-        .row_begin = 256,
-        .row_end = 768};
+        .transposed = true};
 }
 
 void fixture_alert_layers(struct alert_record *alert, const char *const *layers, bool has_evidence)

@@ -59,10 +59,9 @@ static void say_session(void *ctx, const struct store_session *session)
 
 static void say_layer(void *ctx, const struct store_layer *layer)
 {
-    say(ctx, "layer %ld %ld %s|%s|%s|%s|%s %lux%lu t%d %lu-%lu\n", (long)layer->id,
-        (long)layer->run, layer->name, layer->kind, layer->role, layer->block, layer->dtype,
-        (unsigned long)layer->rows, (unsigned long)layer->cols, layer->transposed,
-        (unsigned long)layer->row_begin, (unsigned long)layer->row_end);
+    say(ctx, "layer %ld %ld %s|%s|%s|%s|%s %lux%lu t%d\n", (long)layer->id, (long)layer->run,
+        layer->name, layer->kind, layer->role, layer->block, layer->dtype,
+        (unsigned long)layer->rows, (unsigned long)layer->cols, layer->transposed);
 }
 
 static void say_baseline(void *ctx, const struct baseline_row *row)
@@ -139,7 +138,7 @@ static struct store_batch *rich_batch(void)
     "attempt 1 2 from -1 at 1500\n"                                                                \
     "session 1 s-lag|py a1 2/3 open 6\n" /* of an older attempt, as s-old, which is not open */    \
     "session 1 s-new|py a2 1/2 open 7\n"                                                           \
-    "layer 10 1 up|layer|gate|mlp.0|bf16 512x128 t1 256-768\n"                                     \
+    "layer 10 1 up|layer|gate|mlp.0|bf16 512x128 t1\n"                                             \
     "baseline 10 a1 step 3 bf16 99 fedcba9876543210\n"                                             \
     "tracker 10 a2 step 8 vectors\n"                                                               \
     "alert 5 1 a1 growth|warning|firing|it grows|by a lot|[\"up\"]|" EVIDENCE " o0 40-44 "         \
@@ -194,7 +193,7 @@ static void rows_are_updated_and_keep_what_belongs_to_them(void **state)
         "attempt 1 2 from 9 at 1500\n"
         "session 1 s-lag|py a1 2/3 open 6\n"
         "session 1 s-new|py a2 1/2 closed 8\n"
-        "layer 10 1 up|layer|gate|mlp.0|fp32 512x128 t1 256-768\n"
+        "layer 10 1 up|layer|gate|mlp.0|fp32 512x128 t1\n"
         "baseline 10 a1 step 3 bf16 99 fedcba9876543210\n"
         "tracker 10 a2 step 9 newer\n"
         "alert 5 1 a1 growth|warning|firing|it grows|by more|[\"up\"]|" EVIDENCE " o0 40-44 "
