@@ -122,8 +122,7 @@ static const struct {
         "SELECT t.layer_id, t.attempt, t.step, t.state FROM tracker t"
         " JOIN layer l ON l.id = t.layer_id JOIN run r ON r.id = l.run_id WHERE r.retired = 0"
         " ORDER BY t.layer_id"},
-    {see_alert, "SELECT " ROWS_ALERT " FROM alert a JOIN run r ON r.id = a.run_id"
-                " WHERE r.retired = 0 AND a.state = 'firing' ORDER BY a.id"},
+    {see_alert, ROWS_FIRING},
 };
 
 /* Shows all rows of a statement. SQLITE_DONE; otherwise `error` says why not. */

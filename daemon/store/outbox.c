@@ -89,8 +89,7 @@ static const char *const texts[STATEMENT_COUNT] = {
                 " alert_id = ?2 AND (event = 'resolved') = (?3 = 'resolved')",
     [ADD_COUNTS] = "UPDATE notifier SET delivered = delivered + ?2, failed = failed + ?3,"
                    " dropped = dropped + ?4, retries = retries + ?5 WHERE id = ?1",
-    [FIRING] = "SELECT " ROWS_ALERT " FROM alert a JOIN run r ON r.id = a.run_id"
-               " WHERE r.retired = 0 AND a.state = 'firing' ORDER BY a.id",
+    [FIRING] = ROWS_FIRING,
     [NOTIFIERS] = "SELECT id, name, kind FROM notifier",
     [ADD_NOTIFIER] = "INSERT INTO notifier (name, kind, key) VALUES (?1, ?2,"
                      " lower(hex(randomblob(8)))) ON CONFLICT (name) DO NOTHING",

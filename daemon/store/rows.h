@@ -20,6 +20,10 @@
     "a.evidence, a.observed, a.started_step, a.last_step, a.started_at, coalesce(a.resolved_at, "  \
     "0), a.silenced, a.notified"
 #define ROWS_ALERT_COUNT 17
+/* All alerts that fire, by id. */
+#define ROWS_FIRING                                                                                \
+    "SELECT " ROWS_ALERT " FROM alert a JOIN run r ON r.id = a.run_id WHERE r.retired = 0"         \
+    " AND a.state = 'firing' ORDER BY a.id"
 #define ROWS_SILENCE                                                                               \
     "s.id, s.run, s.rule, s.layer, s.reason, s.created_by, s.created_at, s.expires_at"
 

@@ -26,8 +26,7 @@ static const char *const texts[STATEMENT_COUNT] = {
     [END] = "DELETE FROM silence WHERE id = ?1",
     [EXPIRE] = "DELETE FROM silence WHERE expires_at <= ?1",
     [NEXT_EXPIRY] = "SELECT min(expires_at) FROM silence",
-    [FIRING] = "SELECT " ROWS_ALERT " FROM alert a JOIN run r ON r.id = a.run_id"
-               " WHERE r.retired = 0 AND a.state = 'firing' ORDER BY a.id",
+    [FIRING] = ROWS_FIRING,
     [MARK] = "UPDATE alert SET silenced = ?2, notified = ?3 WHERE id = ?1",
 };
 
