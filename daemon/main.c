@@ -41,7 +41,7 @@ struct daemon {
     struct config_args args;
     struct stats stats;
     uv_loop_t loop;
-    uv_timer_t stamp;
+    uv_timer_t tick;
     uv_signal_t signals[3];
     bool stopping;
     struct events *events;
@@ -337,13 +337,18 @@ static void on_signal(uv_signal_t *handle, int number)
         stop_loop(handle->data);
 }
 
-static void on_stamp(uv_timer_t *timer)
+/* The only timer of the loop: all else that waits is asked by it. */
+static void on_tick(uv_timer_t *timer)
 {
     struct daemon *daemon = timer->data;
 
     stats_set(&daemon->stats.loop_turn_ms, clock_ms());
     silence_expiry_tick(&daemon->silence_expiry, daemon->store);
     files_log_refused(&daemon->stats.connections_refused_total);
+    if (daemon->ingest)
+        ingest_tick(daemon->ingest);
+    if (daemon->runs)
+        runs_tick(daemon->runs);
     if (daemon->store && daemon->evaluator)
         evaluator_tick(daemon->evaluator);
 }
@@ -365,9 +370,9 @@ static int start_loop(struct daemon *daemon)
         daemon->signals[i].data = daemon;
         uv_signal_start(&daemon->signals[i], on_signal, numbers[i]);
     }
-    uv_timer_init(&daemon->loop, &daemon->stamp);
-    daemon->stamp.data = daemon;
-    uv_timer_start(&daemon->stamp, on_stamp, 0, LIMIT_TICK_MS);
+    uv_timer_init(&daemon->loop, &daemon->tick);
+    daemon->tick.data = daemon;
+    uv_timer_start(&daemon->tick, on_tick, 0, LIMIT_TICK_MS);
     daemon->mailbox = mailbox_new(&daemon->loop);
     daemon->events = events_new(&daemon->stats, 0);
     daemon->notify = notify_new();
@@ -457,7 +462,7 @@ static void stop_parts(struct daemon *daemon)
     notify_free(daemon->notify);
     for (size_t i = 0; i < sizeof daemon->signals / sizeof *daemon->signals; i++)
         uv_close((uv_handle_t *)&daemon->signals[i], NULL);
-    uv_close((uv_handle_t *)&daemon->stamp, NULL);
+    uv_close((uv_handle_t *)&daemon->tick, NULL);
     if (daemon->mailbox)
         mailbox_close(daemon->mailbox);
     uv_run(&daemon->loop, UV_RUN_DEFAULT);

@@ -2,7 +2,13 @@
 #include "daemon/core/clock.h"
 
 #include <errno.h>
+#include <stddef.h>
 #include <time.h>
+
+static struct timespec timespec_of(uint64_t ns)
+{
+    return (struct timespec){(time_t)(ns / 1000000000), (long)(ns % 1000000000)};
+}
 
 static double system_wall(void *ctx)
 {
@@ -22,8 +28,28 @@ static uint64_t system_monotonic_ns(void *ctx)
     return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
 }
 
-static const struct clock_source system_clock = {system_wall, system_monotonic_ns, NULL};
-static struct clock_source source = {system_wall, system_monotonic_ns, NULL};
+static bool system_cond_wait(
+    void *ctx, pthread_cond_t *cond, pthread_mutex_t *mutex, uint64_t until_ns)
+{
+    struct timespec until = timespec_of(until_ns);
+
+    (void)ctx;
+    return pthread_cond_timedwait(cond, mutex, &until) != ETIMEDOUT;
+}
+
+static void system_sleep_until(void *ctx, uint64_t until_ns)
+{
+    struct timespec until = timespec_of(until_ns);
+
+    (void)ctx;
+    while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
+        continue;
+}
+
+static const struct clock_source system_clock = {
+    system_wall, system_monotonic_ns, system_cond_wait, system_sleep_until, NULL};
+static struct clock_source source = {
+    system_wall, system_monotonic_ns, system_cond_wait, system_sleep_until, NULL};
 
 void clock_use(const struct clock_source *other)
 {
@@ -60,20 +86,14 @@ int clock_cond_init(pthread_cond_t *cond)
 
 bool clock_cond_wait(pthread_cond_t *cond, pthread_mutex_t *mutex, uint64_t until_ms)
 {
-    uint64_t now = clock_ms(), until;
-
     if (until_ms == UINT64_MAX)
         return pthread_cond_wait(cond, mutex) == 0;
-    if (now >= until_ms)
+    if (clock_ms() >= until_ms)
         return false;
-    /* The system's clock measures the wait, whatever clock the deadline is on. */
-    until = system_monotonic_ns(NULL) + (until_ms - now) * 1000000;
-    return pthread_cond_timedwait(cond, mutex,
-               &(struct timespec){(time_t)(until / 1000000000), (long)(until % 1000000000)}) !=
-           ETIMEDOUT;
+    return source.cond_wait(source.ctx, cond, mutex, until_ms * 1000000);
 }
 
 void clock_sleep_ms(unsigned ms)
 {
-    nanosleep(&(struct timespec){(time_t)(ms / 1000), (long)(ms % 1000) * 1000000}, NULL);
+    source.sleep_until(source.ctx, clock_ns() + (uint64_t)ms * 1000000);
 }

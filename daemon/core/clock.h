@@ -1,7 +1,8 @@
 /* The daemon's only clock. Wall time is for rows and people, monotonic time for deadlines and durations.
  *
- * Any thread may read. A test replaces the source, then moves time itself; timed waits on a condition end by the system's
- * monotonic clock all the same, so a test that moves time signals the condition. */
+ * Any thread may read and wait. A test that puts another source in its place moves time itself, and decides when a thread
+ * that waits goes on: tests/unit/virtual_clock.h. Timers of the loop are no source of time: main.c has the only one, and
+ * calls ingest_tick, runs_tick and evaluator_tick, which a test calls itself. */
 #ifndef FORESHOCK_CORE_CLOCK_H
 #define FORESHOCK_CORE_CLOCK_H
 
@@ -12,6 +13,9 @@
 struct clock_source {
     double (*wall)(void *ctx);           /* seconds since 1970 */
     uint64_t (*monotonic_ns)(void *ctx); /* nanoseconds since some moment; never goes back */
+    /* As clock_cond_wait and clock_sleep_ms, but never for ever: `until_ns` is a moment of monotonic_ns. */
+    bool (*cond_wait)(void *ctx, pthread_cond_t *cond, pthread_mutex_t *mutex, uint64_t until_ns);
+    void (*sleep_until)(void *ctx, uint64_t until_ns);
     void *ctx;
 };
 

@@ -9,11 +9,12 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "daemon/core/clock.h"
 #include "daemon/core/limits.h"
 #include "daemon/core/log.h"
 
 #define FILES_A_SESSION 2u /* a control and a tensor connection */
-#define FILES_PAUSE_US  10000u
+#define FILES_PAUSE_MS  10u
 
 static _Atomic int files_max = -1; /* a connection's descriptor stays below; -1: not guarded */
 static _Atomic int files_exempted = -1;
@@ -84,7 +85,8 @@ static int guarded_accept(int fd, struct sockaddr *address, socklen_t *size, int
     if (connection < 0 && errno != EMFILE && errno != ENFILE)
         return connection;
     if (connection < 0)
-        usleep(FILES_PAUSE_US); /* who waits stays in line, and would be seen again at once */
+        clock_sleep_ms(
+            FILES_PAUSE_MS); /* who waits stays in line, and would be seen again at once */
     return refuse_connection(connection);
 }
 

@@ -26,7 +26,6 @@ struct binding {
 struct ingest {
     struct ingest_options options;
     void *zmq;
-    uv_timer_t tick;
     struct binding bindings[LIMIT_ENDPOINTS];
     size_t binding_count;
     struct reading_clock clock;
@@ -409,9 +408,8 @@ static void on_stall(struct ingest *ingest, uint64_t stalled_ms)
         peer_renew(peer);
 }
 
-static void on_ingest_tick(uv_timer_t *timer)
+void ingest_tick(struct ingest *ingest)
 {
-    struct ingest *ingest = timer->data;
     uint64_t stalled_ms = reading_clock_tick(&ingest->clock, clock_ms());
     struct peer *peer, *next;
 
@@ -510,9 +508,6 @@ struct ingest *ingest_new(
     }
     ingest->options = *options;
     wire_parts(ingest);
-    uv_timer_init(loop, &ingest->tick);
-    ingest->tick.data = ingest;
-    uv_update_time(loop); /* what was restored before took its time: the first tick is not late */
     reading_clock_start(&ingest->clock, clock_ms());
     for (size_t i = 0; i < options->endpoint_count; i++) {
         if (bind_pair(ingest, loop, options->endpoints[i], error) != 0) {
@@ -520,7 +515,6 @@ struct ingest *ingest_new(
             return NULL;
         }
     }
-    uv_timer_start(&ingest->tick, on_ingest_tick, LIMIT_TICK_MS, LIMIT_TICK_MS);
     return ingest;
 }
 
@@ -538,11 +532,6 @@ struct peer *ingest_expect(
     return peers_add(&ingest->peers, ingest, key, session);
 }
 
-static void on_tick_closed(uv_handle_t *handle)
-{
-    free(handle->data);
-}
-
 void ingest_close(struct ingest *ingest)
 {
     struct peer *peer, *next;
@@ -556,5 +545,5 @@ void ingest_close(struct ingest *ingest)
         router_close(ingest->bindings[i].tensors);
     }
     zmq_ctx_term(ingest->zmq);
-    uv_close((uv_handle_t *)&ingest->tick, on_tick_closed);
+    free(ingest);
 }

@@ -61,7 +61,11 @@ void ingest_count_dropped(struct peer *peer, uint64_t samples);
 /* Memory was given back (stats->ingest_bytes fell): sessions that wait for room may get it. */
 void ingest_room(struct ingest *ingest);
 
-/* Tells every client, closes the sockets; frees itself once the loop has run its closing turn. `ops` are not called again. */
+/* Time goes on: ends leases, serves who waits. The loop calls it each LIMIT_TICK_MS; a call that comes late is a stall, for
+ * which nobody loses a lease. */
+void ingest_tick(struct ingest *ingest);
+
+/* Tells every client, closes the sockets, which go with the loop's next turn. `ops` are not called again. */
 void ingest_close(struct ingest *ingest);
 
 #endif

@@ -21,7 +21,6 @@ struct runs {
     struct registry registry;
     struct samples samples;
     struct ingest *ingest;
-    uv_timer_t tick;
     struct reading_clock reading;
 };
 
@@ -43,10 +42,8 @@ static void serve_sessions(struct runs *runs)
         }
 }
 
-static void on_runs_tick(uv_timer_t *timer)
+void runs_tick(struct runs *runs)
 {
-    struct runs *runs = timer->data;
-
     reading_clock_tick(&runs->reading, clock_ms());
     sessions_watch_disk(&runs->registry);
     samples_tick(&runs->samples, runs->reading.now_ms);
@@ -71,10 +68,7 @@ struct runs *runs_new(const struct runs_options *options)
     runs->options = *options;
     runs->registry = registry_of(&runs->options);
     samples_init(&runs->samples, &runs->registry, on_memory_freed, runs);
-    uv_timer_init(options->loop, &runs->tick);
-    runs->tick.data = runs;
     reading_clock_start(&runs->reading, clock_ms());
-    uv_timer_start(&runs->tick, on_runs_tick, LIMIT_TICK_MS, LIMIT_TICK_MS);
     return runs;
 }
 
@@ -162,7 +156,6 @@ void runs_stop(struct runs *runs)
     for (struct run *run = runs->registry.by_id; run; run = run->by_id.next)
         if (run->unsaved)
             rows_save(run);
-    uv_close((uv_handle_t *)&runs->tick, NULL);
 }
 
 void runs_free(struct runs *runs)

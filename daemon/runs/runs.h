@@ -39,6 +39,10 @@ enum run_control_answer runs_delete(struct runs *runs, int64_t run);
 /* The store has retired a run by itself: the loop forgets it too. */
 void runs_forget(struct runs *runs, int64_t run);
 
+/* Time goes on: gives up samples that wait in vain, writes rows that the store had no room for. The loop calls it each
+ * LIMIT_TICK_MS. */
+void runs_tick(struct runs *runs);
+
 /* Begins no sample any more. Samples in progress are finished and published before this returns. */
 void runs_stop(struct runs *runs);
 void runs_free(struct runs *runs); /* after the loop has ended */

@@ -7,9 +7,13 @@
 #include <time.h>
 
 #include <cmocka.h>
+#include <math.h>
+#include <pthread.h>
+#include <stdatomic.h>
 
 #include "daemon/core/clock.h"
 #include "daemon/core/error.h"
+#include "tests/unit/virtual_clock.h"
 
 static void test_the_system_clock(void **state)
 {
@@ -22,28 +26,60 @@ static void test_the_system_clock(void **state)
     assert_true(clock_ms() <= clock_ns() / 1000000);
 }
 
-static double moved_wall(void *ctx)
-{
-    return *(const double *)ctx;
-}
-
-static uint64_t moved_ns(void *ctx)
-{
-    return (uint64_t)(1e9 * *(const double *)ctx);
-}
-
 static void test_a_clock_that_a_test_moves(void **state)
 {
-    double now = 100;
+    uint64_t begin;
+    double wall;
 
     (void)state;
-    clock_use(&(struct clock_source){moved_wall, moved_ns, &now});
-    assert_int_equal(clock_ms(), 100000);
-    now = 200.5;
-    assert_int_equal(clock_ms(), 200500);
-    assert_true(clock_wall() == 200.5);
-    clock_use(NULL);
-    assert_true(clock_wall() > 1.7e9);
+    virtual_clock_use();
+    begin = clock_ms();
+    wall = clock_wall();
+    assert_int_equal(clock_ms(), begin);
+    virtual_clock_move(1500);
+    assert_int_equal(clock_ms(), begin + 1500);
+    assert_true(fabs(clock_wall() - wall - 1.5) < 1e-6);
+    virtual_clock_end();
+}
+
+struct sleeper {
+    pthread_mutex_t mutex;
+    pthread_cond_t cond;
+    atomic_bool slept;
+};
+
+static void *sleep_for_an_hour(void *ctx)
+{
+    struct sleeper *sleeper = ctx;
+    uint64_t until_ms = clock_ms() + 1800000;
+
+    clock_sleep_ms(1800000);
+    pthread_mutex_lock(&sleeper->mutex);
+    while (clock_cond_wait(&sleeper->cond, &sleeper->mutex, until_ms + 1800000))
+        continue;
+    pthread_mutex_unlock(&sleeper->mutex);
+    sleeper->slept = true;
+    return NULL;
+}
+
+static void test_threads_wait_for_a_clock_that_a_test_moves(void **state)
+{
+    struct sleeper sleeper = {.mutex = PTHREAD_MUTEX_INITIALIZER};
+    pthread_t thread;
+    uint64_t begin;
+
+    (void)state;
+    virtual_clock_use();
+    assert_int_equal(clock_cond_init(&sleeper.cond), 0);
+    assert_int_equal(pthread_create(&thread, NULL, sleep_for_an_hour, &sleeper), 0);
+    for (begin = clock_ms(); !sleeper.slept && clock_ms() < begin + 100 * 3600000;) {
+        virtual_clock_move(60000);
+        nanosleep(&(struct timespec){0, 1000000}, NULL);
+    }
+    assert_true(sleeper.slept && clock_ms() >= begin + 3600000);
+    pthread_join(thread, NULL);
+    virtual_clock_end();
+    pthread_cond_destroy(&sleeper.cond);
 }
 
 static void test_a_wait_ends_at_its_deadline(void **state)
@@ -86,6 +122,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_system_clock),
         cmocka_unit_test(test_a_clock_that_a_test_moves),
+        cmocka_unit_test(test_threads_wait_for_a_clock_that_a_test_moves),
         cmocka_unit_test(test_a_wait_ends_at_its_deadline),
         cmocka_unit_test(test_an_error_is_a_bounded_text),
     };

@@ -11,18 +11,18 @@
 
 #include <cmocka.h>
 
-#include "daemon/core/clock.h"
 #include "daemon/core/limits.h"
 #include "daemon/ingest/ingest.h"
 #include "proto/fault.h"
 #include "proto/wire_decode.h"
 #include "proto/wire_encode.h"
+#include "tests/unit/virtual_clock.h"
 
 #define DEADLINE_MS 10000u
 
 /* The room above, which notes what it is asked. */
 struct above {
-    int hellos, welcomes, layers, byes, losses, tensors, lost_tensors, flushes;
+    int hellos, welcomes, layers, byes, losses, begun, tensors, lost_tensors, flushes;
     uint64_t token, client_dropped;
     unsigned char first, last; /* bytes of the last tensor */
     struct wire_fault refusal; /* of the next hello, if it has a field */
@@ -37,7 +37,6 @@ struct bench {
     struct ingest *ingest;
     void *zmq, *control, *tensors;
     uint8_t ticket[WIRE_TICKET_SIZE];
-    double moved_ms; /* by which the test moved the clock */
 };
 
 static struct above *of_session(void *session)
@@ -103,9 +102,9 @@ static int on_tensor_begin(
     void *ctx, void *session, const struct wire_tensor *header, struct wire_fault *fault)
 {
     (void)ctx;
-    (void)session;
     (void)header;
     (void)fault;
+    of_session(session)->begun++;
     return 0;
 }
 
@@ -171,20 +170,6 @@ static void on_seen(void *ctx, void *session)
     (void)session;
 }
 
-/* Time that a test can move on. */
-static double wall(void *ctx)
-{
-    (void)ctx;
-    return 0;
-}
-
-static uint64_t moved_ns(void *ctx)
-{
-    const struct bench *bench = ctx;
-
-    return uv_hrtime() + (uint64_t)(bench->moved_ms * 1e6);
-}
-
 static void connect_client(struct bench *bench)
 {
     char tensors[80];
@@ -208,7 +193,7 @@ static int set_up(void **state)
     if (!mkdtemp(bench.folder))
         return -1;
     snprintf(bench.endpoint, sizeof bench.endpoint, "ipc://%s/i.sock", bench.folder);
-    clock_use(&(struct clock_source){wall, moved_ns, &bench});
+    virtual_clock_use();
     uv_loop_init(&bench.loop);
     bench.ingest = ingest_new(&bench.loop,
         &(struct ingest_options){.endpoints = endpoints,
@@ -241,7 +226,7 @@ static int tear_down(void **state)
     zmq_ctx_term(bench->zmq);
     ingest_close(bench->ingest);
     uv_run(&bench->loop, UV_RUN_DEFAULT);
-    clock_use(NULL);
+    virtual_clock_end();
     snprintf(command, sizeof command, "rm -r %s", bench->folder);
     return uv_loop_close(&bench->loop) != 0 || system(command) != 0;
 }
@@ -294,6 +279,15 @@ static void turn_until(struct bench *bench, const int *counter, int count)
     while (*counter < count && uv_hrtime() < until)
         uv_run(&bench->loop, UV_RUN_ONCE);
     assert_int_equal(*counter, count);
+}
+
+/* As the daemon's loop does. */
+static void pass_time(struct bench *bench, uint64_t ms)
+{
+    for (uint64_t passed = 0; passed < ms; passed += LIMIT_TICK_MS) {
+        virtual_clock_move(LIMIT_TICK_MS);
+        ingest_tick(bench->ingest);
+    }
 }
 
 static void say_hello(struct bench *bench, const char *session)
@@ -481,6 +475,8 @@ static void test_half_a_tensor_goes_stale(void **state)
 
     open_session(bench);
     send_piece(bench, 1, 60000, 0, 10000, 1);
+    turn_until(bench, &bench->above.begun, 1);
+    pass_time(bench, 1000); /* sample_deadline_seconds */
     expect_error(bench, bench->control, "stale", false);
     assert_int_equal(bench->above.lost_tensors, 1);
     assert_int_equal(stats_get(&bench->stats.ingest_bytes), 0);
@@ -491,7 +487,10 @@ static void test_a_lease_runs_out(void **state)
     struct bench *bench = *state;
 
     open_session(bench);
-    turn_until(bench, &bench->above.losses, 1);
+    pass_time(bench, 2000 - LIMIT_TICK_MS); /* lease_seconds */
+    assert_int_equal(bench->above.losses, 0);
+    pass_time(bench, 2 * LIMIT_TICK_MS);
+    assert_int_equal(bench->above.losses, 1);
     assert_int_equal(stats_get(&bench->stats.leases_lost_total), 1);
     assert_int_equal(stats_get(&bench->stats.stalls_total), 0);
 }
@@ -502,10 +501,10 @@ static void test_a_stall_costs_no_lease(void **state)
     struct wire_message message;
 
     open_session(bench);
-    bench->moved_ms = 3600e3; /* the machine slept for an hour */
+    virtual_clock_move(3600000); /* the machine slept for an hour */
+    ingest_tick(bench->ingest);
+    assert_int_equal(stats_get(&bench->stats.stalls_total), 1);
     send_on(bench->control, &(struct wire_message){.type = WIRE_HEARTBEAT}, NULL, 0);
-    while (stats_get(&bench->stats.stalls_total) == 0)
-        uv_run(&bench->loop, UV_RUN_ONCE);
     expect(bench, bench->control, WIRE_PULSE, &message);
     wire_message_free(&message);
     assert_int_equal(bench->above.losses, 0);

@@ -10,8 +10,10 @@
 
 #include <cmocka.h>
 
-#include "daemon/core/clock.h"
+#include "daemon/core/limits.h"
+#include "daemon/ingest/peers.h"
 #include "tests/unit/store/fixture.h"
+#include "tests/unit/virtual_clock.h"
 
 static bool on_publish(
     void *ctx, int64_t run, struct store_batch *batch, const struct figure *figures, size_t count)
@@ -125,7 +127,7 @@ static void start(struct room *room)
             .endpoint_count = 1,
             .memory_bytes = 1 << 20,
             .tensor_bytes = 1 << 20,
-            .lease_seconds = 3600,
+            .lease_seconds = ROOM_LEASE_SECONDS,
             .heartbeat_seconds = 60,
             .sample_deadline_seconds = 60,
             .sessions_max = 100,
@@ -181,6 +183,7 @@ int room_setup(void **state)
             .firing = on_firing,
             .ctx = room},
     };
+    virtual_clock_use();
     start(room);
     *state = room;
     return 0;
@@ -191,6 +194,7 @@ int room_teardown(void **state)
     struct room *room = *state;
 
     stop(room);
+    virtual_clock_end();
     fixture_remove(room->dir);
     free(room);
     return 0;
@@ -231,6 +235,7 @@ struct session *room_hello(struct room *room, const char *run, const char *sessi
             fail_msg("hello: %s: expected %s", unwanted.field, unwanted.expected);
         return NULL;
     }
+    peer->session = known; /* as the ingest does after a hello */
     room->ops.welcomed(room->ops.ctx, known);
     assert_int_equal(attempt, ((struct session *)known)->attempt);
     return known;
@@ -325,17 +330,27 @@ static void on_wake(uv_timer_t *timer)
     (void)timer;
 }
 
+void room_pass(struct room *room, uint64_t ms)
+{
+    for (uint64_t passed = 0; passed < ms; passed += LIMIT_TICK_MS) {
+        virtual_clock_move(LIMIT_TICK_MS);
+        ingest_tick(room->ingest);
+        runs_tick(room->runs);
+    }
+}
+
 void room_await(struct room *room, bool (*condition)(struct room *room, void *ctx), void *ctx)
 {
-    uint64_t until_ms = clock_ms() + 20000;
+    uint64_t until = uv_hrtime() + 20000000000ull;
     uv_timer_t wake;
 
     uv_timer_init(&room->loop, &wake);
     uv_timer_start(&wake, on_wake, 10, 10);
     while (!condition(room, ctx)) {
-        if (clock_ms() > until_ms)
+        if (uv_hrtime() > until)
             fail_msg("waited 20 s in vain");
         uv_run(&room->loop, UV_RUN_ONCE);
+        room_pass(room, LIMIT_TICK_MS);
     }
     uv_close((uv_handle_t *)&wake, NULL);
     uv_run(&room->loop, UV_RUN_NOWAIT);

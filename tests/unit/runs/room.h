@@ -11,7 +11,8 @@
 #include "daemon/runs/runs.h"
 #include "daemon/runs/session.h"
 
-#define ROOM_FIGURES 4096u
+#define ROOM_FIGURES       4096u
+#define ROOM_LEASE_SECONDS 3600u
 
 struct room {
     char dir[64], endpoint[96];
@@ -47,7 +48,10 @@ int room_send(struct room *room, struct session *session, uint32_t number, uint6
 uint64_t room_drop(struct room *room, struct session *session, uint32_t number, uint64_t step);
 void room_log(struct room *room, struct session *session, const char *name, uint64_t step);
 
-/* Turns the loop (20 s at most) until `condition` holds. */
+/* Moves the clock on, a tick at a time. It stands still otherwise. */
+void room_pass(struct room *room, uint64_t ms);
+
+/* Turns the loop (20 s at most), a tick each time, until `condition` holds. */
 void room_await(struct room *room, bool (*condition)(struct room *room, void *ctx), void *ctx);
 
 /* A flush of the session: turns the loop until it is answered. */

@@ -47,6 +47,17 @@ static void test_a_lease_runs_out_and_the_session_comes_back(void **state)
     assert_int_equal(run->state, RUN_ENDED);
 }
 
+static void test_a_run_that_sends_nothing_for_a_lease_is_lost(void **state)
+{
+    struct room *room = *state;
+    struct session *a = room_hello(room, "r", "a", 0, false, NULL);
+
+    room_pass(room, 1000 * (ROOM_LEASE_SECONDS - 1));
+    assert_int_equal(a->run->state, RUN_RUNNING);
+    room_pass(room, 2000);
+    assert_true(a->run->state == RUN_LOST && room->losses == 1);
+}
+
 static void test_a_run_with_a_lost_rank_does_not_end_by_a_bye(void **state)
 {
     struct room *room = *state;
@@ -151,6 +162,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_a_run_begins_and_ends),
         TEST(test_a_lease_runs_out_and_the_session_comes_back),
+        TEST(test_a_run_that_sends_nothing_for_a_lease_is_lost),
         TEST(test_a_run_with_a_lost_rank_does_not_end_by_a_bye),
         TEST(test_attempts_begin_with_rewinds_and_restarts),
         TEST(test_hellos_that_are_refused),

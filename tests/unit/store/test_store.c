@@ -18,6 +18,7 @@
 #include "daemon/store/reader.h"
 #include "daemon/store/reader_runs.h"
 #include "tests/unit/store/fixture.h"
+#include "tests/unit/virtual_clock.h"
 
 /* The catalog as text, a line a row: compared with what was put. */
 struct transcript {
@@ -526,6 +527,52 @@ static void an_unusable_directory_is_named(void **state)
     assert_non_null(strstr(error.text, "/proc/foreshock"));
 }
 
+static int virtual_setup(void **state)
+{
+    virtual_clock_use();
+    return fixture_setup(state);
+}
+
+static int virtual_teardown(void **state)
+{
+    int rc = fixture_teardown(state);
+    virtual_clock_end();
+    return rc;
+}
+
+static void submit_run(struct fixture *fixture, int64_t id, const char *key)
+{
+    struct store_batch *batch = store_batch_new();
+    struct store_run run = fixture_run(id, key);
+    store_put_run(batch, &run);
+    fixture_submit(fixture, batch);
+}
+
+static bool two_runs_are_committed(void *ctx)
+{
+    return fixture_query(ctx, "SELECT count(*) FROM run") == 2;
+}
+
+static bool a_run_is_committed(void *ctx)
+{
+    return fixture_query(ctx, "SELECT count(*) FROM run") == 1;
+}
+
+static void commits_that_nobody_waits_for_keep_their_distance(void **state)
+{
+    struct fixture *fixture = *state;
+    submit_run(fixture, 1, "a");
+    fixture_await(a_run_is_committed, fixture);
+    submit_run(fixture, 2, "b");
+    usleep(20000); /* time stands still: it waits, however long this is */
+    assert_true(a_run_is_committed(fixture));
+    virtual_clock_move(499);
+    usleep(20000);
+    assert_true(a_run_is_committed(fixture));
+    virtual_clock_move(1);
+    fixture_await(two_runs_are_committed, fixture);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -542,6 +589,8 @@ int main(void)
         WITH_STORE(a_second_store_is_refused),
         WITH_STORE(a_missing_directory_is_made_for_us_alone),
         WITH_STORE(an_unusable_directory_is_named),
+        cmocka_unit_test_setup_teardown(
+            commits_that_nobody_waits_for_keep_their_distance, virtual_setup, virtual_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
