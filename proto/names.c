@@ -4,6 +4,8 @@
 
 #include <string.h>
 
+#include "proto/utf8.h"
+
 #define COUNT(array) (sizeof(array) / sizeof((array)[0]))
 
 static const struct {
@@ -80,39 +82,6 @@ static bool is_identifier(struct wire_str text, size_t max, bool digit_first, co
     return true;
 }
 
-/* The length of the character at the head of `size` bytes and its number; 0 when they are not
- * UTF-8. */
-static size_t next_character(const char *text, size_t size, uint32_t *character)
-{
-    static const uint32_t smallest[] = {0, 0, 0x80, 0x800, 0x10000};
-    const unsigned char *bytes = (const unsigned char *)text;
-    unsigned char lead = bytes[0];
-    size_t length = lead < 0x80   ? 1
-                    : lead < 0xC0 ? 0
-                    : lead < 0xE0 ? 2
-                    : lead < 0xF0 ? 3
-                    : lead < 0xF8 ? 4
-                                  : 0;
-
-    if (length == 0 || length > size)
-        return 0;
-    if (length == 1) {
-        *character = lead;
-        return 1;
-    }
-    uint32_t number = lead & (0x7Fu >> length);
-    for (size_t i = 1; i < length; i++) {
-        if ((bytes[i] & 0xC0) != 0x80)
-            return 0;
-        number = number << 6 | (bytes[i] & 0x3Fu);
-    }
-    bool surrogate = number >= 0xD800 && number <= 0xDFFF;
-    if (number < smallest[length] || number > 0x10FFFF || surrogate)
-        return 0;
-    *character = number;
-    return length;
-}
-
 static bool is_control(uint32_t character)
 {
     return character < 0x20 || (character >= 0x7F && character < 0xA0);
@@ -122,7 +91,7 @@ bool names_valid_utf8(struct wire_str text)
 {
     uint32_t character;
     for (size_t at = 0, length; at < text.len; at += length) {
-        length = next_character(text.ptr + at, text.len - at, &character);
+        length = utf8_next(text.ptr + at, text.len - at, &character);
         if (length == 0)
             return false;
     }
@@ -135,7 +104,7 @@ bool names_valid_label(struct wire_str text)
         return false;
     uint32_t character;
     for (size_t at = 0, length; at < text.len; at += length) {
-        length = next_character(text.ptr + at, text.len - at, &character);
+        length = utf8_next(text.ptr + at, text.len - at, &character);
         if (length == 0 || is_control(character))
             return false;
     }
@@ -225,7 +194,7 @@ size_t names_clean(char *out, size_t size, struct wire_str text)
     size_t used = 0;
     for (size_t at = 0; at < text.len;) {
         uint32_t character;
-        size_t length = next_character(text.ptr + at, text.len - at, &character);
+        size_t length = utf8_next(text.ptr + at, text.len - at, &character);
         bool shown = length > 0 && !is_control(character);
         size_t width = shown ? length : 1;
         if (used + width >= size)

@@ -37,7 +37,7 @@ CREATE TABLE session (
     world     INTEGER NOT NULL,
     client    TEXT NOT NULL,
     state     TEXT NOT NULL CHECK (state IN ('open', 'closed', 'lost')),
-    dropped   INTEGER NOT NULL,                      -- samples, by its client, as last told
+    dropped   INTEGER NOT NULL,                      -- samples, by its client, as it last said
     PRIMARY KEY (run_id, key)
 ) STRICT, WITHOUT ROWID;
 
@@ -103,7 +103,7 @@ CREATE TABLE alert (
 ) STRICT;
 CREATE INDEX alert_by_run ON alert (run_id, state);
 
--- What is not to be told for a while. NULL: any rule, any layer and the run itself. Patterns are SQLite's GLOB.
+-- Alerts that notify nobody for a while. NULL: any rule, any layer and the run itself. Patterns are SQLite's GLOB.
 CREATE TABLE silence (
     id          INTEGER PRIMARY KEY AUTOINCREMENT,
     run         TEXT NOT NULL,                       -- a run's key, or a pattern
@@ -127,10 +127,10 @@ CREATE TABLE notifier (
     retries    INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 
--- What the receiver of a notifier holds for firing: the alert as it was last told.
+-- What the receiver of a notifier holds for firing: the alert as it was last sent.
 CREATE TABLE notice (
     notifier_id  INTEGER NOT NULL REFERENCES notifier ON DELETE CASCADE,
-    alert_id     INTEGER NOT NULL,                   -- no reference: the alert may go before it is told
+    alert_id     INTEGER NOT NULL,                   -- no reference: the alert may go before it is sent
     alert        TEXT NOT NULL CHECK (json_valid(alert)),
     PRIMARY KEY (notifier_id, alert_id)
 ) STRICT;

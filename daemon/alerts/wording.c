@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "proto/utf8.h"
+
 #define WHERE_MAX 320
 
 struct wording {
@@ -21,17 +23,8 @@ void wording_print(char *out, size_t size, const char *format, ...)
     va_start(arguments, format);
     int length = vsnprintf(out, size, format, arguments);
     va_end(arguments);
-    if (length < 0 || (size_t)length < size)
-        return;
-    size_t end = size - 1, start = end;
-    while (start > 0 && ((unsigned char)out[start - 1] & 0xC0) == 0x80)
-        start--;
-    if (start == 0)
-        return;
-    unsigned char lead = (unsigned char)out[start - 1];
-    size_t wanted = lead >= 0xF0 ? 4 : lead >= 0xE0 ? 3 : lead >= 0xC0 ? 2 : 1;
-    if (end - (start - 1) < wanted)
-        out[start - 1] = '\0';
+    if (length > 0 && (size_t)length >= size)
+        out[utf8_whole(out, size - 1)] = '\0';
 }
 
 /* A figure for "%.2f": "-0.00" would make a reader wonder. */
@@ -40,9 +33,9 @@ static double signless_zero(double figure)
     return fabs(figure) < 0.005 ? 0.0 : figure;
 }
 
-static void describe_nonfinite(char *out, size_t size, const struct wording *story)
+static void describe_nonfinite(char *out, size_t size, const struct wording *wording)
 {
-    const struct evidence *found = &story->worst->evidence[0];
+    const struct evidence *found = &wording->worst->evidence[0];
     char count[64] = "";
     if (isfinite(found->value))
         snprintf(count, sizeof count, " = %.0f", found->value);
@@ -52,7 +45,7 @@ static void describe_nonfinite(char *out, size_t size, const struct wording *sto
         "diverged loss, an overflow in 16-bit arithmetic, or a bad batch. Stop it and go back to a "
         "checkpoint from before "
         "that step.",
-        story->where, story->worst->first_step, found->metric, count);
+        wording->where, wording->worst->first_step, found->metric, count);
 }
 
 #define GROWTH_CAUSES                                                                              \
@@ -60,22 +53,22 @@ static void describe_nonfinite(char *out, size_t size, const struct wording *sto
     "weight decay off or of the wrong sign. Look at the learning rate and at what changed before " \
     "that step, and keep a checkpoint now."
 
-static void describe_median_growth(char *out, size_t size, const struct wording *story)
+static void describe_median_growth(char *out, size_t size, const struct wording *wording)
 {
-    const struct evidence *median = &story->worst->evidence[0];
+    const struct evidence *median = &wording->worst->evidence[0];
     wording_print(out, size,
         "The weights run away: since step %" PRId64
         " the spectral norms of half of all layers grow "
         "like the steps to the power of %.2f or faster (%.2f at most before; over the last %.0f "
         "steps), which tends to end in a loss explosion. " GROWTH_CAUSES,
-        story->worst->first_step, median->value, signless_zero(median->baseline), median->window);
+        wording->worst->first_step, median->value, signless_zero(median->baseline), median->window);
 }
 
-static void describe_sigma_growth(char *out, size_t size, const struct wording *story)
+static void describe_sigma_growth(char *out, size_t size, const struct wording *wording)
 {
-    const struct evidence *growth = &story->worst->evidence[0];
+    const struct evidence *growth = &wording->worst->evidence[0];
     if (strcmp(growth->metric, "sigma_growth.median") == 0) {
-        describe_median_growth(out, size, story);
+        describe_median_growth(out, size, wording);
         return;
     }
     char others[64] = "";
@@ -86,12 +79,12 @@ static void describe_sigma_growth(char *out, size_t size, const struct wording *
         "The spectral norm of %s runs away: since step %" PRId64
         " it grows like the steps to the power of %.2f (%sover the last %.0f steps), which tends "
         "to end in a loss explosion. " GROWTH_CAUSES,
-        story->where, story->worst->first_step, growth->value, others, growth->window);
+        wording->where, wording->worst->first_step, growth->value, others, growth->window);
 }
 
-static void describe_lr_runaway(char *out, size_t size, const struct wording *story)
+static void describe_lr_runaway(char *out, size_t size, const struct wording *wording)
 {
-    const struct evidence *found = &story->worst->evidence[0];
+    const struct evidence *found = &wording->worst->evidence[0];
     wording_print(out, size,
         "The learning rate has left its plateau: %.3g at step %" PRId64
         ", %.1f times the %.3g that it had before the last %.0f steps. Usual causes: a decay of "
@@ -100,67 +93,67 @@ static void describe_lr_runaway(char *out, size_t size, const struct wording *st
         found->value, found->step, found->value / found->baseline, found->baseline, found->window);
 }
 
-static void describe_gradient(char *out, size_t size, const struct wording *story)
+static void describe_gradient(char *out, size_t size, const struct wording *wording)
 {
-    const struct evidence *found = &story->worst->evidence[0];
+    const struct evidence *found = &wording->worst->evidence[0];
     wording_print(out, size,
         "Gradient norm and loss rise together since step %" PRId64
         ": the gradient norm is %.3g, %.1f times what it was before, the loss %.4g, %.4g at its "
         "lowest. Usual causes: a fault in the backward pass, reduced precision in attention, a "
         "change of the data. Look at what changed before that step, and keep a checkpoint now.",
-        story->worst->first_step, found->value, found->value / found->baseline,
-        story->worst->evidence[1].value, story->worst->evidence[1].baseline);
+        wording->worst->first_step, found->value, found->value / found->baseline,
+        wording->worst->evidence[1].value, wording->worst->evidence[1].baseline);
 }
 
-static void describe_rotation_still(char *out, size_t size, const struct wording *story)
+static void describe_rotation_still(char *out, size_t size, const struct wording *wording)
 {
     wording_print(out, size,
         "No layer's weights have changed since step %" PRId64
         ", though the training goes on. Usual causes: a loss scale that makes the optimizer skip "
         "every step, updates too small for the precision of the weights, parameters that the "
         "optimizer does not hold.",
-        story->worst->first_step);
+        wording->worst->first_step);
 }
 
-static void describe_alignment_collapse(char *out, size_t size, const struct wording *story)
+static void describe_alignment_collapse(char *out, size_t size, const struct wording *wording)
 {
-    const struct evidence *found = &story->worst->evidence[0];
+    const struct evidence *found = &wording->worst->evidence[0];
     wording_print(out, size,
         "The inputs of at least a quarter of the two-sided layers have fallen to one side of the "
         "principal direction since step %" PRId64 " (diversity down to %.2f, below %.2f; it was "
         "above %.2f before): the layers lose directions, which comes with or before "
         "a loss explosion. Look at the learning rate and at the precision of weights and "
         "gradients, and keep a checkpoint now.",
-        story->worst->first_step, found->value, found->threshold, found->baseline);
+        wording->worst->first_step, found->value, found->threshold, found->baseline);
 }
 
-static void describe_loss_high(char *out, size_t size, const struct wording *story)
+static void describe_loss_high(char *out, size_t size, const struct wording *wording)
 {
-    const struct evidence *found = &story->worst->evidence[0];
+    const struct evidence *found = &wording->worst->evidence[0];
     wording_print(out, size,
         "The loss has been well above its lowest level since step %" PRId64
         " (%.4g, threshold %.4g, lowest %.4g). Usual "
         "causes: a learning rate too high, a change or a fault in the data, an instability that "
         "other alerts of this run "
         "may place. If it does not come back, go back to an earlier checkpoint.",
-        story->worst->first_step, found->value, found->threshold, found->baseline);
+        wording->worst->first_step, found->value, found->threshold, found->baseline);
 }
 
-static void describe_run_lost(char *out, size_t size, const struct wording *story)
+static void describe_run_lost(char *out, size_t size, const struct wording *wording)
 {
     wording_print(out, size,
         "%s Last step %" PRId64 ". The training process was killed, crashed, or lost its "
         "connection: look at its log and at its node. If it will not come back: foreshock end RUN.",
-        story->text, story->worst->fired_step);
+        wording->text, wording->worst->fired_step);
 }
 
-static void describe_baseline_damaged(char *out, size_t size, const struct wording *story)
+static void describe_baseline_damaged(char *out, size_t size, const struct wording *wording)
 {
     wording_print(out, size,
         "The kept initialization of %s cannot be used: %s. Its rotation and drift are not measured "
         "until a new "
         "initialization is declared. Look at the disk of the state directory.",
-        story->where, story->text);
+        wording->where, wording->text);
 }
 
 static void (*const describers[RULE_COUNT])(char *, size_t, const struct wording *) = {
@@ -195,6 +188,6 @@ void alert_describe(
         wording_print(alert->title, sizeof alert->title, "%s", title);
     else
         wording_print(alert->title, sizeof alert->title, "%s: %s", title, where);
-    struct wording story = {where, worst, text};
-    describers[alert->rule](alert->summary, sizeof alert->summary, &story);
+    struct wording wording = {where, worst, text};
+    describers[alert->rule](alert->summary, sizeof alert->summary, &wording);
 }

@@ -37,8 +37,8 @@ struct gram_sums {
 /* out[i] = (scale W)^T (scale W) in[i] for `width` vectors. */
 struct gram_pass {
     const struct matrix *w; /* [rows, cols] */
-    const struct matrix
-        *reference[GRAM_REFERENCES];       /* of W's shape, or NULL; read only when sums is set */
+    /* Of W's shape, or NULL; read only when sums is set. */
+    const struct matrix *reference[GRAM_REFERENCES];
     bool reference_known[GRAM_REFERENCES]; /* its own sums are not needed: they stay 0 */
     double scale;           /* a power of two; at 1 most matrices are read where they lie,
                                         at another their tiles are copied */

@@ -38,12 +38,12 @@ struct neuron_cosines {
 struct neurons_result {
     bool gated;
     uint64_t count[NEURON_CLASS_COUNT];
-    uint64_t
-        undefined; /* neurons with a zero (or not finite) vector; with the counts: all neurons */
+    /* Neurons with a zero (or not finite) vector; with the counts: all neurons. */
+    uint64_t undefined;
     double beyond_chance; /* undefined for d = 1 */
     struct neuron_cosines in_out;
-    struct neuron_cosines
-        gate_out; /* as read: turned where cos(gate, in) < 0; empty without a gate */
+    /* As read: turned where cos(gate, in) < 0; empty without a gate. */
+    struct neuron_cosines gate_out;
     struct neuron_cosines gate_in; /* as read: never negative; empty without a gate */
 };
 

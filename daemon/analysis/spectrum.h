@@ -20,8 +20,8 @@
 struct spectrum_options {
     uint64_t seed;          /* of the random directions */
     double target_residual; /* of the first pair; default 1e-3 */
-    unsigned
-        passes_small; /* budget of a snapshot of up to 4 MiB, which stays in cache; default 16 */
+    /* Budget of a snapshot of up to 4 MiB, which stays in cache; default 16. */
+    unsigned passes_small;
     unsigned passes_large; /* of a larger one; default 8 */
     unsigned passes_cold;  /* of the first snapshot; default 32, or 16 above 4 MiB */
 };
@@ -49,9 +49,9 @@ struct spectrum_result {
     double gap;         /* 1 - sigma2 / sigma1, in [0, 1] */
     double stable_rank; /* |W|_F^2 / sigma1^2, in [1, min(rows, cols)] */
     double turn;        /* 1 - |cos(v1, previous v1)|, computed as |v - v'|^2 / 2, in [0, 1] */
-    double
-        residual; /* |W^T W v1 - sigma1^2 v1| / sigma1^2 of v1 before it is rounded to float (which is 6e-8 more), with the rounding
-                           of the kernels in it: 1e-15, or 1e-7 above 2^20 elements */
+    /* |W^T W v1 - sigma1^2 v1| / sigma1^2 of v1 before it is rounded to float (which is 6e-8 more), with the rounding
+     * of the kernels in it: 1e-15, or 1e-7 above 2^20 elements. */
+    double residual;
     double residual2;   /* the same of the second pair, relative to sigma2^2 */
     unsigned passes;    /* readings of the matrix, the measuring one included */
     bool broke;         /* the sign of v1 was chosen anew (its component of largest magnitude made

@@ -52,8 +52,7 @@ struct config {
     } http;
 
     struct {
-        uint64_t
-            memory_bytes; /* tensors that wait for analysis, and as much again of shards that wait for others */
+        uint64_t memory_bytes; /* tensors that wait for analysis; as much again of waiting shards */
         uint64_t kept_bytes;   /* previous snapshots */
         uint64_t tensor_bytes; /* one tensor; config_load keeps it within memory_bytes */
         uint32_t runs, sessions, layers_per_run, metrics_series;

@@ -19,12 +19,11 @@ struct config_option {
     enum config_type type;
     size_t offset; /* in struct config */
     double min, max;
-    const char
-        *fallback; /* the default as one would write it; NULL: none, or found by config_validate */
+    /* The default as one would write it; NULL: none, or found by config_validate. */
+    const char *fallback;
     const char *what; /* CONFIG_TEXT, CONFIG_LIST: what is expected; numbers: the unit, or "" */
-    int (*check)(const char *text,
-        struct error
-            *error); /* of a text or of one in a list; NULL: any. Fails with a text in error */
+    /* Of a text or of one in a list; NULL: any. Fails with a text in `error`. */
+    int (*check)(const char *text, struct error *error);
 };
 
 extern const struct config_option config_options[];

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "daemon/core/clock.h"
+#include "proto/utf8.h"
 
 static struct {
     int fd;
@@ -80,40 +81,19 @@ static void line_add(struct line *line, const char *bytes, size_t n)
     line->used += n;
 }
 
-static size_t utf8_length(unsigned char first)
-{
-    if (first < 0x80)
-        return 1;
-    if (first >= 0xc2 && first < 0xe0)
-        return 2;
-    if (first >= 0xe0 && first < 0xf0)
-        return 3;
-    return first >= 0xf0 && first < 0xf5 ? 4 : 0;
-}
-
 /* Control characters, and those that break a line or turn its direction. */
-static bool is_control_byte(uint32_t code)
+static bool is_control_character(uint32_t code)
 {
     return code < 0x20 || (code >= 0x7f && code < 0xa0) || (code >= 0x200e && code <= 0x200f) ||
            (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
 }
 
-/* Length of the UTF-8 sequence at `p` if it is a valid one of a character that may be shown, else
- * 0. */
-static size_t utf8_shown(const unsigned char *p, size_t left)
+/* Length of the character at the head of `size` bytes; 0: they are none, or one that may not be shown. */
+static size_t shown_length(const char *text, size_t size)
 {
-    static const uint32_t least[] = {0, 0, 0x80, 0x800, 0x10000};
-    size_t length = utf8_length(p[0]);
-    if (length == 0 || length > left)
-        return 0;
-    uint32_t code = length == 1 ? p[0] : p[0] & (0x7fu >> length);
-    for (size_t i = 1; i < length; i++) {
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-        code = code << 6 | (p[i] & 0x3fu);
-    }
-    bool valid = code >= least[length] && code <= 0x10ffff && !(code >= 0xd800 && code < 0xe000);
-    return valid && !is_control_byte(code) ? length : 0;
+    uint32_t character;
+    size_t length = utf8_next(text, size, &character);
+    return length > 0 && !is_control_character(character) ? length : 0;
 }
 
 static void line_add_quoted(struct line *line, const char *text, size_t size)
@@ -121,16 +101,16 @@ static void line_add_quoted(struct line *line, const char *text, size_t size)
     size_t shown = size < LOG_VALUE_MAX ? size : LOG_VALUE_MAX;
     line_add(line, "\"", 1);
     for (size_t i = 0; i < shown;) {
-        const unsigned char *p = (const unsigned char *)text + i;
-        size_t length = utf8_shown(p, shown - i);
-        if (length == 1 && (*p == '"' || *p == '\\'))
+        size_t length = shown_length(text + i, shown - i);
+        if (length == 1 && (text[i] == '"' || text[i] == '\\'))
             line_add(line, "\\", 1);
         if (length > 0) {
             line_add(line, text + i, length);
             i += length;
         } else {
             char escaped[8];
-            line_add(line, escaped, (size_t)snprintf(escaped, sizeof escaped, "\\x%02X", *p));
+            line_add(line, escaped,
+                (size_t)snprintf(escaped, sizeof escaped, "\\x%02X", (unsigned char)text[i]));
             i++;
         }
     }

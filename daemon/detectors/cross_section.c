@@ -4,6 +4,8 @@
 #include <math.h>
 #include <stdlib.h>
 
+#include "daemon/detectors/order.h"
+
 struct value {
     int64_t step;
     struct cross_sections_value given;
@@ -194,12 +196,6 @@ static void rank(struct cross_section *section, int64_t layer, double value)
     }
 }
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 /* A value of this step is then the one that the layer holds. */
 static void take(struct giver *giver, int64_t step)
 {
@@ -232,7 +228,7 @@ static void collect(struct cross_sections *sections, int64_t step, struct cross_
         section->window = fmax(section->window, value->window);
         rank(section, giver->layer, value->value);
     }
-    qsort(sections->scratch, section->count, sizeof sections->scratch[0], by_value);
+    order_ascending(sections->scratch, section->count);
     section->median = sections->scratch[(section->count - 1) / 2];
     size_t upper = section->count > 8 ? (section->count + 3) / 4 : 2;
     section->quarter =

@@ -2,7 +2,8 @@
 #include "daemon/detectors/history.h"
 
 #include <math.h>
-#include <stdlib.h>
+
+#include "daemon/detectors/order.h"
 
 #define SPACING 1.01 /* times the steps of the entry before */
 
@@ -49,12 +50,6 @@ double history_second_largest(const struct history *history, double from, double
     return isfinite(second) ? second : NAN;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 double history_median(const struct history *history, double from, double to, size_t least)
 {
     double values[HISTORY_ENTRIES];
@@ -64,6 +59,6 @@ double history_median(const struct history *history, double from, double to, siz
             values[found++] = entry(history, back)->newest;
     if (found < least || found == 0)
         return NAN;
-    qsort(values, found, sizeof values[0], by_value);
+    order_ascending(values, found);
     return values[found / 2];
 }

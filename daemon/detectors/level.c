@@ -2,7 +2,8 @@
 #include "daemon/detectors/level.h"
 
 #include <math.h>
-#include <stdlib.h>
+
+#include "daemon/detectors/order.h"
 
 static size_t at(const struct level *level, size_t back)
 {
@@ -42,12 +43,6 @@ double level_mean(const struct level *level, double span, size_t least)
     return count > 0 ? sum / (double)count : NAN;
 }
 
-static int by_value(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
 double level_median(const struct level *level, double span, size_t least)
 {
     double sorted[LEVEL_VALUES];
@@ -56,6 +51,6 @@ double level_median(const struct level *level, double span, size_t least)
         sorted[back] = level->values[at(level, back)].value;
     if (count == 0)
         return NAN;
-    qsort(sorted, count, sizeof sorted[0], by_value);
+    order_ascending(sorted, count);
     return sorted[count / 2];
 }

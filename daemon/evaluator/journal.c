@@ -8,7 +8,7 @@
 
 #include "daemon/core/limits.h"
 #include "daemon/core/log.h"
-#include "daemon/evaluator/alert_message.h"
+#include "daemon/evaluator/training_message.h"
 
 /* A change that the store has not answered for. */
 struct journal_entry {
@@ -22,8 +22,8 @@ struct journal_entry {
 /* An alert that fires, or whose end was not answered for. */
 struct journal_alert {
     int64_t id, run;
-    bool
-        known; /* `record` holds what people may know of it: what was last committed, or went out */
+    /* `record` holds what people may know of it: what was last committed, or went out. */
+    bool known;
     bool recorded, silenced;
     bool notified; /* the trainings were sent that it fires */
     struct alert_record record;
@@ -33,10 +33,9 @@ struct journal_alert {
 struct journal {
     struct journal_options options;
     struct journal_entry
-        *entries; /* in the order in which they came: those that are submitted first */
+        *entries; /* in the order in which they came, which they are submitted in */
     size_t entry_count;
-    bool
-        was_refused; /* the last batch: what waits is not copied into each that may be refused, too */
+    bool was_refused; /* the last batch: what waits is not copied into each that may be, too */
     struct journal_alert *alerts;
     uint64_t last_revision;
 };
@@ -191,9 +190,9 @@ bool journal_submit(struct journal *journal, struct store *store, struct store_b
 
 static void push_to_trainings(const struct journal *journal, const struct journal_alert *alert)
 {
-    struct alert_message message;
+    struct training_message message;
 
-    alert_message_make(&message, &alert->record, alert->recorded);
+    training_message_make(&message, &alert->record, alert->recorded);
     journal->options.push(journal->options.ctx, alert->record.run_key, &message.wire);
 }
 
@@ -361,11 +360,11 @@ void journal_firing(const struct journal *journal, int64_t run,
     void (*each)(void *each_ctx, const struct wire_alert *), void *each_ctx)
 {
     for (const struct journal_alert *alert = journal->alerts; alert; alert = alert->hh.next) {
-        struct alert_message message;
+        struct training_message message;
 
         if (alert->run != run || !is_for_trainings(alert))
             continue;
-        alert_message_make(&message, &alert->record, alert->recorded);
+        training_message_make(&message, &alert->record, alert->recorded);
         each(each_ctx, &message.wire);
     }
 }

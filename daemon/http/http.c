@@ -124,7 +124,6 @@ static void fill_defaults(struct http *http, const struct http_options *options)
     http->options = *options;
     http->options.connections_max = or_default(options->connections_max, HTTP_CONNECTIONS_MAX);
     http->options.streams_max = or_default(options->streams_max, HTTP_STREAMS_MAX);
-    http->options.series_max = or_default(options->series_max, HTTP_SERIES_MAX);
     http->options.query_ms = or_default(options->query_ms, HTTP_QUERY_MS);
     if (!options->answers_bytes)
         http->options.answers_bytes = HTTP_ANSWERS_BYTES;

@@ -33,7 +33,7 @@ struct http_options {
     const char *version;
     unsigned connections_max; /* 0: HTTP_CONNECTIONS_MAX */
     unsigned streams_max;     /* open event streams; 0: HTTP_STREAMS_MAX */
-    unsigned series_max;      /* gauges of /metrics; 0: HTTP_SERIES_MAX */
+    unsigned series_max;      /* gauges of /metrics */
     unsigned query_ms;        /* of work on one answer; 0: HTTP_QUERY_MS */
     size_t answers_bytes;     /* of a lane's answers, until they are sent; 0: HTTP_ANSWERS_BYTES */
     struct stats *stats;
@@ -55,7 +55,6 @@ struct http_options {
 enum {
     HTTP_CONNECTIONS_MAX = 96,
     HTTP_STREAMS_MAX = 32,
-    HTTP_SERIES_MAX = 5000,
     HTTP_THREADS = 2,
     HTTP_BODY_MAX = 64 * 1024,
     HTTP_IDLE_SECONDS = 30,

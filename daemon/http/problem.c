@@ -5,16 +5,15 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "proto/utf8.h"
+
 /* Cuts at `size` bytes without leaving half a UTF-8 sequence behind. */
 static void copy_cut(char *out, size_t size, const char *text)
 {
     size_t length = strnlen(text, size);
 
-    if (length == size) {
-        length = size - 1;
-        while (length > 0 && ((unsigned char)text[length] & 0xC0) == 0x80)
-            length--;
-    }
+    if (length == size)
+        length = utf8_whole(text, size - 1);
     memcpy(out, text, length);
     out[length] = '\0';
 }

@@ -26,8 +26,8 @@ struct peer {
     struct peers *peers;
     char key[PEER_KEY_MAX]; /* run, a space, session */
     void *session;          /* the room above's */
-    struct reply_to
-        to; /* router NULL: not connected. Messages of another origin are not this peer's */
+    /* `to.router` NULL: not connected. Messages of another origin are not this peer's. */
+    struct reply_to to;
     uint8_t identity[PEER_IDENTITY_MAX];
     uint8_t ticket[WIRE_TICKET_SIZE];
     uint64_t lease_until_ms; /* on the reading clock */
@@ -36,8 +36,8 @@ struct peer {
     uint64_t warned_ms;      /* last peer_fault_seldom, on the reading clock; 0: never */
     struct flushes flushes;
     struct assembly assembly;
-    uint64_t
-        piece_until_ms; /* when the next piece of the assembly must be here, on the reading clock */
+    /* When the next piece of the assembly must be here, on the reading clock. */
+    uint64_t piece_until_ms;
     struct credit_account account;
     UT_hash_handle by_key, by_identity, by_ticket;
 };

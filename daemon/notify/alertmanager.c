@@ -49,81 +49,87 @@ static void make_time(char text[TIME_MAX], double seconds)
     snprintf(text, TIME_MAX, "%s.%03dZ", date, milliseconds);
 }
 
-static json_t *make_labels(const struct notifier_settings *settings, const struct story *story)
+static json_t *make_labels(
+    const struct notifier_settings *settings, const struct notification *notification)
 {
     char name[128], host[256] = "";
     json_t *labels;
 
-    make_name(name, sizeof name, story_text(story, "rule"));
+    make_name(name, sizeof name, notification_text(notification, "rule"));
     gethostname(host, sizeof host - 1);
     labels = json_pack("{s:s, s:s, s:s, s:s, s:s}", "alertname", name, "severity",
-        story_text(story, "severity"), "run", story_text(story, "run"), "rule",
-        story_text(story, "rule"), "instance", host);
+        notification_text(notification, "severity"), "run", notification_text(notification, "run"),
+        "rule", notification_text(notification, "rule"), "instance", host);
     for (size_t i = 0; labels && i < settings->label_count; i++)
         json_object_set_new(
             labels, settings->labels[i].name, json_string(settings->labels[i].value));
     return labels;
 }
 
-static json_t *make_annotations(const struct story *story)
+static json_t *make_annotations(const struct notification *notification)
 {
-    char step[32], *layers = story_layers(story);
+    char step[32], *layers = notification_layers(notification);
     json_t *annotations = NULL;
 
-    snprintf(step, sizeof step, "%.0f", story_number(story, "started_step"));
+    snprintf(step, sizeof step, "%.0f", notification_number(notification, "started_step"));
     if (layers)
-        annotations = json_pack("{s:s, s:s, s:s, s:s}", "summary", story_text(story, "title"),
-            "description", story_text(story, "summary"), "layers", layers, "step", step);
+        annotations = json_pack("{s:s, s:s, s:s, s:s}", "summary",
+            notification_text(notification, "title"), "description",
+            notification_text(notification, "summary"), "layers", layers, "step", step);
     free(layers);
     return annotations;
 }
 
 /* `ends`: when it was resolved, or until when it is believed to fire. */
-static int add(
-    json_t *body, const struct notifier_settings *settings, const struct story *story, double ends)
+static int add(json_t *body, const struct notifier_settings *settings,
+    const struct notification *notification, double ends)
 {
-    double starts = story_number(story, "started_at");
+    double starts = notification_number(notification, "started_at");
     char starts_text[TIME_MAX], ends_text[TIME_MAX];
-    char *url = story_url(story, settings->external_url);
+    char *url = notification_url(notification, settings->external_url);
     json_t *alert = NULL;
 
     make_time(starts_text, starts);
     make_time(
         ends_text, ends > starts ? ends : starts); /* it refuses an end before the beginning */
     if (url)
-        alert = json_pack("{s:o, s:o, s:s, s:s}", "labels", make_labels(settings, story),
-            "annotations", make_annotations(story), "startsAt", starts_text, "endsAt", ends_text);
+        alert = json_pack("{s:o, s:o, s:s, s:s}", "labels", make_labels(settings, notification),
+            "annotations", make_annotations(notification), "startsAt", starts_text, "endsAt",
+            ends_text);
     if (alert && url[0])
         json_object_set_new(alert, "generatorURL", json_string(url));
     free(url);
     return json_array_append_new(body, alert);
 }
 
-int alertmanager_add(
-    json_t *body, const struct notifier_settings *settings, const struct story *story, double now)
+int alertmanager_add(json_t *body, const struct notifier_settings *settings,
+    const struct notification *notification, double now)
 {
-    return add(body, settings, story,
+    return add(body, settings, notification,
         now + ALERTMANAGER_BELIEVED_INTERVALS * (double)settings->resend_seconds);
 }
 
 static int add_all(json_t *body, const struct notifier_settings *settings,
-    const struct story *story, const struct story *noticed, double now)
+    const struct notification *notification, const struct notification *noticed, double now)
 {
-    double resolved_at = story_number(story, "resolved_at");
+    double resolved_at = notification_number(notification, "resolved_at");
 
-    if (noticed && strcmp(story_text(noticed, "severity"), story_text(story, "severity")) != 0 &&
+    if (noticed &&
+        strcmp(notification_text(noticed, "severity"),
+            notification_text(notification, "severity")) != 0 &&
         add(body, settings, noticed, now) != 0)
         return -1;
-    if (strcmp(story->event, "resolved") != 0)
-        return alertmanager_add(body, settings, story, now);
-    return add(body, settings, story, resolved_at > 0 && resolved_at < now ? resolved_at : now);
+    if (strcmp(notification->event, "resolved") != 0)
+        return alertmanager_add(body, settings, notification, now);
+    return add(
+        body, settings, notification, resolved_at > 0 && resolved_at < now ? resolved_at : now);
 }
 
-char *alertmanager_body(const struct notifier_settings *settings, const struct story *story,
-    const struct story *noticed, double now)
+char *alertmanager_body(const struct notifier_settings *settings,
+    const struct notification *notification, const struct notification *noticed, double now)
 {
     json_t *body = json_array();
-    char *text = body && add_all(body, settings, story, noticed, now) == 0
+    char *text = body && add_all(body, settings, notification, noticed, now) == 0
                      ? json_dumps(body, JSON_COMPACT)
                      : NULL;
 

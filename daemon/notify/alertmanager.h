@@ -7,8 +7,8 @@
 #ifndef FORESHOCK_NOTIFY_ALERTMANAGER_H
 #define FORESHOCK_NOTIFY_ALERTMANAGER_H
 
+#include "daemon/notify/notification.h"
 #include "daemon/notify/settings.h"
-#include "daemon/notify/story.h"
 
 /* An alert that is not heard of for so many resend intervals is over. */
 #define ALERTMANAGER_BELIEVED_INTERVALS 4
@@ -16,13 +16,13 @@
 /* Where to POST, given the base address or the whole one. */
 void alertmanager_url(const char *url, char full[NOTIFIER_URL_MAX]);
 
-/* The alert of `story`; `noticed` is how it was last notified to fire, NULL if it was not: if its labels
+/* The alert of `notification`; `noticed` is how it was last notified to fire, NULL if it was not: if its labels
  * were others, it ends in the same body. A new string, NULL if memory is short. */
-char *alertmanager_body(const struct notifier_settings *settings, const struct story *story,
-    const struct story *noticed, double now);
+char *alertmanager_body(const struct notifier_settings *settings,
+    const struct notification *notification, const struct notification *noticed, double now);
 
 /* Adds an alert that fires to `body`, an array that is sent again. 0, or -1: memory is short. */
-int alertmanager_add(
-    json_t *body, const struct notifier_settings *settings, const struct story *story, double now);
+int alertmanager_add(json_t *body, const struct notifier_settings *settings,
+    const struct notification *notification, double now);
 
 #endif

@@ -13,7 +13,7 @@
 #include "daemon/core/limits.h"
 #include "daemon/core/log.h"
 #include "daemon/notify/alertmanager.h"
-#include "daemon/notify/courier.h"
+#include "daemon/notify/http_client.h"
 #include "daemon/notify/retry.h"
 #include "daemon/notify/webhook.h"
 #include "daemon/store/commit.h"
@@ -29,7 +29,7 @@ struct sender {
     struct store *store;
     const char *state_dir;
     char url[NOTIFIER_URL_MAX];
-    struct courier *courier;
+    struct http_client *http_client;
     pthread_t thread;
     pthread_mutex_t mutex;
     pthread_cond_t wake;
@@ -112,7 +112,7 @@ static void report_delivery(struct sender *sender, const struct pending_row *pen
 }
 
 static void log_reply(const struct sender *sender, enum log_level level, const char *message,
-    const struct courier_reply *reply)
+    const struct http_client_reply *reply)
 {
     log_write(level, LOG_FIELDS(message, LOG_STR("notifier", sender->settings.name),
                          LOG_INT("status", reply->status), LOG_STR("answer", reply->text)));
@@ -121,9 +121,9 @@ static void log_reply(const struct sender *sender, enum log_level level, const c
 /* POSTs, and keeps the account of the receiver's being there; says so once when it goes and once when
  * it comes back. */
 static enum retry_verdict post(
-    struct sender *sender, const char *body, const char *key, struct courier_reply *reply)
+    struct sender *sender, const char *body, const char *key, struct http_client_reply *reply)
 {
-    courier_post(sender->courier, sender->url, body, key, reply);
+    http_client_post(sender->http_client, sender->url, body, key, reply);
     enum retry_verdict verdict = retry_judge(reply->status);
 
     if (verdict == RETRY_LATER) {
@@ -142,25 +142,25 @@ static enum retry_verdict post(
 
 static char *notification_body(const struct sender *sender, const struct pending_row *pending)
 {
-    struct story story, noticed;
+    struct notification notification, noticed;
     char *body;
 
-    if (story_open(&story, pending->event, pending->alert) != 0)
+    if (notification_open(&notification, pending->event, pending->alert) != 0)
         return NULL;
-    bool has_notice = story_open(&noticed, "firing", pending->noticed) == 0;
+    bool has_notice = notification_open(&noticed, "firing", pending->noticed) == 0;
     if (sender->settings.kind == NOTIFIER_ALERTMANAGER)
         body = alertmanager_body(
-            &sender->settings, &story, has_notice ? &noticed : NULL, clock_wall());
+            &sender->settings, &notification, has_notice ? &noticed : NULL, clock_wall());
     else
-        body = webhook_body(&sender->settings, &story);
+        body = webhook_body(&sender->settings, &notification);
     if (has_notice)
-        story_close(&noticed);
-    story_close(&story);
+        notification_close(&noticed);
+    notification_close(&notification);
     return body;
 }
 
 static void report_refused(
-    struct sender *sender, const struct pending_row *pending, const struct courier_reply *reply)
+    struct sender *sender, const struct pending_row *pending, const struct http_client_reply *reply)
 {
     log_error("an alert is not delivered: the receiver refuses it",
         LOG_STR("notifier", sender->settings.name), LOG_INT("status", reply->status),
@@ -171,7 +171,7 @@ static void report_refused(
 
 static void deliver(struct sender *sender, const struct pending_row *pending)
 {
-    struct courier_reply reply = {.text = "memory is short"};
+    struct http_client_reply reply = {.text = "memory is short"};
     char *body = notification_body(sender, pending);
     enum retry_verdict verdict = body ? post(sender, body, pending->key, &reply) : RETRY_LATER;
 
@@ -248,20 +248,20 @@ struct resending {
 static void add_notice(void *ctx, const struct reader_notice *notice)
 {
     struct resending *resending = ctx;
-    struct story story;
+    struct notification notification;
 
     resending->last = notice->alert_id;
     resending->count++;
-    if (story_open(&story, "firing", notice->alert) != 0)
+    if (notification_open(&notification, "firing", notice->alert) != 0)
         return;
-    alertmanager_add(resending->body, &resending->sender->settings, &story, resending->now);
-    story_close(&story);
+    alertmanager_add(resending->body, &resending->sender->settings, &notification, resending->now);
+    notification_close(&notification);
 }
 
 /* One request of the alerts after `resending->last`. False: that was the last, or it did not go well. */
 static bool resend_some(struct sender *sender, struct resending *resending)
 {
-    struct courier_reply reply;
+    struct http_client_reply reply;
     bool good = false;
 
     resending->count = 0;
@@ -360,10 +360,10 @@ struct sender *sender_start(
         alertmanager_url(settings->url, sender->url);
     else
         memcpy(sender->url, settings->url, sizeof sender->url);
-    sender->courier = courier_new(&sender->settings);
-    if (sender->courier && start_thread(sender) == 0)
+    sender->http_client = http_client_new(&sender->settings);
+    if (sender->http_client && start_thread(sender) == 0)
         return sender;
-    courier_free(sender->courier);
+    http_client_free(sender->http_client);
     free(sender);
     return NULL;
 }
@@ -384,7 +384,7 @@ void sender_wake(struct sender *sender)
 void sender_stop(struct sender *sender)
 {
     atomic_store(&sender->stopping, true);
-    courier_interrupt(sender->courier);
+    http_client_interrupt(sender->http_client);
     sender_wake(sender);
 }
 
@@ -393,6 +393,6 @@ void sender_join(struct sender *sender)
     pthread_join(sender->thread, NULL);
     pthread_cond_destroy(&sender->wake);
     pthread_mutex_destroy(&sender->mutex);
-    courier_free(sender->courier);
+    http_client_free(sender->http_client);
     free(sender);
 }

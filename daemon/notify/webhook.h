@@ -3,12 +3,13 @@
 #ifndef FORESHOCK_NOTIFY_WEBHOOK_H
 #define FORESHOCK_NOTIFY_WEBHOOK_H
 
+#include "daemon/notify/notification.h"
 #include "daemon/notify/settings.h"
-#include "daemon/notify/story.h"
 
 #define WEBHOOK_VERSION 1 /* a change that breaks receivers raises it */
 
 /* A new string, NULL if memory is short. */
-char *webhook_body(const struct notifier_settings *settings, const struct story *story);
+char *webhook_body(
+    const struct notifier_settings *settings, const struct notification *notification);
 
 #endif

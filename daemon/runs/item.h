@@ -17,8 +17,8 @@ struct item {
     struct session *session; /* NULL: nobody sent it */
     struct item *others;     /* whose shards are in task.shards too */
     uint64_t sequence;       /* within the session */
-    bool
-        first_weights; /* the first whole weights of its layer in the attempt: no newer ones replace a w(0) */
+    /* The first whole weights of its layer in the attempt: no newer ones replace a w(0). */
+    bool first_weights;
     struct item *prev, *next;     /* in its gather, the queue, a worker's job, or `others` */
     struct item *earlier, *later; /* in the session's list of what is not yet done */
 };

@@ -7,7 +7,7 @@
 #include "daemon/core/limits.h"
 #include "daemon/ingest/reading_clock.h"
 #include "daemon/runs/barriers.h"
-#include "daemon/runs/messages.h"
+#include "daemon/runs/ingest_handlers.h"
 #include "daemon/runs/registry.h"
 #include "daemon/runs/restore.h"
 #include "daemon/runs/rows.h"
@@ -79,7 +79,7 @@ int runs_restore(struct runs *runs, struct error *error)
 
 struct ingest_ops runs_ingest_ops(struct runs *runs)
 {
-    return messages_ops(&runs->samples);
+    return ingest_handlers_ops(&runs->samples);
 }
 
 int runs_attach(struct runs *runs, struct ingest *ingest)

@@ -95,8 +95,8 @@ struct store_batch {
     struct batch_block *blocks;
     size_t bytes; /* of all blocks */
     bool failed;  /* memory was short */
-    bool
-        urgent; /* somebody waits for its commit: a callback, or those who are to hear of an alert */
+    /* Somebody waits for its commit: a callback, or those who are to hear of an alert. */
+    bool urgent;
     void (*on_commit)(void *ctx, bool ok); /* NULL: nobody waits for it in particular */
     void *on_commit_ctx;
 };

@@ -79,10 +79,9 @@ class Builder:
         subprocess.run(
             [sys.executable, detectors / "embed_risk_model.py", f"{model}.json", f"{model}.c"], check=True
         )
-        core = self.tree / "daemon" / "core"
-        core.mkdir()
-        for name in ("alert_record.c", "error.c"):
-            shutil.copy(ROOT / "daemon" / "core" / name, core)
+        for name in ("daemon/core/alert_record.c", "daemon/core/error.c", "proto/utf8.c"):
+            (self.tree / name).parent.mkdir(exist_ok=True)
+            shutil.copy(ROOT / name, self.tree / name)
         self.sources = sorted(path.relative_to(self.tree) for path in self.tree.rglob("*.c"))
         self.objects = {source: self._compile(self.tree, source) for source in self.sources}
 

@@ -86,7 +86,7 @@ class Rewind:
 @dataclass
 class Counts:
     """What was dropped: samples (`client`) and steps of `scalars` by the client, samples and steps
-    of scalars by the `daemon` as it last told. `refused`: steps and scalars that `watch` was given
+    of scalars by the `daemon` as it last said. `refused`: steps and scalars that `watch` was given
     and that are none.
 
     Scalars that the daemon had not acknowledged when the run was closed count as dropped: nobody can

@@ -1,4 +1,4 @@
-/* What the tests of the alerts share: an engine, and a record of what it told. */
+/* What the tests of the alerts share: an engine, and a record of what it reported. */
 #ifndef FORESHOCK_TESTS_UNIT_ALERTS_STAGE_H
 #define FORESHOCK_TESTS_UNIT_ALERTS_STAGE_H
 
@@ -18,21 +18,21 @@
 
 #include "daemon/alerts/engine.h"
 
-#define TOLD_MAX 256
+#define REPORTED_MAX 256
 
 struct stage {
     struct alert_engine *engine;
-    size_t told;
-    enum alert_change changes[TOLD_MAX];
-    struct alert alerts[TOLD_MAX];
+    size_t reported;
+    enum alert_change changes[REPORTED_MAX];
+    struct alert alerts[REPORTED_MAX];
 };
 
 static inline void stage_note(void *ctx, enum alert_change change, const struct alert *alert)
 {
     struct stage *stage = ctx;
-    assert_true(stage->told < TOLD_MAX);
-    stage->changes[stage->told] = change;
-    stage->alerts[stage->told++] = *alert;
+    assert_true(stage->reported < REPORTED_MAX);
+    stage->changes[stage->reported] = change;
+    stage->alerts[stage->reported++] = *alert;
 }
 
 static inline struct stage *stage_new(const struct rule_settings *settings)
@@ -52,12 +52,12 @@ static inline void stage_free(struct stage *stage)
     free(stage);
 }
 
-/* Forgets what was told, then drains. */
+/* Forgets what was reported, then drains. */
 static inline size_t stage_report(struct stage *stage)
 {
-    stage->told = 0;
+    stage->reported = 0;
     alert_engine_report(stage->engine, stage_note, stage);
-    return stage->told;
+    return stage->reported;
 }
 
 static inline void stage_layer(

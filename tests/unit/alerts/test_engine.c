@@ -127,7 +127,7 @@ static void a_layer_that_is_behind_can_move_the_beginning(void **state)
         170); /* layer 1 was well again at 140: 30 steps of peace are fewer than the cooldown */
     good(stage, 2, 180, 400);
     stage_report(stage);
-    assert_int_equal(stage->told, 1);
+    assert_int_equal(stage->reported, 1);
     assert_int_equal(stage->changes[0], ALERT_CHANGE_RESOLVED);
     assert_int_equal(stage->alerts[0].started_step, 90);
     assert_int_equal(stage->alerts[0].resolved_step, 210);
@@ -272,9 +272,9 @@ static void ids_stay_with_their_alert(void **state)
     assert_false(alert_engine_bind(stage->engine, RULE_NONFINITE, 1));
     fire(stage, 1, 100);
     good(stage, 1, 110, 300);
-    fire(stage, 1, 310); /* one that ended and one that is open, both untold */
+    fire(stage, 1, 310); /* one that ended and one that is open, both unreported */
     alert_engine_report(stage->engine, bind_as_reported, stage);
-    assert_int_equal(stage->told, 3);
+    assert_int_equal(stage->reported, 3);
     assert_int_equal(stage->alerts[1].id, 140);
     assert_int_equal(stage->changes[1], ALERT_CHANGE_RESOLVED);
     assert_int_equal(stage_open(stage, RULE_NONFINITE)->id, 350);

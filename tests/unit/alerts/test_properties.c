@@ -136,14 +136,14 @@ static struct stage *world_stage(void)
  * the risk along it. */
 struct verdicts {
     size_t count, assessment_count;
-    struct alert alerts[TOLD_MAX];
+    struct alert alerts[REPORTED_MAX];
     struct assessment assessments[STEPS];
 };
 
 static void keep_resolved(void *ctx, enum alert_change change, const struct alert *alert)
 {
     struct verdicts *verdicts = ctx;
-    assert_true(verdicts->count < TOLD_MAX);
+    assert_true(verdicts->count < REPORTED_MAX);
     if (change == ALERT_CHANGE_RESOLVED)
         verdicts->alerts[verdicts->count++] = *alert;
 }

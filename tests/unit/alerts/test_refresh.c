@@ -5,7 +5,7 @@
 
 #define UPDATES_MAX 64
 
-/* A series from step 0 to `to`, a sample each `every` steps. The first evidence is told at `opened` or nearer to good, and
+/* A series from step 0 to `to`, a sample each `every` steps. The first evidence is reported at `opened` or nearer to good, and
  * at the end as `reached` or worse (both of its value, or of its window if `window`). */
 struct course {
     enum alert_rule rule;
@@ -125,7 +125,7 @@ static void run_course(const struct course *course)
     for (int64_t t = 0; t <= course->to; t += course->every) {
         course->feed(stage, t);
         stage_report(stage);
-        for (size_t i = 0; i < stage->told; i++) {
+        for (size_t i = 0; i < stage->reported; i++) {
             if (stage->alerts[i].rule != course->rule)
                 continue;
             assert_int_equal(
@@ -156,27 +156,27 @@ static void each_rule_follows_what_it_tells_of(void **state)
 static void a_wavering_figure_is_told_once(void **state)
 {
     struct stage *stage = stage_of_course();
-    size_t told = 0;
+    size_t reported = 0;
     for (int64_t t = 0; t <= 3000; t++) {
         stage_figure(stage, 0, "lr", t, t < 1000 ? 1e-3 : t % 2 ? 12e-3 : 14e-3);
-        told += stage_report(stage);
+        reported += stage_report(stage);
     }
-    assert_int_equal(told, 1);
+    assert_int_equal(reported, 1);
     stage_free(stage);
 }
 
-/* Many layers that get worse together are told of by their worst, not one by one. */
+/* Many layers that get worse together are reported of by their worst, not one by one. */
 static void layers_do_not_flood(void **state)
 {
     struct stage *stage = stage_of_course();
-    size_t told = 0;
+    size_t reported = 0;
     for (int64_t t = 0; t <= 1000; t++) {
         for (int64_t layer = 1; layer <= STAGE_LAYERS; layer++)
             stage_figure(
                 stage, layer, "weights.nonfinite", t, t < 100 ? 0 : pow(1.02, (double)(t - 100)));
-        told += stage_report(stage);
+        reported += stage_report(stage);
     }
-    assert_true(told > 10 && told < 10 + UPDATES_MAX * 2);
+    assert_true(reported > 10 && reported < 10 + UPDATES_MAX * 2);
     assert_true(
         stage_open(stage, RULE_NONFINITE)->evidence[0].value > pow(1.02, 900) / TRACK_WORSE);
     stage_free(stage);

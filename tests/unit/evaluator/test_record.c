@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "daemon/evaluator/alert_message.h"
+#include "daemon/evaluator/training_message.h"
 
 enum { UP = 3, DOWN = 7, UNKNOWN = 99 };
 
@@ -68,11 +68,11 @@ static void a_message_says_what_the_record_says(void **state)
 {
     struct alert_engine *engine = engine_with_layers();
     struct alert_record record;
-    struct alert_message message;
+    struct training_message message;
 
     record_make(&record, engine, &fires);
     alert_engine_free(engine);
-    alert_message_make(&message, &record, false);
+    training_message_make(&message, &record, false);
     assert_int_equal(message.wire.id, 5);
     assert_int_equal(message.wire.step, 40);
     assert_true(wire_str_equal(message.wire.severity, "critical"));

@@ -26,27 +26,27 @@ static struct notifier_settings settings = {
     .label_count = 2,
 };
 
-static struct story open_story(const char *event, const char *alert)
+static struct notification open_story(const char *event, const char *alert)
 {
-    struct story story;
+    struct notification notification;
 
-    assert_int_equal(story_open(&story, event, alert), 0);
-    return story;
+    assert_int_equal(notification_open(&notification, event, alert), 0);
+    return notification;
 }
 
 /* The body of one alert; `noticed` NULL: it was not told before. */
 static json_t *body_of(const char *event, const char *alert, const char *noticed)
 {
-    struct story story = open_story(event, alert), before = {0};
+    struct notification notification = open_story(event, alert), before = {0};
 
     if (noticed)
         before = open_story("firing", noticed);
-    char *text = alertmanager_body(&settings, &story, noticed ? &before : NULL, NOW);
+    char *text = alertmanager_body(&settings, &notification, noticed ? &before : NULL, NOW);
     json_t *body = json_loads(text, 0, NULL);
     assert_true(json_is_array(body));
     free(text);
-    story_close(&before);
-    story_close(&story);
+    notification_close(&before);
+    notification_close(&notification);
     return body;
 }
 
@@ -133,11 +133,11 @@ static void test_alertmanager_addresses(void **state)
 
 static char *webhook_of(const char *event, const char *alert, const struct notifier_settings *to)
 {
-    struct story story = open_story(event, alert);
-    char *body = webhook_body(to, &story);
+    struct notification notification = open_story(event, alert);
+    char *body = webhook_body(to, &notification);
 
     assert_non_null(body);
-    story_close(&story);
+    notification_close(&notification);
     return body;
 }
 
@@ -178,8 +178,8 @@ static void test_what_is_no_alert(void **state)
     static const char *const texts[] = {"", "[]", "7", "{", "null"};
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        struct story story;
-        assert_int_equal(story_open(&story, "firing", texts[i]), -1);
+        struct notification notification;
+        assert_int_equal(notification_open(&notification, "firing", texts[i]), -1);
     }
 }
 

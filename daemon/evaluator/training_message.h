@@ -1,17 +1,17 @@
 /* An alert as the message that a training gets. */
-#ifndef FORESHOCK_EVALUATOR_ALERT_MESSAGE_H
-#define FORESHOCK_EVALUATOR_ALERT_MESSAGE_H
+#ifndef FORESHOCK_EVALUATOR_TRAINING_MESSAGE_H
+#define FORESHOCK_EVALUATOR_TRAINING_MESSAGE_H
 
 #include "daemon/core/alert_record.h"
 #include "proto/wire.h"
 
 /* The message points into `layers` and into the record: it lives as long as both and must not be copied. */
-struct alert_message {
+struct training_message {
     struct wire_str layers[ALERT_LAYERS_MAX];
     struct wire_alert wire;
 };
 
-void alert_message_make(
-    struct alert_message *message, const struct alert_record *record, bool recorded);
+void training_message_make(
+    struct training_message *message, const struct alert_record *record, bool recorded);
 
 #endif

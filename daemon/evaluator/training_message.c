@@ -1,8 +1,8 @@
-/* A record's members under the names of the wire; see alert_message.h. */
-#include "daemon/evaluator/alert_message.h"
+/* A record's members under the names of the wire; see training_message.h. */
+#include "daemon/evaluator/training_message.h"
 
-void alert_message_make(
-    struct alert_message *message, const struct alert_record *record, bool recorded)
+void training_message_make(
+    struct training_message *message, const struct alert_record *record, bool recorded)
 {
     for (size_t i = 0; i < record->layer_count; i++)
         message->layers[i] = wire_str(record->layers[i]);

@@ -1,5 +1,5 @@
 /* See messages.h. */
-#include "daemon/runs/messages.h"
+#include "daemon/runs/ingest_handlers.h"
 
 #include "daemon/runs/barriers.h"
 #include "daemon/runs/declaration.h"
@@ -97,7 +97,7 @@ static void on_seen(void *ctx, void *session)
     sessions_seen(session);
 }
 
-struct ingest_ops messages_ops(struct samples *samples)
+struct ingest_ops ingest_handlers_ops(struct samples *samples)
 {
     return (struct ingest_ops){
         .hello = on_hello,
