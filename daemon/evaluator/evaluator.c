@@ -1,32 +1,13 @@
 /* Figures through detectors into the store; see evaluator.h. */
 #include "daemon/evaluator/evaluator.h"
 
-#include <jansson.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <uthash.h>
-#include <utlist.h>
 
-#include "daemon/alerts/engine.h"
 #include "daemon/core/clock.h"
 #include "daemon/core/log.h"
-#include "daemon/evaluator/record.h"
-
-struct layer_id {
-    int64_t id;
-    struct layer_id *next;
-};
-
-/* The newest attempt of a run, while it may go on. */
-struct run_watch {
-    int64_t run;
-    uint32_t attempt;
-    char *key; /* what people call the run */
-    struct alert_engine *engine;
-    struct layer_id *layers; /* that the engine knows */
-    UT_hash_handle hh;
-};
+#include "daemon/evaluator/run_watch.h"
 
 struct evaluator {
     struct store *store;
@@ -56,19 +37,6 @@ static struct run_watch *find_run(const struct evaluator *evaluator, int64_t run
     return watch;
 }
 
-static void run_watch_free(struct run_watch *watch)
-{
-    struct layer_id *layer, *next;
-
-    if (!watch)
-        return;
-    alert_engine_free(watch->engine);
-    free(watch->key);
-    LL_FOREACH_SAFE (watch->layers, layer, next)
-        free(layer);
-    free(watch);
-}
-
 static void log_alert(const struct alert_record *record, enum alert_change change)
 {
     static const char *const texts[] = {
@@ -84,15 +52,6 @@ static void log_alert(const struct alert_record *record, enum alert_change chang
         LOG_FIELDS(texts[change], LOG_STR("run", record->run_key), LOG_STR("rule", record->rule),
             LOG_STR("severity", alert_severity_names[record->severity]),
             LOG_INT("step", record->started_step), LOG_STR("summary", record->summary)));
-}
-
-static void make_record(
-    const struct run_watch *watch, const struct alert *alert, struct alert_record *record)
-{
-    record_make(record, watch->engine, alert);
-    record->run = watch->run;
-    record->attempt = watch->attempt;
-    snprintf(record->run_key, sizeof record->run_key, "%s", watch->key);
 }
 
 static bool put_in_journal(struct evaluator *evaluator, const struct alert_record *record)
@@ -134,7 +93,7 @@ static void on_change(void *ctx, enum alert_change change, const struct alert *a
 
     if (alert->id == 0 && (change == ALERT_CHANGE_RESOLVED || !may_open(sink, alert)))
         return;
-    make_record(sink->watch, alert, &record);
+    run_watch_record(sink->watch, alert, &record);
     if (alert->id == 0)
         record.id = store_new_alert_id(sink->evaluator->store);
     log_alert(&record, change);
@@ -158,32 +117,6 @@ static void submit_changes(struct evaluator *evaluator, const struct run_watch *
     submit(evaluator, store_batch_new());
 }
 
-static void put_figure(struct store_batch *batch, const struct run_watch *watch,
-    const struct assessment *assessment, const char *metric, double value)
-{
-    struct figure figure = {
-        .run = watch->run,
-        .attempt = watch->attempt,
-        .step = assessment->step,
-        .time = assessment->time,
-        .value = value,
-    };
-
-    snprintf(figure.metric, sizeof figure.metric, "%s", metric);
-    store_put_figure(batch, &figure);
-}
-
-/* What the detectors make of the figures of all layers is a series of the run like any other. */
-static void put_assessments(struct store_batch *batch, const struct run_watch *watch)
-{
-    struct assessment assessment;
-
-    while (alert_engine_assessment(watch->engine, &assessment)) {
-        put_figure(batch, watch, &assessment, "run.growth", assessment.readings[READING_GROWTH]);
-        put_figure(batch, watch, &assessment, "run.risk", assessment.risk);
-    }
-}
-
 bool evaluator_publish(
     void *ctx, int64_t run, struct store_batch *batch, const struct figure *figures, size_t count)
 {
@@ -199,7 +132,7 @@ bool evaluator_publish(
         if (f->attempt == watch->attempt)
             alert_engine_figure(watch->engine, f->layer, f->metric, f->step, f->time, f->value);
     }
-    put_assessments(batch, watch);
+    run_watch_put_assessments(watch, batch);
     collect_changes(evaluator, watch);
     return submit(evaluator, batch);
 }
@@ -209,7 +142,7 @@ static void put_end(
 {
     struct alert_record record;
 
-    make_record(watch, open, &record);
+    run_watch_record(watch, open, &record);
     record.state = ALERT_RESOLVED;
     record.resolved_at = clock_wall();
     strncat(record.summary, " It was still firing when the attempt ended.",
@@ -254,15 +187,11 @@ void evaluator_attempt(void *ctx, int64_t run, const char *key, uint32_t attempt
     struct run_watch *watch;
 
     evaluator_ended(evaluator, run);
-    watch = calloc(1, sizeof *watch);
-    if (!watch || !(watch->key = strdup(key)) ||
-        !(watch->engine = alert_engine_new(&evaluator->settings))) {
+    watch = run_watch_new(run, key, attempt, &evaluator->settings);
+    if (!watch) {
         log_error("no detectors for a run: memory is short", LOG_STR("run", key));
-        run_watch_free(watch);
         return;
     }
-    watch->run = run;
-    watch->attempt = attempt;
     HASH_ADD(hh, evaluator->runs, run, sizeof watch->run, watch);
 }
 
@@ -278,15 +207,9 @@ void evaluator_layer(
     void *ctx, int64_t run, int64_t id, const char *name, const char *role, const char *block)
 {
     struct run_watch *watch = find_run(ctx, run);
-    struct layer_id *layer = watch ? calloc(1, sizeof *layer) : NULL;
 
-    if (!layer || alert_engine_layer(watch->engine, id, name, role, block) != 0) {
+    if (!watch || run_watch_add_layer(watch, id, name, role, block) != 0)
         log_error("a layer is not judged: memory is short", LOG_STR("layer", name));
-        free(layer);
-        return;
-    }
-    layer->id = id;
-    LL_PREPEND(watch->layers, layer);
 }
 
 static void set_condition(struct evaluator *evaluator, int64_t run, enum alert_rule rule,
@@ -340,28 +263,6 @@ static void replay_figure(void *ctx, const struct figure *f)
     alert_engine_figure(watch->engine, f->layer, f->metric, f->step, f->time, f->value);
 }
 
-static void restore_condition(
-    struct run_watch *watch, enum alert_rule rule, const struct store_alert *row)
-{
-    const char *text = rule == RULE_RUN_LOST ? "It went silent before the daemon's last start."
-                                             : "it was found so before the daemon's last start";
-    json_t *layers = json_loads(row->layers, 0, NULL), *name;
-    size_t i;
-
-    if (json_array_size(layers) == 0)
-        alert_engine_condition(
-            watch->engine, rule, 0, true, row->started_step, row->started_at, text);
-    json_array_foreach (layers, i, name) {
-        const char *wanted = json_string_value(name);
-
-        for (struct layer_id *layer = watch->layers; wanted && layer; layer = layer->next)
-            if (strcmp(alert_engine_layer_name(watch->engine, layer->id), wanted) == 0)
-                alert_engine_condition(
-                    watch->engine, rule, layer->id, true, row->started_step, row->started_at, text);
-    }
-    json_decref(layers);
-}
-
 /* False: no engine has the alert any more. */
 static bool restore_alert(
     struct evaluator *evaluator, struct run_watch *watch, const struct store_alert *row)
@@ -372,11 +273,11 @@ static bool restore_alert(
     if (!watch || rule < 0)
         return false;
     if (rule == RULE_RUN_LOST || rule == RULE_BASELINE_DAMAGED)
-        restore_condition(watch, (enum alert_rule)rule, row);
+        run_watch_restore_condition(watch, (enum alert_rule)rule, row);
     if (row->attempt != watch->attempt ||
         !alert_engine_bind(watch->engine, (enum alert_rule)rule, row->id))
         return false;
-    make_record(watch, alert_engine_open(watch->engine, (enum alert_rule)rule), &record);
+    run_watch_record(watch, alert_engine_open(watch->engine, (enum alert_rule)rule), &record);
     return journal_restore(evaluator->journal, &record, row->silenced, row->notified);
 }
 
