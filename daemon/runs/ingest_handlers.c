@@ -1,8 +1,9 @@
-/* See messages.h. */
+/* See ingest_handlers.h. */
 #include "daemon/runs/ingest_handlers.h"
 
 #include "daemon/runs/barriers.h"
 #include "daemon/runs/declaration.h"
+#include "daemon/runs/hello.h"
 #include "daemon/runs/scalars.h"
 #include "daemon/runs/sessions.h"
 
@@ -11,7 +12,7 @@ static int on_hello(void *ctx, struct peer *peer, const struct wire_hello *hello
 {
     struct session *session = *known;
 
-    if (sessions_hello(ctx, peer, hello, origin, &session, fault) != 0)
+    if (hello_receive(ctx, peer, hello, origin, &session, fault) != 0)
         return -1;
     *known = session;
     *attempt = session->attempt;
