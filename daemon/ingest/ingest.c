@@ -1,7 +1,6 @@
-/* Messages of both sockets, leases and the tick; see ingest.h. */
+/* Whose a message is, hellos, leases and the tick; see ingest.h. */
 #include "daemon/ingest/ingest.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -9,29 +8,25 @@
 #include "daemon/core/clock.h"
 #include "daemon/core/limits.h"
 #include "daemon/core/log.h"
+#include "daemon/ingest/bindings.h"
+#include "daemon/ingest/control.h"
 #include "daemon/ingest/credit.h"
+#include "daemon/ingest/header.h"
 #include "daemon/ingest/intake.h"
-#include "daemon/ingest/ipc_path.h"
 #include "daemon/ingest/peers.h"
 #include "daemon/ingest/reply.h"
 #include "daemon/ingest/router.h"
 #include "proto/fault.h"
-#include "proto/names.h"
 #include "proto/wire_decode.h"
-
-struct binding {
-    struct router *control, *tensors;
-};
 
 struct ingest {
     struct ingest_options options;
-    void *zmq;
-    struct binding bindings[LIMIT_ENDPOINTS];
-    size_t binding_count;
+    struct bindings bindings;
     struct reading_clock clock;
     struct peers peers;
     struct credit credit;
     struct intake intake;
+    struct control control;
 };
 
 /* What a message is answered to, also when no peer is known. */
@@ -100,25 +95,6 @@ void ingest_room(struct ingest *ingest)
     credit_serve(&ingest->credit);
 }
 
-/* The tensor socket beside a control socket: an ipc path of its own, or a port on the same host. */
-static void tensor_endpoint(const struct router *tensors, char *out, size_t size)
-{
-    const char *endpoint = router_endpoint(tensors);
-
-    if (strncmp(endpoint, "tcp://", 6) == 0)
-        snprintf(out, size, "%s", strrchr(endpoint, ':'));
-    else
-        snprintf(out, size, "%s", endpoint);
-}
-
-static struct binding *binding_of(struct ingest *ingest, const struct router *control)
-{
-    for (size_t i = 0; i < ingest->binding_count; i++)
-        if (ingest->bindings[i].control == control)
-            return &ingest->bindings[i];
-    return NULL;
-}
-
 static void welcome(struct peer *peer, uint32_t attempt)
 {
     const struct ingest_options *o = &peer->ingest->options;
@@ -132,7 +108,7 @@ static void welcome(struct peer *peer, uint32_t attempt)
             .tensor_bytes = o->tensor_bytes,
             .daemon = wire_str(FORESHOCK_VERSION)}};
 
-    tensor_endpoint(binding_of(peer->ingest, peer->to.router)->tensors, tensors, sizeof tensors);
+    bindings_tensor_endpoint(&peer->ingest->bindings, peer->to.router, tensors, sizeof tensors);
     message.u.welcome.tensors = wire_str(tensors);
     memcpy(message.u.welcome.ticket, peer->ticket, sizeof peer->ticket);
     peer_send(peer, &message);
@@ -186,119 +162,14 @@ static void receive_hello(const struct source *source, const struct wire_hello *
     ingest->options.ops.welcomed(ingest->options.ops.ctx, peer->session);
 }
 
-static void receive_flush(struct peer *peer, uint64_t token, bool on_control)
-{
-    const struct ingest_ops *ops = &peer->ingest->options.ops;
-    struct wire_fault fault;
-
-    switch (flushes_mark(&peer->flushes, token, on_control)) {
-    case FLUSHES_WAITING: return;
-    case FLUSHES_COMPLETE: ops->flush(ops->ctx, peer->session, token); return;
-    case FLUSHES_FULL:
-        fault_set(&fault, WIRE_CODE_LIMIT, WIRE_FLUSH, "token", "fewer flushes at a time",
-            "%" PRIu64, token);
-        peer_fault(peer, &fault, false);
-    }
-}
-
-static void receive_heartbeat(struct peer *peer, uint64_t dropped)
-{
-    const struct ingest_ops *ops = &peer->ingest->options.ops;
-
-    ops->client_dropped(ops->ctx, peer->session, dropped);
-    peer_send(peer, &(struct wire_message){.type = WIRE_PULSE, .u.dropped = peer->dropped});
-}
-
-static void receive_bye(struct peer *peer, uint64_t dropped)
-{
-    const struct ingest_ops *ops = &peer->ingest->options.ops;
-    void *session = peer->session;
-
-    ops->client_dropped(ops->ctx, session, dropped);
-    remove_peer(peer);
-    ops->bye(ops->ctx, session);
-}
-
-/* Elements that a sender sends of a layer's weights. */
-static uint64_t elements_of(const struct wire_layer *layer)
-{
-    const struct wire_shard *shard = &layer->shard;
-
-    if (!layer->has_shard)
-        return layer->shape[0] * layer->shape[1]; /* both are below 2^31 */
-    return (shard->end - shard->begin) * layer->shape[shard->axis == WIRE_ROWS ? 1 : 0];
-}
-
-/* A layer whose weights could never come is refused at once, before anything is made for it. */
-static int receive_layer(
-    struct peer *peer, const struct wire_layer *layer, struct wire_fault *fault)
-{
-    const struct ingest_options *o = &peer->ingest->options;
-    uint64_t size = names_dtype_size(layer->dtype), whole, bytes;
-    char text[96];
-
-    if (!__builtin_mul_overflow(layer->shape[0] * layer->shape[1], size, &whole) &&
-        !__builtin_mul_overflow(elements_of(layer), size, &bytes) && bytes <= o->tensor_bytes)
-        return o->ops.layer(o->ops.ctx, peer->session, layer, fault);
-    snprintf(text, sizeof text, "weights of at most %" PRIu64 " bytes (limits.tensor_bytes)",
-        o->tensor_bytes);
-    return fault_set(fault, WIRE_CODE_TENSOR_TOO_LARGE, WIRE_LAYER, "shape", text,
-        "[%" PRIu64 ", %" PRIu64 "]", layer->shape[0], layer->shape[1]);
-}
-
-static void on_peer_message(struct peer *peer, const struct wire_message *message)
-{
-    const struct ingest_ops *ops = &peer->ingest->options.ops;
-    struct wire_fault fault;
-    int rc = 0;
-
-    peer_renew(peer);
-    switch (message->type) {
-    case WIRE_LAYER: rc = receive_layer(peer, &message->u.layer, &fault); break;
-    case WIRE_SCALARS:
-        rc = ops->scalars(ops->ctx, peer->session, &message->u.scalars, &fault);
-        break;
-    case WIRE_REWIND: rc = ops->rewind(ops->ctx, peer->session, message->u.step, &fault); break;
-    case WIRE_HEARTBEAT: receive_heartbeat(peer, message->u.dropped); return;
-    case WIRE_WANT:
-        rc = credit_request(&peer->ingest->credit, &peer->account, message->u.want.tensor,
-            message->u.want.bytes, &fault);
-        break;
-    case WIRE_FLUSH: receive_flush(peer, message->u.flush.token, true); return;
-    case WIRE_BYE: receive_bye(peer, message->u.dropped); return;
-    default:
-        rc = fault_set(&fault, WIRE_CODE_UNKNOWN_TYPE, message->type, "type",
-            "a message of a client's control socket", "%s", wire_type_name(message->type));
-    }
-    if (rc < 0)
-        peer_fault(peer, &fault, false);
-}
-
-/* Decodes a header of a message that must have `frames` frames. The type in `fault` is as far as it could be read. */
 static int decode_header(
     const struct source *source, struct router_message *m, struct wire_message *message)
 {
     struct wire_fault fault;
-    size_t wanted;
 
-    if (m->frames == 0) {
-        memset(&fault, 0, sizeof fault);
-        fault_set(&fault, WIRE_CODE_TRUNCATED, WIRE_HELLO, "frames", "a header", "0");
-        fault.about[0] = '\0';
-        answer_fault(source, &fault, false);
-        return -1;
-    }
-    if (wire_decode(zmq_msg_data(&m->header), zmq_msg_size(&m->header), message, &fault) != 0) {
-        answer_fault(source, &fault, fault.code == WIRE_CODE_VERSION);
-        return -1;
-    }
-    wanted = message->type == WIRE_TENSOR ? 2 : 1;
-    if (m->frames == wanted)
+    if (header_decode(m, message, &fault) == 0)
         return 0;
-    fault_set(&fault, WIRE_CODE_TRUNCATED, message->type, "frames",
-        wanted == 2 ? "2: header and payload" : "1: the header", "%zu", m->frames);
-    answer_fault(source, &fault, false);
-    wire_message_free(message);
+    answer_fault(source, &fault, fault.code == WIRE_CODE_VERSION);
     return -1;
 }
 
@@ -325,7 +196,7 @@ static void on_control(void *ctx, struct router *router, struct router_message *
     if (message.type == WIRE_HELLO) {
         receive_hello(&source, &message.u.hello);
     } else if (peer) {
-        on_peer_message(peer, &message);
+        control_receive(&source.ingest->control, peer, &message);
     } else {
         fault_set(
             &fault, WIRE_CODE_UNKNOWN_SESSION, message.type, "session", "hello first", "none");
@@ -369,7 +240,7 @@ static void on_tensors(void *ctx, struct router *router, struct router_message *
         intake_piece(&source.ingest->intake, peer, &message.u.tensor, &m->payload);
     } else {
         peer_renew(peer);
-        receive_flush(peer, message.u.flush.token, false);
+        control_receive_flush(&source.ingest->control, peer, message.u.flush.token, false);
     }
     wire_message_free(&message);
 }
@@ -434,45 +305,6 @@ static void on_granted(void *owner, uint64_t tensor)
     peer_send(owner, &(struct wire_message){.type = WIRE_GRANT, .u.grant = tensor});
 }
 
-static struct router *bind_one(
-    struct ingest *ingest, uv_loop_t *loop, const char *endpoint, bool control, struct error *error)
-{
-    struct router_options options = {
-        .endpoint = endpoint,
-        .receive_hwm = control ? LIMIT_CONTROL_HWM : LIMIT_TENSOR_HWM,
-        .frame_max = control ? LIMIT_CONTROL_FRAME : LIMIT_TENSOR_FRAME,
-        .receive = control ? on_control : on_tensors,
-        .ctx = ingest,
-    };
-
-    if (ipc_path_prepare(endpoint, error) != 0)
-        return NULL;
-    return router_new(loop, ingest->zmq, &options, error);
-}
-
-static int bind_pair(
-    struct ingest *ingest, uv_loop_t *loop, const char *endpoint, struct error *error)
-{
-    struct binding *binding = &ingest->bindings[ingest->binding_count];
-    char tensors[256];
-
-    if (strncmp(endpoint, "tcp://", 6) == 0)
-        snprintf(
-            tensors, sizeof tensors, "%.*s:*", (int)(strrchr(endpoint, ':') - endpoint), endpoint);
-    else
-        snprintf(tensors, sizeof tensors, "%s.tensors", endpoint);
-    binding->control = bind_one(ingest, loop, endpoint, true, error);
-    if (!binding->control)
-        return -1;
-    binding->tensors = bind_one(ingest, loop, tensors, false, error);
-    if (!binding->tensors) {
-        router_close(binding->control);
-        return -1;
-    }
-    ingest->binding_count++;
-    return 0;
-}
-
 static void wire_parts(struct ingest *ingest)
 {
     const struct ingest_options *o = &ingest->options;
@@ -494,6 +326,10 @@ static void wire_parts(struct ingest *ingest)
         .stats = o->stats,
         .tensor_bytes = o->tensor_bytes,
         .piece_ms = piece_ms};
+    ingest->control = (struct control){.ops = &o->ops,
+        .credit = &ingest->credit,
+        .intake = &ingest->intake,
+        .tensor_bytes = o->tensor_bytes};
 }
 
 struct ingest *ingest_new(
@@ -501,26 +337,24 @@ struct ingest *ingest_new(
 {
     struct ingest *ingest = calloc(1, sizeof *ingest);
 
-    if (!ingest || !(ingest->zmq = zmq_ctx_new())) {
-        free(ingest);
+    if (!ingest) {
         error_set(error, "memory is short");
         return NULL;
     }
     ingest->options = *options;
     wire_parts(ingest);
     reading_clock_start(&ingest->clock, clock_ms());
-    for (size_t i = 0; i < options->endpoint_count; i++) {
-        if (bind_pair(ingest, loop, options->endpoints[i], error) != 0) {
-            ingest_close(ingest);
-            return NULL;
-        }
-    }
-    return ingest;
+    ingest->bindings = (struct bindings){
+        .loop = loop, .on_control = on_control, .on_tensors = on_tensors, .ctx = ingest};
+    if (bindings_open(&ingest->bindings, options->endpoints, options->endpoint_count, error) == 0)
+        return ingest;
+    free(ingest);
+    return NULL;
 }
 
 const char *ingest_endpoint(const struct ingest *ingest, size_t n)
 {
-    return n < ingest->binding_count ? router_endpoint(ingest->bindings[n].control) : NULL;
+    return bindings_endpoint(&ingest->bindings, n);
 }
 
 struct peer *ingest_expect(
@@ -540,10 +374,6 @@ void ingest_close(struct ingest *ingest)
         peer_send(peer, &(struct wire_message){.type = WIRE_CLOSING});
         remove_peer(peer);
     }
-    for (size_t i = 0; i < ingest->binding_count; i++) {
-        router_close(ingest->bindings[i].control);
-        router_close(ingest->bindings[i].tensors);
-    }
-    zmq_ctx_term(ingest->zmq);
+    bindings_close(&ingest->bindings);
     free(ingest);
 }
