@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <uv.h>
 
 #include "daemon/analysis/kernels.h"
 #include "daemon/config/config.h"
@@ -14,6 +13,7 @@
 #include "daemon/core/files.h"
 #include "daemon/core/limits.h"
 #include "daemon/core/log.h"
+#include "daemon/core/loop.h"
 #include "daemon/core/mailbox.h"
 #include "daemon/core/stats.h"
 #include "daemon/evaluator/evaluator.h"
@@ -24,7 +24,6 @@
 #include "daemon/ingest/ingest.h"
 #include "daemon/notify/notify.h"
 #include "daemon/runs/runs.h"
-#include "daemon/store/alert_row.h"
 #include "daemon/store/silence_expiry.h"
 #include "daemon/store/store.h"
 
@@ -40,10 +39,7 @@ struct daemon {
     struct config config;
     struct config_args args;
     struct stats stats;
-    uv_loop_t loop;
-    uv_timer_t tick;
-    uv_signal_t signals[3];
-    bool stopping;
+    struct loop loop;
     struct events *events;
     struct store_sink events_sink;
     struct store *store;
@@ -81,6 +77,21 @@ static void sink_alert(void *ctx, const char *run_key, const struct store_alert 
     notify_wake(daemon->notify);
 }
 
+static void sink_run(void *ctx, const struct store_run *run)
+{
+    struct daemon *daemon = ctx;
+
+    daemon->events_sink.run(daemon->events_sink.ctx, run);
+}
+
+static void sink_gone(void *ctx, int64_t run)
+{
+    struct daemon *daemon = ctx;
+
+    runs_post_forget(daemon->mailbox, &daemon->runs, run);
+    notify_wake(daemon->notify);
+}
+
 /* What the journal lets out; on the loop. */
 
 static void push_alert(void *ctx, const char *run_key, const struct wire_alert *alert)
@@ -95,48 +106,8 @@ static void push_alert(void *ctx, const char *run_key, const struct wire_alert *
 static void publish_unrecorded(void *ctx, const struct alert_record *record, bool silenced)
 {
     struct daemon *daemon = ctx;
-    struct alert_row_json json;
 
-    if (alert_row_json_make(&json, record) == 0) {
-        struct store_alert row = alert_row(record, &json);
-
-        row.silenced = silenced;
-        daemon->events_sink.alert(daemon->events_sink.ctx, record->run_key, &row);
-    }
-    alert_row_json_free(&json);
-}
-
-static void sink_run(void *ctx, const struct store_run *run)
-{
-    struct daemon *daemon = ctx;
-
-    daemon->events_sink.run(daemon->events_sink.ctx, run);
-}
-
-struct gone {
-    struct daemon *daemon; /* whose runs are not there yet while the store starts */
-    int64_t run;
-};
-
-static void on_gone(void *arg)
-{
-    struct gone *gone = arg;
-
-    if (gone->daemon->runs)
-        runs_forget(gone->daemon->runs, gone->run);
-    free(gone);
-}
-
-static void sink_gone(void *ctx, int64_t run)
-{
-    struct daemon *daemon = ctx;
-    struct gone *gone = malloc(sizeof *gone);
-
-    if (gone)
-        *gone = (struct gone){daemon, run};
-    if (gone && mailbox_post(daemon->mailbox, on_gone, gone) != 0)
-        free(gone);
-    notify_wake(daemon->notify);
+    events_sink_unrecorded(daemon->events, record, silenced);
 }
 
 static void log_store(void *ctx, bool error, const char *text)
@@ -194,7 +165,7 @@ static int start_runs(struct daemon *daemon)
 {
     const struct config *c = &daemon->config;
     struct runs_options options = {
-        .loop = &daemon->loop,
+        .loop = &daemon->loop.uv,
         .mailbox = daemon->mailbox,
         .store = daemon->store,
         .stats = &daemon->stats,
@@ -241,7 +212,7 @@ static int start_ingest(struct daemon *daemon)
         .ops = runs_ingest_ops(daemon->runs),
     };
 
-    daemon->ingest = ingest_new(&daemon->loop, &options, &daemon->error);
+    daemon->ingest = ingest_new(&daemon->loop.uv, &options, &daemon->error);
     if (!daemon->ingest)
         return EXIT_ENDPOINT;
     if (runs_attach(daemon->runs, daemon->ingest) == 0)
@@ -250,25 +221,10 @@ static int start_ingest(struct daemon *daemon)
     return EXIT_FAILED;
 }
 
-static enum run_control_answer delete_run_on_loop(void *ctx, int64_t run)
-{
-    return runs_delete(ctx, run);
-}
-
-static enum run_control_answer end_run_on_loop(void *ctx, int64_t run)
-{
-    return runs_end(ctx, run);
-}
-
 static void log_http(void *ctx, const char *line)
 {
     (void)ctx;
     log_warning("http", LOG_STR("what", line));
-}
-
-static bool knows_rule(const char *name)
-{
-    return rule_find(name) >= 0;
 }
 
 static int start_http(struct daemon *daemon)
@@ -289,7 +245,7 @@ static int start_http(struct daemon *daemon)
         .events = daemon->events,
         .delete_run = run_control_delete,
         .end_run = run_control_end,
-        .knows_rule = knows_rule,
+        .knows_rule = rule_exists,
         .log = log_http,
         .ctx = &daemon->run_control,
     };
@@ -300,23 +256,14 @@ static int start_http(struct daemon *daemon)
     if (!c->http.admin_token && token_make(c->state_dir, daemon->admin_token, &daemon->error) != 0)
         return EXIT_STATE;
     daemon->run_control.mailbox = daemon->mailbox;
-    daemon->run_control.ops =
-        (struct run_control_ops){delete_run_on_loop, end_run_on_loop, daemon->runs};
+    daemon->run_control.ops = (struct run_control_ops){runs_delete, runs_end, daemon->runs};
     rc = http_start(&daemon->http, &options, &daemon->error);
     return rc == HTTP_OK ? 0 : rc == HTTP_NOT_BOUND ? EXIT_ENDPOINT : EXIT_FAILED;
 }
 
-static void stop_loop(struct daemon *daemon)
+static void on_reload(void *ctx)
 {
-    if (daemon->stopping)
-        return;
-    daemon->stopping = true;
-    log_info("stopping");
-    uv_stop(&daemon->loop);
-}
-
-static void reload(struct daemon *daemon)
-{
+    struct daemon *daemon = ctx;
     struct config fresh;
 
     if (config_load(&fresh, &daemon->args, &daemon->error) != 0) {
@@ -329,18 +276,10 @@ static void reload(struct daemon *daemon)
     config_free(&fresh);
 }
 
-static void on_signal(uv_signal_t *handle, int number)
+/* The loop's only timer: all that waits is asked by it. */
+static void on_tick(void *ctx)
 {
-    if (number == SIGHUP)
-        reload(handle->data);
-    else
-        stop_loop(handle->data);
-}
-
-/* The only timer of the loop: all else that waits is asked by it. */
-static void on_tick(uv_timer_t *timer)
-{
-    struct daemon *daemon = timer->data;
+    struct daemon *daemon = ctx;
 
     stats_set(&daemon->stats.loop_turn_ms, clock_ms());
     silence_expiry_tick(&daemon->silence_expiry, daemon->store);
@@ -355,25 +294,17 @@ static void on_tick(uv_timer_t *timer)
 
 static int start_loop(struct daemon *daemon)
 {
-    static const int numbers[] = {SIGTERM, SIGINT, SIGHUP};
-    char workers[16];
+    daemon->loop.options = (struct loop_options){.workers = daemon->config.workers,
+        .on_tick = on_tick,
+        .on_reload = on_reload,
+        .ctx = daemon};
+    return loop_open(&daemon->loop, &daemon->error) == 0 ? 0 : EXIT_FAILED;
+}
 
-    /* Read once, at the first piece of work. */
-    snprintf(workers, sizeof workers, "%u", daemon->config.workers);
-    setenv("UV_THREADPOOL_SIZE", workers, 1);
-    if (uv_loop_init(&daemon->loop) != 0) {
-        fputs("foreshockd: the event loop cannot be made\n", stderr);
-        exit(EXIT_FAILED);
-    }
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
-        uv_signal_init(&daemon->loop, &daemon->signals[i]);
-        daemon->signals[i].data = daemon;
-        uv_signal_start(&daemon->signals[i], on_signal, numbers[i]);
-    }
-    uv_timer_init(&daemon->loop, &daemon->tick);
-    daemon->tick.data = daemon;
-    uv_timer_start(&daemon->tick, on_tick, 0, LIMIT_TICK_MS);
-    daemon->mailbox = mailbox_new(&daemon->loop);
+/* Who hears of the store's commits: there before it. */
+static int make_listeners(struct daemon *daemon)
+{
+    daemon->mailbox = mailbox_new(&daemon->loop.uv);
     daemon->events = events_new(&daemon->stats, 0);
     daemon->notify = notify_new();
     daemon->journal = journal_new(&(struct journal_options){
@@ -408,29 +339,9 @@ static void announce_ready(const struct daemon *daemon)
         LOG_STR("blas", openblas_get_config()));
 }
 
-/* Before the first thread: no connection may come while accept() is not guarded. */
-static int start_files(struct daemon *daemon)
-{
-    uint32_t wanted = daemon->config.limits.sessions;
-    uint32_t fit = files_guard(wanted, &daemon->stats.connections_refused_total);
-
-    if (fit == 0) {
-        error_set(&daemon->error,
-            "the limit of open files is %llu, expected more than %u (ulimit -n, LimitNOFILE=)",
-            (unsigned long long)files_limit(), LIMIT_FILES_RESERVED);
-        return EXIT_FAILED;
-    }
-    if (fit < wanted)
-        log_warning("fewer sessions than limits.sessions: the limit of open files allows no more",
-            LOG_INT("limits.sessions", wanted), LOG_INT("sessions", fit),
-            LOG_INT("files", files_limit()));
-    daemon->config.limits.sessions = fit;
-    return 0;
-}
-
 static int start_parts(struct daemon *daemon)
 {
-    int rc = start_loop(daemon);
+    int rc = make_listeners(daemon);
 
     if (rc == 0)
         rc = start_store(daemon);
@@ -460,24 +371,25 @@ static void stop_parts(struct daemon *daemon)
         evaluator_tick(daemon->evaluator); /* alerts that the store had no room for */
     store_close(&daemon->store);
     notify_free(daemon->notify);
-    for (size_t i = 0; i < sizeof daemon->signals / sizeof *daemon->signals; i++)
-        uv_close((uv_handle_t *)&daemon->signals[i], NULL);
-    uv_close((uv_handle_t *)&daemon->tick, NULL);
     if (daemon->mailbox)
         mailbox_close(daemon->mailbox);
-    uv_run(&daemon->loop, UV_RUN_DEFAULT);
+    loop_end(&daemon->loop);
     if (daemon->runs)
         runs_free(daemon->runs);
     evaluator_free(daemon->evaluator);
     journal_free(daemon->journal);
     events_free(daemon->events);
-    uv_loop_close(&daemon->loop);
+    loop_close(&daemon->loop);
 }
 
 static int run_daemon(struct daemon *daemon)
 {
-    int rc = start_files(daemon);
+    int rc = EXIT_FAILED;
 
+    /* Before the first thread: no connection may come while accept() is not guarded. */
+    if (files_guard(&daemon->config.limits.sessions, &daemon->stats.connections_refused_total,
+            &daemon->error) == 0)
+        rc = start_loop(daemon);
     if (rc != 0) {
         fprintf(stderr, "foreshockd: %s\n", daemon->error.text);
         return rc;
@@ -485,7 +397,7 @@ static int run_daemon(struct daemon *daemon)
     rc = start_parts(daemon);
     if (rc == 0) {
         announce_ready(daemon);
-        uv_run(&daemon->loop, UV_RUN_DEFAULT);
+        loop_run(&daemon->loop);
     } else {
         fprintf(stderr, "foreshockd: %s\n", daemon->error.text);
     }

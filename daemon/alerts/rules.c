@@ -129,6 +129,11 @@ int rule_find(const char *name)
     return -1;
 }
 
+bool rule_exists(const char *name)
+{
+    return rule_find(name) >= 0;
+}
+
 int rule_mode_find(const char *name)
 {
     for (int i = RULE_OFF; i <= RULE_ON; i++)

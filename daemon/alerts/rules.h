@@ -83,6 +83,7 @@ void rule_settings_init(struct rule_settings *settings);
 
 /* The rule of that name, or -1. */
 int rule_find(const char *name);
+bool rule_exists(const char *name);
 
 /* "on", "observe" or "off" to a rule_mode, or -1. */
 int rule_mode_find(const char *name);

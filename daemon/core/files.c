@@ -20,7 +20,7 @@ static _Atomic int files_max = -1; /* a connection's descriptor stays below; -1:
 static _Atomic int files_exempted = -1;
 static _Atomic(_Atomic uint64_t *) files_refused;
 
-uint64_t files_limit(void)
+static uint64_t open_files_limit(void)
 {
     struct rlimit limit;
 
@@ -36,23 +36,30 @@ static uint64_t raise_limit(uint64_t wanted)
         limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
         setrlimit(RLIMIT_NOFILE, &limit);
     }
-    return files_limit();
+    return open_files_limit();
 }
 
-uint32_t files_guard(uint32_t sessions, _Atomic uint64_t *refused)
+int files_guard(uint32_t *sessions, _Atomic uint64_t *refused, struct error *error)
 {
-    uint64_t wanted = LIMIT_FILES_RESERVED + FILES_A_SESSION * (uint64_t)sessions;
+    uint64_t wanted = LIMIT_FILES_RESERVED + FILES_A_SESSION * *sessions;
     uint64_t limit = raise_limit(wanted), fit;
 
     if (limit > wanted)
         limit = wanted;
     if (limit < LIMIT_FILES_RESERVED + FILES_A_SESSION)
-        return 0;
+        return error_set(error,
+            "the limit of open files is %llu, expected more than %u (ulimit -n, LimitNOFILE=)",
+            (unsigned long long)open_files_limit(), LIMIT_FILES_RESERVED);
     fit = (limit - LIMIT_FILES_RESERVED) / FILES_A_SESSION;
     atomic_store(&files_refused, refused);
     /* Descriptors are given lowest first: a quarter of the reserve, what the daemon holds from its start, lies below. */
     atomic_store(&files_max, (int)(limit - LIMIT_FILES_RESERVED * 3 / 4));
-    return (uint32_t)fit;
+    if (fit < *sessions)
+        log_warning("fewer sessions than limits.sessions: the limit of open files allows no more",
+            LOG_INT("limits.sessions", *sessions), LOG_INT("sessions", fit),
+            LOG_INT("files", open_files_limit()));
+    *sessions = (uint32_t)fit;
+    return 0;
 }
 
 void files_exempt(int listening)
@@ -111,6 +118,6 @@ void files_log_refused(_Atomic uint64_t *refused)
     if (now != logged)
         log_limited(&limit, LOG_LEVEL_WARNING,
             "connections are closed at once: the limit of open files is reached",
-            LOG_INT("refused", now), LOG_INT("files", files_limit()));
+            LOG_INT("refused", now), LOG_INT("files", open_files_limit()));
     logged = now;
 }

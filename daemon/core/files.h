@@ -7,13 +7,12 @@
 
 #include <stdint.h>
 
-/* Raises the limit of open files for so many sessions, as far as it can be, and guards accept() from now on; each connection
- * that is refused counts in `refused`. Returns how many of the sessions fit; 0: the limit is below what the daemon needs for
- * itself. Before other threads start. */
-uint32_t files_guard(uint32_t sessions, _Atomic uint64_t *refused);
+#include "daemon/core/error.h"
 
-/* The limit of open files. */
-uint64_t files_limit(void);
+/* Raises the limit of open files for so many sessions, as far as it can be, and guards accept() from now on; each connection
+ * that is refused counts in `refused`. `*sessions` becomes how many of them fit; fewer are logged. 0; or -1 and `error`: the
+ * limit is below what the daemon needs for itself. Before other threads start. */
+int files_guard(uint32_t *sessions, _Atomic uint64_t *refused, struct error *error);
 
 /* Logs that connections were refused, if `refused` has grown since the last call; at most once a second. One thread. */
 void files_log_refused(_Atomic uint64_t *refused);

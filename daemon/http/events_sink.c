@@ -6,6 +6,7 @@
 
 #include "daemon/http/events.h"
 #include "daemon/http/objects.h"
+#include "daemon/store/alert_row.h"
 
 static void publish_event(
     struct events *events, const char *type, const char *run_key, struct emitter *json)
@@ -64,4 +65,17 @@ struct store_sink events_sink(struct events *events)
 {
     return (struct store_sink){
         .figures = publish_figures, .alert = publish_alert, .run = publish_run, .ctx = events};
+}
+
+void events_sink_unrecorded(struct events *events, const struct alert_record *record, bool silenced)
+{
+    struct alert_row_json json;
+
+    if (alert_row_json_make(&json, record) == 0) {
+        struct store_alert row = alert_row(record, &json);
+
+        row.silenced = silenced;
+        publish_alert(events, record->run_key, &row);
+    }
+    alert_row_json_free(&json);
 }

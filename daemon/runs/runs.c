@@ -116,8 +116,34 @@ void runs_forget(struct runs *runs, int64_t id)
         forget_run(run);
 }
 
-enum run_control_answer runs_delete(struct runs *runs, int64_t id)
+struct retired_run {
+    struct runs *const *runs;
+    int64_t id;
+};
+
+static void on_retired(void *arg)
 {
+    struct retired_run *retired = arg;
+
+    if (*retired->runs)
+        runs_forget(*retired->runs, retired->id);
+    free(retired);
+}
+
+void runs_post_forget(struct mailbox *mailbox, struct runs *const *runs, int64_t run)
+{
+    struct retired_run *retired = malloc(sizeof *retired);
+
+    if (!retired)
+        return;
+    *retired = (struct retired_run){runs, run};
+    if (mailbox_post(mailbox, on_retired, retired) != 0)
+        free(retired);
+}
+
+enum run_control_answer runs_delete(void *ctx, int64_t id)
+{
+    struct runs *runs = ctx;
     struct run *run = registry_find(&runs->registry, id);
     struct store_batch *batch;
 
@@ -135,8 +161,9 @@ enum run_control_answer runs_delete(struct runs *runs, int64_t id)
     return RUN_CONTROL_DONE;
 }
 
-enum run_control_answer runs_end(struct runs *runs, int64_t id)
+enum run_control_answer runs_end(void *ctx, int64_t id)
 {
+    struct runs *runs = ctx;
     struct run *run = registry_find(&runs->registry, id);
 
     if (!run)
