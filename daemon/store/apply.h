@@ -6,24 +6,21 @@
 #include <sqlite3.h>
 
 #include "daemon/core/error.h"
-#include "daemon/store/alert_ids.h"
+#include "daemon/store/alert_table.h"
 #include "daemon/store/batch.h"
+#include "daemon/store/deliveries.h"
+#include "daemon/store/figure_table.h"
 #include "daemon/store/outbox.h"
-#include "daemon/store/series_cache.h"
-#include "daemon/store/silencer.h"
-
-#define APPLY_STATEMENT_MAX 24
+#include "daemon/store/run_table.h"
 
 struct apply {
     sqlite3 *db;
-    sqlite3_stmt *statements[APPLY_STATEMENT_MAX];
-    struct series_cache series;
-    struct alert_ids alert_ids;
-    struct silencer silencer;
+    struct run_table runs;
+    struct figure_table figures;
+    struct alert_table alerts;
     struct outbox outbox;
-    bool without_figures; /* the disk is short of room */
-    int64_t *reviewed;    /* alerts whose rows the transaction in hand changed in place */
-    size_t reviewed_count, reviewed_size;
+    struct deliveries deliveries;
+    bool without_figures;                     /* the disk is short of room */
     struct store_committed_figure *committed; /* room for the figures of one batch */
     size_t committed_size;
     struct error unknown; /* of a row that the operation in hand cannot read; "": none */

@@ -1,7 +1,6 @@
-/* What an alert's change means for each notifier, and what a delivery means for the outbox. */
+/* What an alert's change means for each notifier. */
 #include "daemon/store/outbox.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "daemon/core/limits.h"
@@ -14,21 +13,11 @@ enum {
     PUT,
     DROP_OPEN,
     DROP_UPDATE,
-    DROP_ROW,
     DROP_OLDEST,
     DROP_AGED,
     COUNT_ROWS,
-    PUT_NOTICE,
-    DROP_NOTICE,
     RESOLVE_ENDED,
-    PUT_OFF,
-    ADD_COUNTS,
     FIRING,
-    NOTIFIERS,
-    ADD_NOTIFIER,
-    FIND_NOTIFIER,
-    DROP_NOTIFIER,
-    ALL_DUE,
     STATEMENT_COUNT
 };
 _Static_assert(STATEMENT_COUNT <= OUTBOX_STATEMENT_MAX, "room for all statements");
@@ -63,7 +52,6 @@ static const char *const texts[STATEMENT_COUNT] = {
                   " AND event != 'resolved'",
     [DROP_UPDATE] = "DELETE FROM outbox WHERE notifier_id = ?1 AND alert_id = ?2"
                     " AND event = 'updated'",
-    [DROP_ROW] = "DELETE FROM outbox WHERE notifier_id = ?1 AND id = ?2",
     [DROP_OLDEST] = "DELETE FROM outbox WHERE id = (SELECT o.id FROM outbox o WHERE o.notifier_id ="
                     " ?1 ORDER BY NOT EXISTS (SELECT 1 FROM outbox n WHERE n.notifier_id = ?1 AND"
                     " n.alert_id = o.alert_id AND n.id > o.id), o.id LIMIT 1)",
@@ -71,9 +59,6 @@ static const char *const texts[STATEMENT_COUNT] = {
                   " 'resolved' AND EXISTS (SELECT 1 FROM alert a WHERE a.id = alert_id AND"
                   " a.state = 'firing'))",
     [COUNT_ROWS] = "SELECT count(*) FROM outbox WHERE notifier_id = ?1",
-    [PUT_NOTICE] = "INSERT INTO notice (notifier_id, alert_id, alert) VALUES (?1, ?2, ?3)"
-                   " ON CONFLICT DO UPDATE SET alert = ?3",
-    [DROP_NOTICE] = "DELETE FROM notice WHERE notifier_id = ?1 AND alert_id = ?2",
     /* ?2 and ?3 NULL: all notices. */
     [RESOLVE_ENDED] =
         "INSERT INTO outbox (notifier_id, alert_id, event, alert, lane, created_at, tries,"
@@ -85,81 +70,62 @@ static const char *const texts[STATEMENT_COUNT] = {
         " AND (a.id IS NULL OR r.retired = 1 OR a.state != 'firing' OR a.observed = 1)"
         " AND NOT EXISTS (SELECT 1 FROM outbox o WHERE o.notifier_id = t.notifier_id"
         " AND o.alert_id = t.alert_id AND o.event = 'resolved')",
-    [PUT_OFF] = "UPDATE outbox SET tries = tries + 1, next_at = ?4 WHERE notifier_id = ?1 AND"
-                " alert_id = ?2 AND (event = 'resolved') = (?3 = 'resolved')",
-    [ADD_COUNTS] = "UPDATE notifier SET delivered = delivered + ?2, failed = failed + ?3,"
-                   " dropped = dropped + ?4, retries = retries + ?5 WHERE id = ?1",
     [FIRING] = ROWS_FIRING,
-    [NOTIFIERS] = "SELECT id, name, kind FROM notifier",
-    [ADD_NOTIFIER] = "INSERT INTO notifier (name, kind, key) VALUES (?1, ?2,"
-                     " lower(hex(randomblob(8)))) ON CONFLICT (name) DO NOTHING",
-    [FIND_NOTIFIER] = "SELECT id FROM notifier WHERE name = ?1",
-    [DROP_NOTIFIER] = "DELETE FROM notifier WHERE id = ?1",
-    [ALL_DUE] = "UPDATE outbox SET next_at = 0 WHERE notifier_id = ?1",
 };
 
 int outbox_open(struct outbox *outbox, sqlite3 *db, struct error *error)
 {
     *outbox = (struct outbox){.db = db};
+    if (notifier_table_open(&outbox->notifiers, db, error))
+        return -1;
     return sql_prepare_all(db, texts, outbox->statements, STATEMENT_COUNT, error);
 }
 
 void outbox_close(struct outbox *outbox)
 {
+    notifier_table_close(&outbox->notifiers);
     sql_finalize_all(outbox->statements, STATEMENT_COUNT);
 }
 
-/* The statement with its first two parameters: a notifier and an alert (or a row). */
-static sqlite3_stmt *bind_two(
-    struct outbox *outbox, int statement, int64_t notifier, int64_t second)
-{
-    sqlite3_stmt *bound = outbox->statements[statement];
-    sqlite3_bind_int64(bound, 1, notifier);
-    if (sqlite3_bind_parameter_count(bound) > 1)
-        sqlite3_bind_int64(bound, 2, second);
-    return bound;
-}
-
-struct outbox_counts {
-    int delivered, failed, dropped, retries;
-};
-
-static int add_to_counts(struct outbox *outbox, int64_t notifier, struct outbox_counts counts)
-{
-    sqlite3_stmt *statement = bind_two(outbox, ADD_COUNTS, notifier, counts.delivered);
-    sqlite3_bind_int(statement, 3, counts.failed);
-    sqlite3_bind_int(statement, 4, counts.dropped);
-    sqlite3_bind_int(statement, 5, counts.retries);
-    return sql_run(statement);
-}
-
-static int count_dropped(struct outbox *outbox, const struct outbox_notifier *notifier)
+static int count_dropped(struct outbox *outbox, const struct notifier_entry *notifier)
 {
     int dropped = sqlite3_changes(outbox->db);
     if (dropped == 0)
         return SQLITE_OK;
     outbox->dropped += (uint64_t)dropped;
     memcpy(outbox->dropped_of, notifier->name, sizeof notifier->name);
-    return add_to_counts(outbox, notifier->id, (struct outbox_counts){.dropped = dropped});
+    return notifier_table_count(
+        &outbox->notifiers, notifier, (struct notifier_counts){.dropped = dropped});
 }
 
-static int keep_bound(struct outbox *outbox, const struct outbox_notifier *notifier)
+int outbox_drop_aged(struct outbox *outbox, const struct notifier_entry *notifier, double now)
 {
-    sqlite3_stmt *count = bind_two(outbox, COUNT_ROWS, notifier->id, 0);
+    sqlite3_stmt *statement = outbox->statements[DROP_AGED];
+    sqlite3_bind_int64(statement, 1, notifier->id);
+    sqlite3_bind_double(statement, 2, now - LIMIT_OUTBOX_AGE_SECONDS);
+    int rc = sql_run(statement);
+    return rc == SQLITE_OK ? count_dropped(outbox, notifier) : rc;
+}
+
+static int keep_bound(struct outbox *outbox, const struct notifier_entry *notifier)
+{
+    sqlite3_stmt *count = outbox->statements[COUNT_ROWS], *drop = outbox->statements[DROP_OLDEST];
+    sqlite3_bind_int64(count, 1, notifier->id);
     int rc = sqlite3_step(count);
     bool over = rc == SQLITE_ROW && sqlite3_column_int64(count, 0) > LIMIT_OUTBOX_ROWS;
     sqlite3_reset(count);
     if (!over)
         return rc == SQLITE_ROW ? SQLITE_OK : rc;
-    rc = sql_run(bind_two(outbox, DROP_OLDEST, notifier->id, 0));
+    sqlite3_bind_int64(drop, 1, notifier->id);
+    rc = sql_run(drop);
     return rc == SQLITE_OK ? count_dropped(outbox, notifier) : rc;
 }
 
 /* `at`: not before this time; 0: at once. */
-static int put_row(struct outbox *outbox, const struct outbox_notifier *notifier, int64_t alert,
+static int put_row(struct outbox *outbox, const struct notifier_entry *notifier, int64_t alert,
     const char *event, const char *snapshot, double now, double at)
 {
-    sqlite3_stmt *statement = bind_two(outbox, PUT, notifier->id, alert);
+    sqlite3_stmt *statement = sql_bind_ids(outbox->statements[PUT], notifier->id, alert);
     sql_bind_text(statement, 3, event);
     sql_bind_text(statement, 4, snapshot);
     sqlite3_bind_double(statement, 5, now);
@@ -168,31 +134,22 @@ static int put_row(struct outbox *outbox, const struct outbox_notifier *notifier
     return rc == SQLITE_OK ? keep_bound(outbox, notifier) : rc;
 }
 
-/* `notifier` NULL: whatever was notified as firing and fires no more. */
-static int resolve_ended(
-    struct outbox *outbox, const struct outbox_notifier *notifier, int64_t alert, double now)
+int outbox_resolve_ended(struct outbox *outbox, double now)
 {
     sqlite3_stmt *statement = outbox->statements[RESOLVE_ENDED];
     sqlite3_clear_bindings(statement);
     sqlite3_bind_double(statement, 1, now);
-    if (notifier) {
-        sqlite3_bind_int64(statement, 2, notifier->id);
-        sqlite3_bind_int64(statement, 3, alert);
-    }
     return sql_run(statement);
 }
 
-int outbox_resolve_ended(struct outbox *outbox, double now)
+int outbox_resolve_if_ended(
+    struct outbox *outbox, const struct notifier_entry *notifier, int64_t alert, double now)
 {
-    return resolve_ended(outbox, NULL, 0, now);
-}
-
-static bool is_wanted_by(const struct outbox_notifier *notifier, const struct store_alert *alert)
-{
-    char rule[80];
-    snprintf(rule, sizeof rule, ",%.70s,", alert->rule);
-    return (!notifier->critical_only || alert->severity == SEVERITY_CRITICAL) &&
-           (!notifier->rules[0] || strstr(notifier->rules, rule));
+    sqlite3_stmt *statement = outbox->statements[RESOLVE_ENDED];
+    sqlite3_bind_double(statement, 1, now);
+    sqlite3_bind_int64(statement, 2, notifier->id);
+    sqlite3_bind_int64(statement, 3, alert);
+    return sql_run(statement);
 }
 
 /* What a notifier was notified of, and what is pending for it. */
@@ -202,10 +159,10 @@ struct outbox_state {
     bool closing;                        /* a row that it is resolved */
 };
 
-static int read_state(struct outbox *outbox, const struct outbox_notifier *notifier, int64_t alert,
+static int read_state(struct outbox *outbox, const struct notifier_entry *notifier, int64_t alert,
     const char *snapshot, struct outbox_state *state)
 {
-    sqlite3_stmt *row = bind_two(outbox, STATE, notifier->id, alert);
+    sqlite3_stmt *row = sql_bind_ids(outbox->statements[STATE], notifier->id, alert);
     sql_bind_text(row, 3, snapshot);
     int rc = sqlite3_step(row);
     if (rc == SQLITE_ROW)
@@ -234,11 +191,11 @@ static const char *event_of(const struct outbox_state *state, bool again)
     return state->noticed_same ? NULL : "updated";
 }
 
-static int queue_firing(struct outbox *outbox, const struct outbox_notifier *notifier,
+static int queue_firing(struct outbox *outbox, const struct notifier_entry *notifier,
     const struct store_alert *alert, const struct outbox_state *state, const char *snapshot,
     bool again, double now)
 {
-    const char *event = is_wanted_by(notifier, alert) ? event_of(state, again) : NULL;
+    const char *event = notifier_table_wants(notifier, alert) ? event_of(state, again) : NULL;
     bool waits = event && strcmp(event, "updated") == 0 && state->noticed_severity;
     if (!event)
         return SQLITE_OK;
@@ -247,16 +204,16 @@ static int queue_firing(struct outbox *outbox, const struct outbox_notifier *not
 }
 
 /* A pending change goes with the end. */
-static int queue_resolved(struct outbox *outbox, const struct outbox_notifier *notifier,
+static int queue_resolved(struct outbox *outbox, const struct notifier_entry *notifier,
     int64_t alert, const struct outbox_state *state, const char *snapshot, double now)
 {
     if (!state->noticed && !state->open)
         return SQLITE_OK;
-    int rc = sql_run(bind_two(outbox, DROP_UPDATE, notifier->id, alert));
+    int rc = sql_run(sql_bind_ids(outbox->statements[DROP_UPDATE], notifier->id, alert));
     return rc == SQLITE_OK ? put_row(outbox, notifier, alert, "resolved", snapshot, now, 0) : rc;
 }
 
-static int queue_change(struct outbox *outbox, const struct outbox_notifier *notifier,
+static int queue_change(struct outbox *outbox, const struct notifier_entry *notifier,
     const struct store_alert *alert, const char *snapshot, bool again, double now)
 {
     struct outbox_state state = {0};
@@ -267,73 +224,27 @@ static int queue_change(struct outbox *outbox, const struct outbox_notifier *not
         return queue_resolved(outbox, notifier, alert->id, &state, snapshot, now);
     if (!alert->silenced && !alert->observed)
         return queue_firing(outbox, notifier, alert, &state, snapshot, again, now);
-    rc = sql_run(bind_two(outbox, DROP_OPEN, notifier->id, alert->id));
-    return rc == SQLITE_OK ? resolve_ended(outbox, notifier, alert->id, now) : rc;
+    rc = sql_run(sql_bind_ids(outbox->statements[DROP_OPEN], notifier->id, alert->id));
+    return rc == SQLITE_OK ? outbox_resolve_if_ended(outbox, notifier, alert->id, now) : rc;
 }
 
 int outbox_alert(struct outbox *outbox, const struct store_alert *alert, bool again, double now)
 {
     sqlite3_stmt *row = outbox->statements[SNAPSHOT];
-    if (outbox->count == 0)
+    if (outbox->notifiers.count == 0)
         return SQLITE_OK;
     sqlite3_bind_int64(row, 1, alert->id);
     int rc = sqlite3_step(row);
     if (rc == SQLITE_ROW) {
         const char *snapshot = sql_text(row, 0);
         rc = SQLITE_OK;
-        for (size_t i = 0; i < outbox->count && rc == SQLITE_OK; i++)
-            rc = queue_change(outbox, &outbox->list[i], alert, snapshot, again, now);
+        for (size_t i = 0; i < outbox->notifiers.count && rc == SQLITE_OK; i++)
+            rc = queue_change(outbox, &outbox->notifiers.list[i], alert, snapshot, again, now);
     } else if (rc == SQLITE_DONE) {
         rc = SQLITE_OK; /* of a run that is retired */
     }
     sqlite3_reset(row);
     return rc;
-}
-
-static const struct store_notifier *find_notifier(
-    const struct store_notifier *list, size_t count, const char *name, const char *kind)
-{
-    for (size_t i = 0; i < count; i++)
-        if (strcmp(list[i].name, name) == 0 && strcmp(list[i].kind, kind) == 0)
-            return &list[i];
-    return NULL;
-}
-
-static int drop_others(struct outbox *outbox, const struct store_notifier *list, size_t count)
-{
-    sqlite3_stmt *row = outbox->statements[NOTIFIERS];
-    int rc = sqlite3_step(row);
-    while (rc == SQLITE_ROW) {
-        rc = SQLITE_OK;
-        if (!find_notifier(list, count, sql_text(row, 1), sql_text(row, 2)))
-            rc = sql_run(bind_two(outbox, DROP_NOTIFIER, sqlite3_column_int64(row, 0), 0));
-        if (rc == SQLITE_OK)
-            rc = sqlite3_step(row);
-    }
-    sqlite3_reset(row);
-    return rc == SQLITE_DONE ? SQLITE_OK : rc;
-}
-
-static int add_notifier(struct outbox *outbox, const struct store_notifier *notifier)
-{
-    struct outbox_notifier *added = &outbox->list[outbox->count];
-    sqlite3_stmt *add = outbox->statements[ADD_NOTIFIER], *row = outbox->statements[FIND_NOTIFIER];
-    sql_bind_text(add, 1, notifier->name);
-    sql_bind_text(add, 2, notifier->kind);
-    int rc = sql_run(add);
-    if (rc != SQLITE_OK)
-        return rc;
-    *added = (struct outbox_notifier){.critical_only = notifier->critical_only};
-    snprintf(added->name, sizeof added->name, "%s", notifier->name);
-    snprintf(added->rules, sizeof added->rules, "%s", notifier->rules);
-    sql_bind_text(row, 1, notifier->name);
-    rc = sqlite3_step(row);
-    added->id = sqlite3_column_int64(row, 0);
-    sqlite3_reset(row);
-    if (rc != SQLITE_ROW)
-        return rc;
-    outbox->count++;
-    return notifier->changed ? sql_run(bind_two(outbox, ALL_DUE, added->id, 0)) : SQLITE_OK;
 }
 
 /* Queues what fires for those who were not notified of it yet. */
@@ -356,73 +267,8 @@ static int catch_up(struct outbox *outbox, double now, struct error *error)
 int outbox_register(struct outbox *outbox, const struct store_notifier *list, size_t count,
     double now, struct error *error)
 {
-    int rc = drop_others(outbox, list, count);
-    outbox->count = 0;
-    for (size_t i = 0; rc == SQLITE_OK && i < count && i < STORE_NOTIFIERS_MAX; i++)
-        rc = add_notifier(outbox, &list[i]);
+    int rc = notifier_table_set(&outbox->notifiers, list, count);
     if (rc == SQLITE_OK)
         rc = outbox_resolve_ended(outbox, now);
     return rc == SQLITE_OK ? catch_up(outbox, now, error) : rc;
-}
-
-/* The receiver has it. While it was on its way the alert may have ended without a word, silenced. */
-static int note_delivered(struct outbox *outbox, const struct outbox_notifier *notifier,
-    const struct store_delivery *delivery)
-{
-    bool closes = strcmp(delivery->event, "resolved") == 0;
-    sqlite3_stmt *notice =
-        bind_two(outbox, closes ? DROP_NOTICE : PUT_NOTICE, notifier->id, delivery->alert_id);
-    if (!closes)
-        sql_bind_text(notice, 3, delivery->alert);
-    int rc = sql_run(notice);
-    if (rc == SQLITE_OK)
-        rc = sql_run(bind_two(outbox, DROP_ROW, notifier->id, delivery->row));
-    if (rc == SQLITE_OK)
-        rc = add_to_counts(outbox, notifier->id, (struct outbox_counts){.delivered = 1});
-    return rc == SQLITE_OK ? resolve_ended(outbox, notifier, delivery->alert_id, delivery->now)
-                           : rc;
-}
-
-static int retry_later(struct outbox *outbox, const struct outbox_notifier *notifier,
-    const struct store_delivery *delivery)
-{
-    sqlite3_stmt *statement = bind_two(outbox, PUT_OFF, notifier->id, delivery->alert_id);
-    sql_bind_text(statement, 3, delivery->event);
-    sqlite3_bind_double(statement, 4, delivery->next_at);
-    int rc = sql_run(statement);
-    if (rc == SQLITE_OK)
-        rc = add_to_counts(outbox, notifier->id, (struct outbox_counts){.retries = 1});
-    if (rc != SQLITE_OK)
-        return rc;
-    statement = outbox->statements[DROP_AGED];
-    sqlite3_bind_int64(statement, 1, notifier->id);
-    sqlite3_bind_double(statement, 2, delivery->now - LIMIT_OUTBOX_AGE_SECONDS);
-    rc = sql_run(statement);
-    return rc == SQLITE_OK ? count_dropped(outbox, notifier) : rc;
-}
-
-static int drop_failed(struct outbox *outbox, const struct outbox_notifier *notifier,
-    const struct store_delivery *delivery)
-{
-    int rc = sql_run(bind_two(outbox, DROP_ROW, notifier->id, delivery->row));
-    if (rc == SQLITE_OK && strcmp(delivery->event, "resolved") == 0)
-        rc = sql_run(bind_two(outbox, DROP_NOTICE, notifier->id, delivery->alert_id));
-    return rc == SQLITE_OK
-               ? add_to_counts(outbox, notifier->id, (struct outbox_counts){.failed = 1})
-               : rc;
-}
-
-int outbox_delivery(struct outbox *outbox, const struct store_delivery *delivery)
-{
-    for (size_t i = 0; i < outbox->count; i++) {
-        const struct outbox_notifier *notifier = &outbox->list[i];
-        if (strcmp(notifier->name, delivery->notifier) != 0)
-            continue;
-        switch (delivery->outcome) {
-        case STORE_DELIVERED: return note_delivered(outbox, notifier, delivery);
-        case STORE_TRY_AGAIN: return retry_later(outbox, notifier, delivery);
-        case STORE_GIVEN_UP: return drop_failed(outbox, notifier, delivery);
-        }
-    }
-    return SQLITE_OK; /* of a notifier that is gone */
 }

@@ -19,23 +19,17 @@
 #include <sqlite3.h>
 #include <stdint.h>
 
+#include "daemon/store/notifier_table.h"
 #include "daemon/store/store.h"
 
-#define OUTBOX_STATEMENT_MAX 24
-#define OUTBOX_NAME_MAX      64 /* bytes of a notifier's name, the NUL included */
-#define OUTBOX_RULES_MAX     2048
+#define OUTBOX_STATEMENT_MAX 12
 
 struct outbox {
     sqlite3 *db;
     sqlite3_stmt *statements[OUTBOX_STATEMENT_MAX];
-    struct outbox_notifier {
-        int64_t id;
-        char name[OUTBOX_NAME_MAX], rules[OUTBOX_RULES_MAX];
-        bool critical_only;
-    } list[STORE_NOTIFIERS_MAX];
-    size_t count;
+    struct notifier_table notifiers;
     uint64_t dropped; /* in the transaction in hand, for the log */
-    char dropped_of[OUTBOX_NAME_MAX];
+    char dropped_of[NOTIFIER_TABLE_NAME_MAX];
 };
 
 int outbox_open(struct outbox *outbox, sqlite3 *db, struct error *error); /* 0, or -1 and `error` */
@@ -54,6 +48,11 @@ int outbox_alert(struct outbox *outbox, const struct store_alert *alert, bool ag
  * retired, is queued as resolved. */
 int outbox_resolve_ended(struct outbox *outbox, double now);
 
-int outbox_delivery(struct outbox *outbox, const struct store_delivery *delivery);
+/* The same for one alert and one receiver. */
+int outbox_resolve_if_ended(
+    struct outbox *outbox, const struct notifier_entry *notifier, int64_t alert, double now);
+
+/* Drops and counts the rows of a notifier that have waited too long, but for what still fires. */
+int outbox_drop_aged(struct outbox *outbox, const struct notifier_entry *notifier, double now);
 
 #endif

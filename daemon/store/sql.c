@@ -91,6 +91,13 @@ int sql_run(sqlite3_stmt *statement)
     return rc == SQLITE_DONE || rc == SQLITE_ROW ? SQLITE_OK : rc;
 }
 
+sqlite3_stmt *sql_bind_ids(sqlite3_stmt *statement, int64_t first, int64_t second)
+{
+    sqlite3_bind_int64(statement, 1, first);
+    sqlite3_bind_int64(statement, 2, second);
+    return statement;
+}
+
 void sql_bind_text(sqlite3_stmt *statement, int index, const char *text)
 {
     sqlite3_bind_text(statement, index, text, -1, SQLITE_STATIC);

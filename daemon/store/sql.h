@@ -33,6 +33,9 @@ void sql_finalize_all(sqlite3_stmt **statements, size_t count);
 /* Steps a statement that gives no rows, and resets it. An SQLite code, SQLITE_OK when it ran. */
 int sql_run(sqlite3_stmt *statement);
 
+/* Binds the first two parameters. The statement itself, so that it can be run or bound further. */
+sqlite3_stmt *sql_bind_ids(sqlite3_stmt *statement, int64_t first, int64_t second);
+
 /* Binds text for the time of one step; NULL binds NULL. */
 void sql_bind_text(sqlite3_stmt *statement, int index, const char *text);
 

@@ -36,7 +36,7 @@ struct store {
     bool queue_made, writer_started;
     pthread_t thread;
     struct writer writer;
-    /* Below: the writer thread's, once it runs (but for apply.silencer.next_expiry and apply.alert_ids.last). */
+    /* Below: the writer thread's, once it runs (but for apply.alerts.silencer.next_expiry and apply.alerts.ids.last). */
     sqlite3 *db;
     struct apply apply;
     struct retention retention;
@@ -216,7 +216,7 @@ int64_t store_last_layer_id(const struct store *store)
 
 int64_t store_new_alert_id(struct store *store)
 {
-    return alert_ids_next(&store->apply.alert_ids);
+    return alert_ids_next(&store->apply.alerts.ids);
 }
 
 bool store_had_notifiers(const struct store *store)
@@ -231,7 +231,7 @@ int64_t store_new_silence_id(struct store *store)
 
 double store_next_expiry(struct store *store)
 {
-    return atomic_load(&store->apply.silencer.next_expiry);
+    return atomic_load(&store->apply.alerts.silencer.next_expiry);
 }
 
 int store_submit(struct store *store, struct store_batch *batch)
