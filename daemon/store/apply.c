@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "daemon/core/clock.h"
+#include "daemon/store/store_log.h"
 
 int apply_open(struct apply *apply, sqlite3 *db, struct error *error)
 {
@@ -156,12 +157,16 @@ static void notify_figures(
 }
 
 /* Alerts that a change of the silences has let out or taken in, and those that were ended in place. */
-static void notify_reviewed(struct apply *apply, const struct store_sink *sink)
+static void notify_reviewed(struct apply *apply, const struct store_options *options)
 {
     struct alert_table *alerts = &apply->alerts;
+    const struct store_sink *sink = &options->sink;
     struct error error;
     for (size_t i = 0; i < alerts->reviewed_count; i++)
-        alert_table_visit(alerts, alerts->reviewed[i], sink->alert, sink->ctx, &error);
+        if (alert_table_visit(alerts, alerts->reviewed[i], sink->alert, sink->ctx, &error) !=
+            SQLITE_OK)
+            store_log(
+                options, true, "a change of an alert reaches nobody who listens: %s", error.text);
     alerts->reviewed_count = 0;
 }
 
@@ -182,8 +187,9 @@ void apply_unlink_replaced(struct apply *apply, const struct store_batch *batch,
 }
 
 void apply_notify_sink(
-    struct apply *apply, const struct store_batch *batch, const struct store_sink *sink)
+    struct apply *apply, const struct store_batch *batch, const struct store_options *options)
 {
+    const struct store_sink *sink = &options->sink;
     if (sink->figures)
         notify_figures(apply, batch, sink);
     for (const struct op *op = batch->ops; op; op = op->next) {
@@ -195,5 +201,5 @@ void apply_notify_sink(
             sink->gone(sink->ctx, op->delete_run);
     }
     if (sink->alert)
-        notify_reviewed(apply, sink);
+        notify_reviewed(apply, options);
 }

@@ -47,9 +47,9 @@ int apply_batch(struct apply *apply, struct store_batch *batch, struct apply_res
 /* Removes the baseline files whose rows a committed batch has replaced. */
 void apply_unlink_replaced(struct apply *apply, const struct store_batch *batch, int baselines_fd);
 
-/* Hands what a committed batch has changed to the sink. */
+/* Hands what a committed batch has changed to the sink of `options`; an alert that it cannot read goes to their log. */
 void apply_notify_sink(
-    struct apply *apply, const struct store_batch *batch, const struct store_sink *sink);
+    struct apply *apply, const struct store_batch *batch, const struct store_options *options);
 
 /* After a run was retired by another than a batch: its alerts are to be notified as resolved. An SQLite
  * code. */

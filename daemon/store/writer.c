@@ -97,7 +97,7 @@ static void release_group(struct writer *writer, struct store_batch *group, bool
         group = batch->next;
         if (ok) {
             apply_unlink_replaced(writer->apply, batch, writer->baselines_fd);
-            apply_notify_sink(writer->apply, batch, &writer->options->sink);
+            apply_notify_sink(writer->apply, batch, writer->options);
         }
         if (batch->on_commit)
             batch->on_commit(batch->on_commit_ctx, ok);

@@ -454,6 +454,38 @@ static void an_alert_that_cannot_be_read_stops_no_writer(void **state)
     assert_int_equal(fixture_query(fixture, "SELECT count(*) FROM run WHERE key = 'seven'"), 1);
 }
 
+static void hear_no_alert(void *ctx, const char *run_key, const struct store_alert *alert)
+{
+    (void)ctx, (void)run_key, (void)alert;
+    fail_msg("an alert that cannot be read reached the sink");
+}
+
+static void hear_unshown(void *ctx, bool error, const char *text)
+{
+    if (error && strstr(text, "reaches nobody who listens: alert 5: the column 'severity'"))
+        ++*(int *)ctx;
+}
+
+/* Its row is resolved; the sink cannot be given it, and the log says so. */
+static void an_alert_that_cannot_be_shown_is_logged(void **state)
+{
+    struct fixture *fixture = *state;
+    int lines = 0;
+    fixture_submit(fixture, rich_batch());
+    fixture_flush(fixture);
+    fixture->options.sink = (struct store_sink){.alert = hear_no_alert};
+    fixture->options.log = hear_unshown;
+    fixture->options.log_ctx = &lines;
+    fixture_reopen(fixture);
+    write_past_the_schema(
+        fixture, "UPDATE alert SET severity = 'dreaming', state = 'firing' WHERE id = 5");
+    struct store_batch *batch = store_batch_new();
+    store_put_alert_end(batch, 5, 3000);
+    fixture_submit(fixture, batch);
+    fixture_flush(fixture);
+    assert_int_equal(lines, 1);
+}
+
 static void the_queue_has_a_bound(void **state)
 {
     struct fixture *fixture = *state;
@@ -585,6 +617,7 @@ int main(void)
         WITH_STORE(a_refused_row_spoils_no_other),
         WITH_STORE(a_state_that_has_no_meaning_is_reported),
         WITH_STORE(an_alert_that_cannot_be_read_stops_no_writer),
+        WITH_STORE(an_alert_that_cannot_be_shown_is_logged),
         WITH_STORE(the_queue_has_a_bound),
         WITH_STORE(a_second_store_is_refused),
         WITH_STORE(a_missing_directory_is_made_for_us_alone),
