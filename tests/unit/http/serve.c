@@ -111,6 +111,7 @@ static int start(struct server *server, const char *state_dir)
         .state_dir = state_dir,
         .version = "test",
         .streams_max = 8,
+        .series_max = 5000,
         .query_ms = server->query_ms,
         .answers_bytes = server->answers_bytes,
         .stats = &server->stats,
