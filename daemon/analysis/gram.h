@@ -2,8 +2,8 @@
  *
  * For a block of vectors V it forms Y = W V and Z = W^T Y, and on the way, when asked, the squared
  * lengths that layer rotation is made of: each byte of W and of the references is read from memory
- * once, as long as eight rows fit into the second-level cache. Sums run in lanes of float (or double) within at most PANEL columns and some 190 rows, and
- * in double across them. The relative error of a sum of squares is below 1e-6, and of Z below 2e-6
+ * once, as long as eight rows fit into the second-level cache. Sums run in lanes of float (or double) within at
+ * most PANEL columns and some 190 rows, and in double across them. The relative error of a sum of squares is below 1e-6, and of Z below 2e-6
  * ||W||^2 ||v||, at worst, where all elements are equal and every rounding goes the same way; among
  * random ones it is a fifth of that. In double it is 1e-15 + 1e-16 for each row and panel, and 1e-14.
  * (float64 read by lanes of float is narrowed first: then a difference is right to 1e-6 ||w|| ||r||.)

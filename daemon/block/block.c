@@ -115,7 +115,7 @@ static void run_activations(const struct block_task *task, const struct place *p
 static void run_sample(struct block *block, struct block_task *task, struct place *place)
 {
     place->layer = task->member->id;
-    if (block_member_turn(task->member, task->attempt))
+    if (block_member_new_attempt(task->member, task->attempt))
         block->measured_step = -1;
     if (task->kind == BLOCK_WEIGHTS)
         run_weights(block, task, place);

@@ -36,7 +36,7 @@ void block_member_free(struct block_member *member, const struct baseline_files 
     free(member);
 }
 
-bool block_member_turn(struct block_member *member, uint32_t attempt)
+bool block_member_new_attempt(struct block_member *member, uint32_t attempt)
 {
     if (member->attempt == attempt)
         return false;

@@ -62,6 +62,6 @@ void block_member_free(struct block_member *member, const struct baseline_files 
 
 /* A sample of another attempt is here: nothing of the one before is continued but the direction and the baseline. false: it
  * is of the same. */
-bool block_member_turn(struct block_member *member, uint32_t attempt);
+bool block_member_new_attempt(struct block_member *member, uint32_t attempt);
 
 #endif

@@ -1,7 +1,7 @@
 /* One alert as it is stored and sent: every text resolved, every list bounded, nothing owned.
  *
- * The evaluator makes it once; the journal, the store, the trainers, the event streams and the notifiers all read this
- * value. Copy it by assignment. Any thread may read it. */
+ * The evaluator makes it once; the journal and the store take it as it is, and what trainings, event streams and notifiers
+ * get is made of it or of its row. Copy it by assignment. Any thread may read it. */
 #ifndef FORESHOCK_CORE_ALERT_RECORD_H
 #define FORESHOCK_CORE_ALERT_RECORD_H
 

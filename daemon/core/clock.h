@@ -1,8 +1,8 @@
 /* The daemon's only clock. Wall time is for rows and people, monotonic time for deadlines and durations.
  *
  * Any thread may read and wait. A test that puts another source in its place moves time itself, and decides when a thread
- * that waits goes on: tests/unit/virtual_clock.h. Timers of the loop are no source of time: main.c has the only one, and
- * calls ingest_tick, runs_tick and evaluator_tick, which a test calls itself. */
+ * that waits goes on: tests/unit/virtual_clock.h. Timers of the loop are no source of time: core/loop.h has the only one, which
+ * main.c has call ingest_tick, runs_tick and evaluator_tick; a test calls them itself. */
 #ifndef FORESHOCK_CORE_CLOCK_H
 #define FORESHOCK_CORE_CLOCK_H
 

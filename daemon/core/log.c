@@ -25,7 +25,6 @@ static const struct {
     [LOG_LEVEL_ERROR] = {"error", 3},
     [LOG_LEVEL_WARNING] = {"warning", 4},
     [LOG_LEVEL_INFO] = {"info", 6},
-    [LOG_LEVEL_DEBUG] = {"debug", 7},
 };
 
 int log_level_parse(const char *name, enum log_level *level)

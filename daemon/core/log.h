@@ -9,12 +9,12 @@
 #include <stdint.h>
 #include <string.h>
 
-enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO, LOG_LEVEL_DEBUG };
+enum log_level { LOG_LEVEL_ERROR, LOG_LEVEL_WARNING, LOG_LEVEL_INFO };
 
-#define LOG_LEVEL_NAMES "error, warning, info or debug"
-#define LOG_LINE_MAX                                                                               \
-    4096 /* bytes of a line, its newline included; fields that do not fit are left out */
-#define LOG_VALUE_MAX 512 /* bytes of a value that are shown */
+#define LOG_LEVEL_NAMES "error, warning or info"
+/* Bytes of a line, its newline included; fields that do not fit are left out. */
+#define LOG_LINE_MAX    4096
+#define LOG_VALUE_MAX   512 /* bytes of a value that are shown */
 
 enum log_kind { LOG_KIND_END, LOG_KIND_TEXT, LOG_KIND_INTEGER, LOG_KIND_NUMBER };
 
@@ -49,7 +49,6 @@ static inline struct log_field log_field_str(const char *key, const char *text)
 #define log_error(msg, ...)   log_write(LOG_LEVEL_ERROR, LOG_FIELDS(msg, ##__VA_ARGS__))
 #define log_warning(msg, ...) log_write(LOG_LEVEL_WARNING, LOG_FIELDS(msg, ##__VA_ARGS__))
 #define log_info(msg, ...)    log_write(LOG_LEVEL_INFO, LOG_FIELDS(msg, ##__VA_ARGS__))
-#define log_debug(msg, ...)   log_write(LOG_LEVEL_DEBUG, LOG_FIELDS(msg, ##__VA_ARGS__))
 
 /* For what a peer can make happen at will: at most `per_second` lines a second from one place in
  * the code; the next line that passes says in `left_out` how many did not:

@@ -194,7 +194,7 @@ static int join_layer(struct session *session, struct run_layer *layer,
             run_layer_show_span(held, &numbered->span), "%s", run_layer_show_span(text, &span));
     if (session->attempt != session->run->attempt.number)
         return 0;
-    run_layer_turn(layer, session->attempt);
+    run_layer_new_attempt(layer, session->attempt);
     return run_layer_join(layer, &span, WIRE_LAYER, fault);
 }
 

@@ -154,7 +154,7 @@ static void resume_session(struct samples *samples, struct session *session)
         session_join_newest(session);
 }
 
-/* A session that was closed has said hello again: it did not say bye, so its lease had run out. */
+/* A session that had gone has said hello again. Its run is no longer lost once none of its sessions is. */
 static void announce_return(struct session *session)
 {
     struct run *run = session->run;

@@ -42,7 +42,7 @@ void run_layer_free(struct run_layer *layer)
     free(layer);
 }
 
-void run_layer_turn(struct run_layer *layer, uint32_t attempt)
+void run_layer_new_attempt(struct run_layer *layer, uint32_t attempt)
 {
     if (layer->attempt != attempt) {
         layer->attempt = attempt;
@@ -50,7 +50,7 @@ void run_layer_turn(struct run_layer *layer, uint32_t attempt)
         layer->whole_steps.count = 0;
         partition_clear(&layer->partition);
     }
-    work_queue_turn(layer->queue, attempt);
+    work_queue_new_attempt(layer->queue, attempt);
 }
 
 const char *run_layer_show_span(char text[64], const struct span *span)

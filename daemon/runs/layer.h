@@ -45,7 +45,7 @@ struct run_layer *run_layer_new(const struct store_layer *row);
 void run_layer_free(struct run_layer *layer);
 
 /* Something of that attempt is here: if it is a new one, steps and shards count anew. */
-void run_layer_turn(struct run_layer *layer, uint32_t attempt);
+void run_layer_new_attempt(struct run_layer *layer, uint32_t attempt);
 
 /* One more sender of the newest attempt holds `span`. 0, or -1 and the fault, `about` a message of that type. */
 int run_layer_join(struct run_layer *layer, const struct span *span, enum wire_type about,

@@ -62,7 +62,7 @@ int samples_begin(
         return -1;
     if (session->attempt != session->run->attempt.number)
         return INGEST_KNOWN; /* of an attempt that another rank has ended */
-    run_layer_turn(layer, session->attempt);
+    run_layer_new_attempt(layer, session->attempt);
     if (header->kind == WIRE_WEIGHTS &&
         run_layer_join(layer, &numbered->span, WIRE_TENSOR, fault) != 0)
         return -1;
@@ -223,14 +223,18 @@ void samples_release_memory(struct samples *samples, const struct run *run)
 }
 
 /* Closes the alignments of a running run that have waited too long for other ranks. */
-static void close_waiting(const struct run *run, uint64_t now_ms, double deadline_seconds)
+static void close_waiting(const struct run *run, uint64_t reading_ms, double deadline_seconds)
 {
     struct work_queue *queue;
 
     if (run->state != RUN_RUNNING)
         return;
     DL_FOREACH (run->queues, queue) {
-        if (!queue->open || (double)(now_ms - queue->open_since_ms) < 1000 * deadline_seconds)
+        if (!queue->open)
+            continue;
+        if (queue->open_since_ms == 0)
+            queue->open_since_ms = reading_ms;
+        if ((double)(reading_ms - queue->open_since_ms) < 1000 * deadline_seconds)
             continue;
         queue->open = false;
         put_own_task(queue, BLOCK_CLOSE);
@@ -240,12 +244,11 @@ static void close_waiting(const struct run *run, uint64_t now_ms, double deadlin
 void samples_tick(struct samples *samples, uint64_t reading_ms)
 {
     const struct runs_options *options = samples->registry->options;
-    uint64_t now_ms = clock_ms();
 
     stats_set(&options->stats->worker_since_ms, workers_oldest_ms(&samples->workers));
     gather_tick(&samples->gathers, reading_ms);
     for (struct run *run = samples->registry->by_id; run; run = run->by_id.next)
-        close_waiting(run, now_ms, options->sample_deadline_seconds);
+        close_waiting(run, reading_ms, options->sample_deadline_seconds);
     workers_start(&samples->workers);
 }
 

@@ -43,8 +43,8 @@ void samples_drop_waiting(struct samples *samples, const struct run *run);
 /* Nobody sends for the run any more: its blocks give back what they can. */
 void samples_release_memory(struct samples *samples, const struct run *run);
 
-/* It is `reading_ms` on the clock of ingest/reading_clock.h: alignments that have waited too long for other ranks are closed, and shards for others dropped; jobs begin
- * for which the store has room again. */
+/* Alignments that have waited too long for other ranks are closed, and shards for others dropped: both on the clock of
+ * ingest/reading_clock.h, where it is `reading_ms`. Jobs begin for which the store has room again. */
 void samples_tick(struct samples *samples, uint64_t reading_ms);
 
 void samples_stop(struct samples *samples); /* no job begins any more; returns when all are done */

@@ -122,7 +122,7 @@ int work_queue_add_layer(
     return 0;
 }
 
-void work_queue_turn(struct work_queue *queue, uint32_t attempt)
+void work_queue_new_attempt(struct work_queue *queue, uint32_t attempt)
 {
     if (queue->attempt == attempt)
         return;

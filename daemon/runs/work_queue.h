@@ -38,10 +38,10 @@ struct work_queue {
     bool unsaved;           /* the store has yet to get its row */
     bool in_line, busy;     /* waits for a worker; is with one */
     bool open;              /* an alignment waits for other ranks ... */
-    uint64_t open_since_ms;
-    uint32_t attempt;   /* that the two below are of */
-    int64_t begun_step; /* of the newest sample that a worker took up; -1: none */
-    int64_t lost_step;  /* of the newest sample of which a tensor was dropped; -1: none */
+    uint64_t open_since_ms; /* on the reading clock; 0: since the last tick */
+    uint32_t attempt;       /* that the two below are of */
+    int64_t begun_step;     /* of the newest sample that a worker took up; -1: none */
+    int64_t lost_step;      /* of the newest sample of which a tensor was dropped; -1: none */
     UT_hash_handle by_name;
     struct work_queue *prev, *next; /* in the run */
     struct work_queue *line_prev, *line_next;
@@ -63,7 +63,7 @@ int work_queue_add_layer(
     struct work_queue *queue, struct run_layer *layer, int64_t mlp_id, uint32_t attempt);
 
 /* A sample of that attempt is here: if it is a new one, steps count anew. */
-void work_queue_turn(struct work_queue *queue, uint32_t attempt);
+void work_queue_new_attempt(struct work_queue *queue, uint32_t attempt);
 
 void work_queue_put(struct work_queue *queue, struct item *item);
 

@@ -35,7 +35,7 @@ static void on_job_returned(uv_work_t *work, int status)
 
     (void)status; /* work is never cancelled */
     queue->open = job->findings.waiting;
-    queue->open_since_ms = clock_ms();
+    queue->open_since_ms = 0; /* until the next tick */
     workers->ops.done(workers->ops.ctx, queue, job->items, &job->findings);
     findings_clear(&job->findings);
     job->queue = NULL;

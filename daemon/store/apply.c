@@ -76,7 +76,7 @@ static int apply_op(struct apply *apply, struct op *op, struct apply_result *res
 {
     struct run_table *runs = &apply->runs;
     struct alert_table *alerts = &apply->alerts;
-    struct error *unknown = &apply->unknown;
+    struct error *unreadable = &apply->unreadable;
     switch (op->type) {
     case OP_RUN: return run_table_put(runs, &op->run);
     case OP_ATTEMPT: return run_table_put_attempt(runs, &op->attempt);
@@ -88,15 +88,15 @@ static int apply_op(struct apply *apply, struct op *op, struct apply_result *res
     case OP_FIGURE: return insert_figure(apply, op->figure, result);
     case OP_HISTOGRAM: return insert_histogram(apply, op->histogram, result);
     case OP_ALERT: return alert_table_put(alerts, op->alert);
-    case OP_ALERT_END: return alert_table_end(alerts, &op->alert_end, unknown);
+    case OP_ALERT_END: return alert_table_end(alerts, &op->alert_end, unreadable);
     case OP_ACK: return alert_table_acknowledge(alerts, &op->ack);
-    case OP_SILENCE: return alert_table_add_silence(alerts, &op->silence, unknown);
-    case OP_END_SILENCE: return alert_table_end_silence(alerts, op->end_silence, unknown);
+    case OP_SILENCE: return alert_table_add_silence(alerts, &op->silence, unreadable);
+    case OP_END_SILENCE: return alert_table_end_silence(alerts, op->end_silence, unreadable);
     case OP_EXPIRE_SILENCES:
-        return alert_table_expire_silences(alerts, op->expire_silences, unknown);
+        return alert_table_expire_silences(alerts, op->expire_silences, unreadable);
     case OP_NOTIFIERS:
         return outbox_register(
-            &apply->outbox, op->notifiers.list, op->notifiers.count, op->notifiers.now, unknown);
+            &apply->outbox, op->notifiers.list, op->notifiers.count, op->notifiers.now, unreadable);
     case OP_DELIVERY: return deliveries_record(&apply->deliveries, &op->delivery);
     }
     return SQLITE_MISUSE;
@@ -111,12 +111,12 @@ void apply_begin(struct apply *apply)
 int apply_batch(struct apply *apply, struct store_batch *batch, struct apply_result *result)
 {
     for (struct op *op = batch->ops; op; op = op->next) {
-        apply->unknown.text[0] = '\0';
+        apply->unreadable.text[0] = '\0';
         int rc = apply_op(apply, op, result);
         if ((rc & 0xff) == SQLITE_CONSTRAINT) {
             result->refused++;
             snprintf(result->refusal, sizeof result->refusal, "%s",
-                apply->unknown.text[0] ? apply->unknown.text : sqlite3_errmsg(apply->db));
+                apply->unreadable.text[0] ? apply->unreadable.text : sqlite3_errmsg(apply->db));
         } else if (rc != SQLITE_OK) {
             return rc;
         }

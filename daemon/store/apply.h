@@ -23,7 +23,7 @@ struct apply {
     bool without_figures;                     /* the disk is short of room */
     struct store_committed_figure *committed; /* room for the figures of one batch */
     size_t committed_size;
-    struct error unknown; /* of a row that the operation in hand cannot read; "": none */
+    struct error unreadable; /* of a row that the operation in hand cannot read; "": none */
 };
 
 struct apply_result {

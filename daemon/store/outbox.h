@@ -11,8 +11,8 @@
  * A notice is what the receiver holds for firing. An alert that is silenced while it fires is not
  * notified further, but those who hold a notice are notified of its end; so it is with an alert that
  * is only observed from now on. An alert has at most two rows per notifier: its newest firing state
- * and its resolution. A receiver that is down for long therefore costs two rows an alert. A change of words or layers alone
- * waits LIMIT_UPDATE_SECONDS for more of the kind. */
+ * and its resolution. A receiver that is down for long therefore costs two rows an alert. A change of words or
+ * layers alone waits LIMIT_UPDATE_SECONDS for more of the kind. */
 #ifndef FORESHOCK_STORE_OUTBOX_H
 #define FORESHOCK_STORE_OUTBOX_H
 

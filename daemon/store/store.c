@@ -121,7 +121,7 @@ static int last_id(struct store *store, const char *table, int64_t *id, struct e
         error, "database %s: cannot be read: %s", store->db_path, sqlite3_errmsg(store->db));
 }
 
-static int look_at_notices(struct store *store, struct error *error)
+static int find_last_silence(struct store *store, struct error *error)
 {
     int64_t id = 0;
     if (last_id(store, "silence", &id, error))
@@ -159,7 +159,7 @@ static int open_parts(struct store *store, struct error *error)
     store->options.state_dir = store->dir.path;
     store->disk = (struct disk){.options = &store->options, .fd = store->dir.baselines_fd};
     if (open_database(store, error) || last_id(store, "run", &store->last_run_id, error) ||
-        last_id(store, "layer", &store->last_layer_id, error) || look_at_notices(store, error) ||
+        last_id(store, "layer", &store->last_layer_id, error) || find_last_silence(store, error) ||
         baseline_file_sweep(store->dir.baselines_fd, store->db, error) ||
         apply_open(&store->apply, store->db, error) ||
         retention_open(

@@ -240,8 +240,8 @@ uint64_t store_stalled_ms(struct store *store);
 
 /* Baseline files. Called by workers; each works on a file of its own. */
 /* Writes the parts one after the other, row->bytes in all, to a temporary file, syncs, renames,
- * syncs the folder. 0 and row->checksum; BASELINE_NO_ROOM (nothing was tried: disk_free_min) or -1, and `error`. The file counts once the row is committed; without, the next start
- * removes it. The file of a row that was there before goes after that commit. */
+ * syncs the folder. 0 and row->checksum; BASELINE_NO_ROOM (nothing was tried: disk_free_min) or -1, and
+ * `error`. The file counts once the row is committed; without, the next start removes it. The file of a row that was there before goes after that commit. */
 int store_baseline_write(struct store *store, struct baseline_row *row,
     const struct baseline_part *parts, size_t count, struct error *error);
 /* Maps a baseline read-only after its length and checksum were found right. NULL and `error`

@@ -285,7 +285,7 @@ def test_a_socket_that_nobody_listens_on_is_taken_over(daemon):
     ("limits:\n  leese_seconds: 1\n", ":2:", "leese_seconds"),
     ("workers: [1\n", ":2:", ""),
     ("rules:\n  loss_high:\n    mode: perhaps\n", ":3:", "on, observe or off"),
-    ("log_level: info\nlog_level: debug\n", ":2:", "log_level"),
+    ("log_level: info\nlog_level: warning\n", ":2:", "log_level"),
 ])
 def test_a_bad_configuration(folder, text, where, what):
     for check in ((), ("--check-config",)):

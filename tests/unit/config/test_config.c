@@ -57,7 +57,7 @@ static void test_defaults(void **state)
 static void test_whole_file(void **state)
 {
     static const char text[] =
-        "state_dir: /srv/foreshock\nlog_level: debug\nworkers: 3\n"
+        "state_dir: /srv/foreshock\nlog_level: warning\nworkers: 3\n"
         "ingest:\n  endpoints:\n    - ipc:///run/a.sock\n    - 'tcp://127.0.0.1:7000'\n"
         "http: {address: '[::1]:0', token: secret-of-ours, hosts: [gpu1.example.org, gpu1]}\n"
         "limits:\n  memory_bytes: 512MiB\n  kept_bytes: 0\n  tensor_bytes: 104857600\n  "
@@ -71,7 +71,7 @@ static void test_whole_file(void **state)
     assert_int_equal(load(&c, text), 0);
     assert_int_equal(config_validate(&c, &error), 0);
     assert_string_equal(c.state_dir, "/srv/foreshock");
-    assert_int_equal(c.log_level, LOG_LEVEL_DEBUG);
+    assert_int_equal(c.log_level, LOG_LEVEL_WARNING);
     assert_int_equal(c.workers, 3);
     assert_int_equal(c.ingest.endpoints.count, 2);
     assert_string_equal(c.ingest.endpoints.items[1], "tcp://127.0.0.1:7000");
@@ -274,8 +274,7 @@ static const struct {
         "f.yaml:1: limits: got a value, expected a section: indented lines of NAME: VALUE"},
     {"[1, 2]", "f.yaml:1: got a list, expected a section: indented lines of NAME: VALUE"},
     {"hello", "f.yaml:1: got a value, expected a section: indented lines of NAME: VALUE"},
-    {"log_level: loud",
-        "f.yaml:1: log_level: got \"loud\", expected error, warning, info or debug"},
+    {"log_level: loud", "f.yaml:1: log_level: got \"loud\", expected error, warning or info"},
     {"state_dir: here", "f.yaml:1: state_dir: got \"here\", expected an absolute path"},
     {"state_dir: \"/a\\nb\"", "f.yaml:1: state_dir: got a control character"},
     {"state_dir: \"/a\\0b\"", "f.yaml:1: state_dir: got a control character"},
@@ -307,13 +306,13 @@ static const struct {
      "'ipc:///g', 'ipc:///h', "
      "'ipc:///i']}",
         "f.yaml:1: ingest.endpoints: got more than 8 values"},
-    {"log_level: info\nlimits: {}\nlog_level: debug\n",
+    {"log_level: info\nlimits: {}\nlog_level: warning\n",
         "f.yaml:3: log_level: is there twice, first on line 1"},
     {"limits: {runs: 2}\nlimits: {runs: 3}\n", "f.yaml:2: limits: is there twice, first on line 1"},
     {"log_level: &a info", "f.yaml:1: got an anchor (&NAME), expected plain values"},
     {"limits: {runs: *a}", "f.yaml:1: got an alias (*NAME), expected plain values"},
     {"log_level: !!str info", "f.yaml:1: got a tag (!NAME), expected plain values"},
-    {"log_level: info\n---\nlog_level: debug\n", "f.yaml:2: got a second document, expected one"},
+    {"log_level: info\n---\nlog_level: warning\n", "f.yaml:2: got a second document, expected one"},
     {"rules: {nonsense: {mode: off}}", "f.yaml:1: rules.nonsense: unknown option"},
     {"rules: {loss_high: off}", "f.yaml:1: rules.loss_high: got a value, expected a section: "
                                 "indented lines of NAME: VALUE"},

@@ -34,14 +34,14 @@ static void test_command_line(void **state)
     close(file);
     assert_int_equal(
         parse(&args, ARGS("--config", path, "--ingest", "ipc:///run/a", "--ingest=ipc:///run/b",
-                         "--http", "[::1]:81", "--log-level", "debug", "--state-dir", "here")),
+                         "--http", "[::1]:81", "--log-level", "warning", "--state-dir", "here")),
         0);
     assert_int_equal(args.action, CONFIG_RUN);
     assert_int_equal(config_load(&c, &args, &error), 0);
     assert_int_equal(c.ingest.endpoints.count, 2);
     assert_string_equal(c.ingest.endpoints.items[0], "ipc:///run/a");
     assert_string_equal(c.http.address, "[::1]:81");
-    assert_int_equal(c.log_level, LOG_LEVEL_DEBUG);
+    assert_int_equal(c.log_level, LOG_LEVEL_WARNING);
     char *cwd = getcwd(NULL, 0), expected[4200];
     snprintf(expected, sizeof expected, "%s/here", cwd);
     assert_string_equal(c.state_dir, expected);
@@ -84,7 +84,7 @@ static void test_bad_command_line(void **state)
         {"--ingest", "tcp://10.0.0.1:5",
             "--ingest: got \"tcp://10.0.0.1:5\", expected a loopback address: tcp:// beyond "
             "loopback would not be encrypted"},
-        {"--log-level", "x", "--log-level: got \"x\", expected error, warning, info or debug"},
+        {"--log-level", "x", "--log-level: got \"x\", expected error, warning or info"},
         {"--state-dir", "", "--state-dir: got \"\", expected an absolute path"},
         {"--config", "/nonexistent", "/nonexistent: cannot be read: No such file or directory"},
     };

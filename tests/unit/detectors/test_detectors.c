@@ -175,24 +175,6 @@ static void samples_of_a_large_residual_are_left_out(void **state)
     }
 }
 
-/* Weights each 20 steps, inputs each 10 but never with the weights: the newest diversity since then
- * bears witness. */
-static void weights_and_inputs_may_be_sampled_apart(void **state)
-{
-    struct stage *stage = one_layer();
-    for (int64_t t = 0; t <= 2000; t += 10) {
-        if (t % 20 == 0) {
-            stage_figure(stage, 1, "spectral.sigma1", t, sigma_at(t, 0.5, 1000, 0.003));
-            stage_figure(stage, 1, "spectral.residual", t, 1e-4);
-        } else
-            stage_figure(stage, 1, "sa.diversity", t, 0.05);
-    }
-    int64_t median = expected_growth(20, 2000, 0.5, 1000, 0.003);
-    int64_t started = stage_open(stage, RULE_SIGMA_GROWTH)->started_step;
-    assert_true(started >= median && started <= median + 20);
-    stage_free(stage);
-}
-
 /* A training that goes on at step 50000: healthy as it was, then running away. */
 static void a_resumed_attempt_counts_from_its_own_beginning(void **state)
 {
@@ -455,7 +437,6 @@ int main(void)
         cmocka_unit_test(growth_is_compared_over_four_samples_at_least),
         cmocka_unit_test(growth_in_proportion_is_healthy),
         cmocka_unit_test(samples_of_a_large_residual_are_left_out),
-        cmocka_unit_test(weights_and_inputs_may_be_sampled_apart),
         cmocka_unit_test(a_resumed_attempt_counts_from_its_own_beginning),
         cmocka_unit_test(collapse_counts_only_in_several_two_sided_layers),
         cmocka_unit_test(a_loss_that_climbs_and_stays_fires),

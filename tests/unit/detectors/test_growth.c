@@ -4,7 +4,8 @@
 
 #include "daemon/detectors/cross_section.h"
 
-/* sigma1 like t^0.2 until step 1000, then also by `rate` a step, in `grown` of the layers; the inputs lie on both sides, and the loss rises by `loss` at 1200. */
+/* sigma1 like t^0.2 until step 1000, then also by `rate` a step, in `grown` of the layers;
+ * the loss rises by `loss` at 1200. */
 static int64_t growth_alert(
     int64_t every, double rate, int64_t grown, double loss, struct alert *alert)
 {
@@ -69,7 +70,7 @@ static void two_of_three_layers_are_no_pair(void **state)
     stage_free(stage);
 }
 
-/* One layer of five, its inputs on both sides: like t^8, 0.2 + 0.008 n / ln(1 / 0.8) = 8, n = 218. */
+/* One layer of five: like t^8, 0.2 + 0.008 n / ln(1 / 0.8) = 8, n = 218. */
 static void one_layer_that_is_unconfirmed_must_grow_much_faster(void **state)
 {
     struct alert alert;

@@ -188,7 +188,7 @@ static void test_a_sample_is_withdrawn(void **state)
     work_queue_release(a);
     put(a, &lossy, 5);
     assert_null(work_queue_withdraw(a, 5, &lossy)); /* begun */
-    work_queue_turn(a, 2);                          /* another attempt */
+    work_queue_new_attempt(a, 2);                   /* another attempt */
     assert_string_equal(finish(work_queue_withdraw(a, 5, &lossy)), "5");
 }
 
