@@ -6,6 +6,8 @@
 #include "daemon/detectors/growth_elasticity.h"
 #include "daemon/detectors/layer_growth.h"
 #include "daemon/detectors/loss_high.h"
+#include "daemon/detectors/loss_low.h"
+#include "daemon/detectors/loss_stuck.h"
 #include "daemon/detectors/lr_runaway.h"
 #include "daemon/detectors/median_growth.h"
 #include "daemon/detectors/nonfinite.h"
@@ -26,4 +28,6 @@ const struct detection detection_table[DETECTION_COUNT] = {
     {RULE_ROTATION_STILL, &rotation_still_layer_detector},
     {RULE_ROTATION_STILL, &rotation_still_detector},
     {RULE_LOSS_HIGH, &loss_high_detector},
+    {RULE_LOSS_LOW, &loss_low_detector},
+    {RULE_LOSS_STUCK, &loss_stuck_detector},
 };

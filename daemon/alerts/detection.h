@@ -11,7 +11,7 @@ struct detection {
 };
 
 /* A detector of the run comes after the one whose findings it is given (shared_by). */
-#define DETECTION_COUNT 14
+#define DETECTION_COUNT 16
 extern const struct detection detection_table[DETECTION_COUNT];
 
 #endif

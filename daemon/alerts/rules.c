@@ -16,6 +16,8 @@ const struct rule rule_table[RULE_COUNT] = {
         SEVERITY_WARNING, RULE_OBSERVE},
     [RULE_ROTATION_STILL] = {"rotation_still", "Weights stand still", SEVERITY_WARNING, RULE_ON},
     [RULE_LOSS_HIGH] = {"loss_high", "Loss is well above its minimum", SEVERITY_WARNING, RULE_ON},
+    [RULE_LOSS_LOW] = {"loss_low", "Loss is too good to be true", SEVERITY_WARNING, RULE_ON},
+    [RULE_LOSS_STUCK] = {"loss_stuck", "Loss no longer changes", SEVERITY_WARNING, RULE_ON},
     [RULE_RUN_LOST] = {"run_lost", "Training is gone without a goodbye", SEVERITY_CRITICAL,
         RULE_ON},
     [RULE_BASELINE_DAMAGED] = {"baseline_damaged", "A kept initialization is damaged",
@@ -101,6 +103,10 @@ const struct rule_setting rule_setting_table[] = {
         "critical above this share: worse than where it began", AT(detectors.loss_high.critical)},
     {RULE_LOSS_HIGH, "arm_steps", 400, 0, 1e9, "steps", "silent before this step of the attempt",
         AT(detectors.loss_high.arm_steps)},
+
+    PATIENCE(RULE_LOSS_LOW, 1, 0, 8, 20, 50),
+
+    PATIENCE(RULE_LOSS_STUCK, 1, 0, 1, 0, 0),
 };
 const size_t rule_setting_count = sizeof rule_setting_table / sizeof rule_setting_table[0];
 

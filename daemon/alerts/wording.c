@@ -33,9 +33,23 @@ static double signless_zero(double figure)
     return fabs(figure) < 0.005 ? 0.0 : figure;
 }
 
+static void describe_nonfinite_gradients(char *out, size_t size, const struct wording *wording)
+{
+    wording_print(out, size,
+        "No gradient norm has been finite for so long that no loss scale explains it, found at step %" PRId64
+        ". With loss scaling the optimizer skips such steps, and nothing is learned; without it the weights are lost. "
+        "Usual causes: a loss scale that cannot fall any more, an overflow in 16-bit arithmetic, a division by zero in the "
+        "loss. Look at the loss scale and at the batches before that step.",
+        wording->worst->fired_step);
+}
+
 static void describe_nonfinite(char *out, size_t size, const struct wording *wording)
 {
     const struct evidence *found = &wording->worst->evidence[0];
+    if (strcmp(found->metric, "grad_norm") == 0) {
+        describe_nonfinite_gradients(out, size, wording);
+        return;
+    }
     char count[64] = "";
     if (isfinite(found->value))
         snprintf(count, sizeof count, " = %.0f", found->value);
@@ -139,6 +153,27 @@ static void describe_loss_high(char *out, size_t size, const struct wording *wor
         wording->worst->first_step, found->value, found->threshold, found->baseline);
 }
 
+static void describe_loss_low(char *out, size_t size, const struct wording *wording)
+{
+    const struct evidence *found = &wording->worst->evidence[0];
+    wording_print(out, size,
+        "The loss has fallen faster than training explains since step %" PRId64
+        " (%.4g, %.4g at its lowest before). Usual causes: a loader that repeats one batch, a shard of repeated "
+        "text, labels that leak into the inputs, a lost causal mask, an objective without a floor. If the data was changed "
+        "on purpose, nothing is wrong.",
+        wording->worst->first_step, found->value, found->baseline);
+}
+
+static void describe_loss_stuck(char *out, size_t size, const struct wording *wording)
+{
+    const struct evidence *found = &wording->worst->evidence[0];
+    wording_print(out, size,
+        "The loss has been exactly %.9g for %.0f steps, found at step %" PRId64
+        ". Usual causes: a loss that overflowed to a constant, a batch or a label that no longer changes, gradients that "
+        "are skipped, a task that is solved.",
+        found->value, found->window, wording->worst->fired_step);
+}
+
 static void describe_run_lost(char *out, size_t size, const struct wording *wording)
 {
     wording_print(out, size,
@@ -164,6 +199,8 @@ static void (*const describers[RULE_COUNT])(char *, size_t, const struct wording
     [RULE_ROTATION_STILL] = describe_rotation_still,
     [RULE_ALIGNMENT_COLLAPSE] = describe_alignment_collapse,
     [RULE_LOSS_HIGH] = describe_loss_high,
+    [RULE_LOSS_LOW] = describe_loss_low,
+    [RULE_LOSS_STUCK] = describe_loss_stuck,
     [RULE_RUN_LOST] = describe_run_lost,
     [RULE_BASELINE_DAMAGED] = describe_baseline_damaged,
 };

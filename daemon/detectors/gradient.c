@@ -16,7 +16,7 @@
 
 #define LEVEL_STEPS 40.0
 #define LEVEL_LEAST 4   /* values */
-#define LOSS_NOISE  3.0 /* times the noise of the loss: a rise below is none (fa080) */
+#define LOSS_NOISE  2.0 /* times the noise of the loss: a rise below is none (fa080) */
 
 enum { LOSS, GRADIENT, FIGURES }; /* of a row */
 

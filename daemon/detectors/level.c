@@ -54,3 +54,12 @@ double level_median(const struct level *level, double span, size_t least)
     order_ascending(sorted, count);
     return sorted[count / 2];
 }
+
+double level_lowest(const struct level *level, double span, size_t least)
+{
+    double lowest = NAN;
+    size_t count = counted(level, span, least);
+    for (size_t back = 0; back < count; back++)
+        lowest = fmin(lowest, level->values[at(level, back)].value);
+    return lowest;
+}

@@ -20,9 +20,10 @@ struct level {
  * `span` / LEVEL_VALUES steps to the one before are left out. */
 bool level_put(struct level *level, double t, double value, double span);
 
-/* Mean and median of the values newer than `span` steps before the newest one, or of the `least`
+/* Mean, median and lowest of the values newer than `span` steps before the newest one, or of the `least`
  * newest where fewer are; NaN while there are fewer at all. */
 double level_mean(const struct level *level, double span, size_t least);
 double level_median(const struct level *level, double span, size_t least);
+double level_lowest(const struct level *level, double span, size_t least);
 
 #endif

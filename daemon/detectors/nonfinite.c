@@ -44,18 +44,37 @@ static bool nonfinite_judge_loss(void *state, const struct detector_settings *se
     return true;
 }
 
+#define ROW_STEPS 1000.0 /* steps of a row: so many are enough where gradient norms are rare */
+#define ROW_LEAST 3      /* and so many of them */
+#define SEARCH    5.0 /* times as many until the first finite one: loss scaling begins far too high */
+
 struct grad_norm_state {
-    double in_row;
+    bool was_finite;
+    double in_row, since; /* steps, of the first of the row */
 };
 
 /* Loss scaling lets single steps overflow and skips them, so one alone says nothing. */
+static bool row_is_too_long(
+    const struct grad_norm_state *state, const struct detector_settings *settings, double t)
+{
+    double samples = settings->nonfinite.grad_norm_samples * (state->was_finite ? 1 : SEARCH);
+    return state->in_row >= samples ||
+           (state->in_row >= fmin(ROW_LEAST, samples) && t - state->since >= ROW_STEPS);
+}
+
 static bool nonfinite_judge_grad_norm(void *opaque, const struct detector_settings *settings,
     const struct detector_sample *sample, struct judgement *judgement)
 {
     struct grad_norm_state *state = opaque;
+    double t = detector_steps_taken(sample->step, sample->begin);
     nonfinite_judge_loss(NULL, settings, sample, judgement);
-    state->in_row = judgement->verdict == VERDICT_BAD ? state->in_row + 1 : 0;
-    if (judgement->verdict == VERDICT_BAD && state->in_row < settings->nonfinite.grad_norm_samples)
+    if (judgement->verdict != VERDICT_BAD) {
+        *state = (struct grad_norm_state){.was_finite = true};
+        return true;
+    }
+    if (state->in_row++ == 0)
+        state->since = t;
+    if (!row_is_too_long(state, settings, t))
         judgement->verdict = VERDICT_UNCLEAR;
     return true;
 }

@@ -9,6 +9,8 @@ D = "daemon/detectors/"
 METRICS = {  # what each rule reads; sigma_growth is critical by what loss_high finds
     "sigma_growth": ("spectral.sigma1", "spectral.residual", "lr"),
     "loss_high": ("loss",),
+    "loss_low": ("loss",),
+    "loss_stuck": ("loss",),
     "lr_runaway": ("lr",),
     "gradient": ("loss", "grad_norm"),
     "nonfinite": ("loss", "grad_norm", "weights.nonfinite", "activation.nonfinite"),
@@ -16,14 +18,15 @@ METRICS = {  # what each rule reads; sigma_growth is critical by what loss_high 
     "alignment_collapse": ("sa.diversity",),
 }
 GROWTH = ("sigma_growth", "loss_high")
-APART = [GROWTH, ("lr_runaway",), ("gradient",), ("nonfinite",), ("rotation_still",)]  # judged by themselves
+APART = [GROWTH, ("lr_runaway",), ("gradient",), ("nonfinite",), ("rotation_still",), ("loss_low",), ("loss_stuck",)]  # judged by themselves
 APART_OF = {rule: rules for rules in APART for rule in rules}
 # Cases named by what rules share.
 SHARED = {
     "clock": GROWTH,
     "elasticity": GROWTH,
     "plateau": (*GROWTH, "lr_runaway"),
-    "descent": (*GROWTH, "gradient"),
+    "descent": (*GROWTH, "gradient", "loss_low"),
+    "plunge": (*GROWTH, "gradient", "loss_low"),
     "past": (*GROWTH, "gradient"),
 }
 
@@ -101,17 +104,25 @@ CASES = [
     by_setting("gradient.loss_rise", "gradient.loss_rise=0"),
     by_setting("gradient patience", "gradient.fire_samples=1", "gradient.fire_steps=0"),
     by_patch("gradient: above the noise of the loss", (D + "gradient.c", "LOSS_NOISE * loss->noise", "0 * LOSS_NOISE * loss->noise")),
-    by_patch("descent: a jump is no noise", (D + "descent.c", "NOISE_CLIP * descent->noise", "step")),
     by_patch("gradient: in proportion to the loss", (D + "gradient.c", "double ratio = exp(level - past) / risen;", "double ratio = exp(level - past) + 0 * risen;")),
     # --- loss_high
     by_setting("loss_high.rise lower", "loss_high.rise=0.25"),
     by_setting("loss_high.rise higher", "loss_high.rise=0.5"),
     by_setting("loss_high.critical", "loss_high.critical=0.35"),
     by_setting("loss_high.arm_steps", "loss_high.arm_steps=0"),
-    by_patch("loss_high: twice single losses of the past", (D + "loss_high.c", "#define PEAKS       2.0", "#define PEAKS       0.0")),
-    by_patch("loss_high: six losses", (D + "loss_high.c", "#define HIGH_VALUES 6", "#define HIGH_VALUES 3")),
-    by_patch("loss_high: what is told is not its own past", (D + "loss_high.c", " && !high)", ")")),
-    by_patch("descent: 1.7 of the lowest", (D + "descent.c", "LOWEST_SHARE 1.7 ", "LOWEST_SHARE 0.0")),
+    by_patch("loss_high: six losses", (D + "loss_high.c", "#define JUMP_VALUES 6", "#define JUMP_VALUES 3")),
+    by_patch("loss_high: twice what it rose in the past", (D + "loss_high.c", "#define RISES         2.0", "#define RISES         0.0")),
+    by_patch("loss_high: the lowest of many losses", (D + "loss_high.c", "#define LOWEST_NOISE  1.5", "#define LOWEST_NOISE  0.0")),
+    by_patch("loss_high: a rise that lasts", (D + "loss_high.c", "#define LASTING_WAY   0.05", "#define LASTING_WAY   1e9")),
+    by_patch("loss_high: a twentieth of the way", (D + "loss_high.c", "#define LASTING_WAY   0.05", "#define LASTING_WAY   0.0")),
+    by_patch("loss_high: a tenth of the lowest level", (D + "loss_high.c", "#define LASTING_LEVEL 0.1", "#define LASTING_LEVEL 0.0")),
+    by_patch("loss_high: above where it began", (D + "loss_high.c", "#define BEYOND        0.5", "#define BEYOND        1e9")),
+    by_patch("descent: seven times the noise", (D + "descent.h", "#define DESCENT_NOISE 7.0", "#define DESCENT_NOISE 3.0")),
+    by_patch("plunge: from step 2,000 on", (D + "descent.c", "PLUNGE_FROM  2000.0", "PLUNGE_FROM  400.0")),
+    by_patch("plunge: three times its falls in the past", (D + "descent.c", "PLUNGE_FALLS 3.0", "PLUNGE_FALLS 0.0")),
+    by_patch("plunge: a tenth of the way", (D + "descent.c", "PLUNGE_WAY   0.1", "PLUNGE_WAY   0.0")),
+    by_patch("loss_high: what is told is not its own past", (D + "loss_high.c", "if (!high)", "if (true)")),
+    by_patch("descent: 1.7 of the lowest", (D + "descent.c", "LOWEST_SHARE 1.7 ", "LOWEST_SHARE 0.0 ")),
     by_patch("past: from 0.4 t", (D + "history.h", "#define PAST_FROM  0.4", "#define PAST_FROM  0.6")),
     by_patch("past: to 0.8 t", (D + "history.h", "#define PAST_TO    0.8", "#define PAST_TO    0.95")),
     # --- rotation_still, nonfinite
