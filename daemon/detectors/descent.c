@@ -7,7 +7,6 @@
 #define NOISE_SCALE  0.683  /* makes it, of white noise, the mean step from one loss to the next */
 #define PLUNGE_FROM  2000.0 /* steps: until then tasks are learned suddenly */
 #define PLUNGE_SHARE (1.0 / 3) /* of the lowest level */
-#define PLUNGE_WAY   0.1       /* of the way down before */
 #define PLUNGE_FALLS 3.0       /* times what it fell in the past */
 #define PLUNGE_STEPS 2000.0    /* and a share of the steps: then it is the level */
 #define PLUNGE_TIME  0.2
@@ -32,7 +31,6 @@ static double plunge_least(const struct descent *descent, double t)
     const struct descent_mark *mark = &descent->marks[0];
     double past = history_largest(&descent->falls, PAST_FROM * t, PAST_TO * t, 1);
     double least = fmax(PLUNGE_SHARE * fabs(mark->lowest), DESCENT_NOISE * descent->noise);
-    least = fmax(least, PLUNGE_WAY * (descent->start - mark->lowest));
     return isnan(past) ? INFINITY : fmax(least, PLUNGE_FALLS * past);
 }
 

@@ -14,13 +14,12 @@
 #define JUMP_STEPS    6.0
 #define JUMP_VALUES   6 /* at most */
 #define JUMP_LEAST    3
-#define JUMP_NOISE    3.0  /* times the noise */
-#define LASTING_LEAST 4    /* losses */
-#define LASTING_WAY   0.05 /* of the way down */
-#define LASTING_LEVEL 0.1  /* of the lowest level */
-#define BEYOND        0.5  /* of where it began */
-#define RISES         2.0  /* times as far as it rose to stay in the past */
-#define LOWEST_NOISE  1.5  /* times the noise: the lowest losses, below their level */
+#define JUMP_NOISE    3.0 /* times the noise */
+#define LASTING_LEAST 4   /* losses */
+#define LASTING_LEVEL 0.1 /* of the lowest level */
+#define BEYOND        0.5 /* of where it began */
+#define RISES         2.0 /* times as far as it rose to stay in the past */
+#define LOWEST_NOISE  1.5 /* times the noise: the lowest losses, below their level */
 
 struct loss_high {
     struct descent descent;
@@ -63,13 +62,12 @@ static struct rise jump_of(
     return (struct rise){recent_lowest(state, t) - state->descent.lowest, fmax(share * way, usual)};
 }
 
-static struct rise lasting_of(const struct loss_high *state, double way, double past)
+static struct rise lasting_of(const struct loss_high *state, double past)
 {
     const struct descent *descent = &state->descent;
     double lowest = level_lowest(&descent->level, DESCENT_STEPS, LASTING_LEAST);
-    double least = fmax(LASTING_WAY * way, LASTING_LEVEL * fabs(descent->lowest));
-    double usual = fmax(DESCENT_NOISE * descent->noise, isnan(past) ? 0 : RISES * past);
-    return (struct rise){lowest - descent->lowest, fmax(least, usual)};
+    double least = fmax(LASTING_LEVEL * fabs(descent->lowest), DESCENT_NOISE * descent->noise);
+    return (struct rise){lowest - descent->lowest, fmax(least, isnan(past) ? 0 : RISES * past)};
 }
 
 /* A loss far above where it began is too high at any step. */
@@ -95,7 +93,7 @@ static void loss_high_compare(struct loss_high *state, const struct detector_set
         return;
     double past = past_rise(state, t), level = descent_rise(&state->descent);
     struct rise jump = jump_of(state, settings->loss_high.rise, way, past, t);
-    struct rise lasting = lasting_of(state, way, past);
+    struct rise lasting = lasting_of(state, past);
     struct rise worst = jump.above * lasting.least > lasting.above * jump.least ? jump : lasting;
     bool beyond = is_beyond_start(state, past, t);
     bool armed = t >= settings->loss_high.arm_steps;

@@ -32,6 +32,8 @@ LOTS = {  # first seeds of the draws
     "drawn12": 151_091,
     "drawn13": 163_327,
     "drawn14": 175_141,
+    "drawn15": 187_163,
+    "drawn16": 199_021,
 }
 
 

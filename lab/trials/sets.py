@@ -1,4 +1,4 @@
-"""The sets of runs: `heldout`, `again`, `drawn`, `drawn2` to `drawn14`, and `live`. Seeds and ids follow from a run's place in
+"""The sets of runs: `heldout`, `again`, `drawn`, `drawn2` to `drawn16`, and `live`. Seeds and ids follow from a run's place in
 its list."""
 
 from __future__ import annotations
@@ -31,6 +31,8 @@ DRAWN = {
     "drawn12": ("ea", "eb", 950_000),
     "drawn13": ("fa", "fb", 960_000),
     "drawn14": ("ga", "gb", 970_000),
+    "drawn15": ("ha", "hb", 980_000),
+    "drawn16": ("ia", "ib", 990_000),
 }
 LIVE_SEED = 800_000
 SAMPLED_HEALTHY, SAMPLED_FAILING = 10, 5  # steps between two samples
