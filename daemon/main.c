@@ -359,6 +359,7 @@ static void stop_parts(struct daemon *daemon)
 {
     if (daemon->ingest)
         ingest_close(daemon->ingest);
+    daemon->ingest = NULL; /* runs_stop turns the loop, which ticks, until the workers are done */
     if (daemon->runs)
         runs_stop(daemon->runs);
     atomic_store(&daemon->run_control.closed, true);

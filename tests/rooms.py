@@ -142,13 +142,21 @@ def check_symbols(objects, rooms):
             yield f"symbol: {user} uses {owner}: {some(names)}"
 
 
+def included_by(root, name):
+    """What a file includes, as paths below the root; what is written otherwise than a path in quotes or brackets as it stands."""
+    for written in re.findall(r"^\s*(?:#|%:)\s*include\b\s*(.+)", (root / name).read_text(), re.M):
+        path = re.search(r'["<]([^">]+)[">]', written)
+        beside = os.path.normpath(pathlib.Path(name).parent / path[1]) if path else written.strip()
+        yield beside if path and (root / beside).is_file() else os.path.normpath(path[1]) if path else beside
+
+
 def check_includes(root, rooms):
     may = known_by(rooms)
     for suffix in (".c", ".h"):
         for name in sources(root, rooms, suffix):
             if name in MAINS:
                 continue
-            for included in re.findall(r'^\s*#\s*include\s+"([^"]+)"', (root / name).read_text(), re.M):
+            for included in included_by(root, name):
                 room = room_of(included, rooms)
                 if room and room not in may[room_of(name, rooms)]:
                     yield f"include: {name} includes {included}"

@@ -56,6 +56,18 @@ class RoomsTest(unittest.TestCase):
         found = self.findings({"daemon/low/low.h": '#include "daemon/high/high.h"\nint low_go(void);'})
         self.assert_one(found, "include: daemon/low/low.h includes daemon/high/high.h")
 
+    def test_an_include_with_a_path_that_is_not_straight(self):
+        found = self.findings({"daemon/low/low.h": '#include "daemon/low/../high/high.h"\nint low_go(void);'})
+        self.assert_one(found, "include: daemon/low/low.h includes daemon/high/high.h")
+
+    def test_an_include_beside(self):
+        found = self.findings({"daemon/low/low.h": '#include"../high/high.h"\nint low_go(void);'})
+        self.assert_one(found, "include: daemon/low/low.h includes daemon/high/high.h")
+
+    def test_an_include_in_brackets(self):
+        found = self.findings({"daemon/low/low.h": "%:include <daemon/high/high.h>\nint low_go(void);"})
+        self.assert_one(found, "include: daemon/low/low.h includes daemon/high/high.h")
+
     def test_a_circle_within_a_room(self):
         found = self.findings({
             "daemon/low/low.c": "int loop_go(void);\nint low_go(void) { return loop_go(); }",

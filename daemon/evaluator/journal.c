@@ -11,12 +11,15 @@
 #include "daemon/evaluator/training_message.h"
 
 /* A change that the store has not answered for. */
+#define REFUSALS_MAX 100 /* each a tick apart at least */
+
 struct journal_entry {
     struct alert_record record;
     uint64_t since_ms; /* 0: not looked at yet */
     bool submitted;    /* the store's queue has it */
     bool notified;     /* it went out as not recorded */
     struct journal_entry *prev, *next;
+    unsigned refusals; /* times that the store left its row out */
 };
 
 /* An alert that fires, or whose end was not answered for. */
@@ -274,6 +277,28 @@ static bool has_newer_notified(const struct journal_entry *entry)
     return false;
 }
 
+static bool has_newer(const struct journal_entry *entry)
+{
+    for (const struct journal_entry *newer = entry->next; newer; newer = newer->next)
+        if (newer->record.id == entry->record.id)
+            return true;
+    return false;
+}
+
+/* The store left its row out: that of its run was not there yet, as it waits for room, too. It waits again, unless a newer
+ * change of its alert is on its way. */
+static bool retry_entry(struct journal *journal, struct journal_entry *entry)
+{
+    if (entry->refusals >= REFUSALS_MAX || has_newer(entry))
+        return false;
+    DL_DELETE(journal->entries, entry);
+    entry->refusals++;
+    entry->submitted = false;
+    entry->record.revision = ++journal->last_revision;
+    DL_APPEND(journal->entries, entry);
+    return true;
+}
+
 static void settle_entry(struct journal *journal, struct journal_entry *entry, bool recorded)
 {
     struct journal_alert *alert = find_alert(journal, entry->record.id);
@@ -302,6 +327,8 @@ static void settle_up_to(struct journal *journal, const struct answer *answer)
 
         if (is_own)
             alert->silenced = answer->silenced;
+        if (is_own && !answer->recorded && retry_entry(journal, entry))
+            continue;
         settle_entry(journal, entry, is_own ? answer->recorded : true);
     }
 }

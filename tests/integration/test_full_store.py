@@ -171,3 +171,33 @@ def test_the_number_of_an_alert_that_a_kill_has_lost_is_not_given_again(daemon):
         run.log(3, loss=float("nan"))
         [row] = until(lambda: d.alerts("r"), "the alert")
         assert row["id"] > lost.id and not lost.recorded
+
+
+def test_an_alert_waits_for_the_row_of_its_run(daemon):
+    """An alert of a run whose own row still waits for room comes with the rows of another run: it is written once its run is."""
+    with Receiver() as receiver:
+        d = daemon(config=json.dumps({"limits": {"lease_seconds": 2}, "notifiers": {"hook": {"type": "webhook", "url": receiver.url}}}))
+        raw = Raw(d.endpoint, run="first")
+        raw.hello()
+        until(lambda: d.api("/api/v1/runs"), "the first run")
+        with held(d):
+            fill(d, raw)
+            for layer in range(2500):
+                raw.send({"type": "layer", "layer": layer, "name": f"layer.{layer}", "shape": [8, 8], "dtype": "float32"})
+            raw.pulse()
+            lost = Raw(d.endpoint, run="second", session="a")
+            lost.hello()
+            lost.close()
+
+            def is_lost():
+                raw.pulse()
+                return "alert fires" in d.log() and "run=second" in d.log()
+
+            until(is_lost, "the alert")
+            raw.scalars(10**6, filler=1.0)
+        for step in range(60):
+            raw.scalars(10**6 + 1 + step, filler=1.0)
+            raw.pulse()
+            time.sleep(0.05)
+        until(lambda: [alert["rule"] for alert in d.alerts("second")] == ["run_lost"], "the row of the alert")
+        until(lambda: receiver.events(), "the notification")

@@ -257,3 +257,18 @@ def test_a_limit_of_a_hello_is_of_the_moment(daemon):
             first.bye()
             assert second.flush(20)
     assert d.series("second", "loss") == {1: 1.0}
+
+
+def test_a_daemon_is_stopped_while_it_works(daemon):
+    """It turns its loop until the workers have finished what is in hand, and does nothing else meanwhile."""
+    d = daemon()
+    with Raw(d.endpoint) as r:
+        r.hello()
+        weights = np.random.default_rng(0).standard_normal((2048, 2048)).astype(np.float32)
+        for layer in range(4):
+            r.declare(layer, f"l{layer}", weights.shape)
+        for step in range(2):
+            for layer in range(4):
+                r.tensor(weights, step, layer)
+        r.pulse()
+        assert d.stop() == 0
