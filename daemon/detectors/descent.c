@@ -39,10 +39,10 @@ static void marks_put(struct descent *descent, double t)
     struct descent_mark *marks = descent->marks;
     if (marks[1].t > 0 && t < marks[1].t + DESCENT_STEPS)
         return;
-    if (marks[1].t > 0 && !descent->plunged)
+    if (marks[1].t > 0)
         history_put(&descent->falls, t, marks[0].t > 0 ? marks[0].lowest - descent->now : 0);
     marks[0] = marks[1];
-    marks[1] = (struct descent_mark){t, descent->now, descent->lowest};
+    marks[1] = (struct descent_mark){t, descent->lowest};
 }
 
 /* The lowest level follows, but for a plunge. */

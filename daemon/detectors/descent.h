@@ -2,8 +2,8 @@
  * way down (at least a fixed fraction of the lowest level). Levels are medians, so that single
  * losses do not count.
  *
- * A plunge is a fall that no training explains: within two levels by more than a third, by more than its
- * noise and the way before allow, and much more than it ever fell in the past. The lowest level forgets it: what comes
+ * A plunge is a fall that no training explains: within two levels by more than a third of the lowest one, by more than
+ * its noise, and by much more than it fell in the past. The lowest level forgets it: what comes
  * back from a plunge is compared with the level before. One that stays becomes the level in the end.
  *
  * A plain value: all zero is one that has seen nothing. */
@@ -29,7 +29,7 @@ struct descent {
     double last, before;  /* losses */
     double losses;        /* how many there were */
     struct descent_mark {
-        double t, level, lowest;
+        double t, lowest;
     } marks[2];           /* a level's steps apart at least, the older one first */
     struct history falls; /* of levels, from a mark to the level of now */
     bool plunged;

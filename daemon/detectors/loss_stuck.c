@@ -11,10 +11,9 @@
 
 struct loss_stuck {
     bool begun;
-    double loss;  /* the newest that was another */
-    double since; /* steps, of the first of them */
-    double last;
-    size_t logs; /* of the same loss */
+    double loss;        /* the newest */
+    double since, last; /* steps, of the first and the newest log of it */
+    size_t logs;        /* of it, in a row */
 };
 
 static bool is_stuck(const struct loss_stuck *state)
